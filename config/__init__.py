@@ -1,0 +1,1 @@
+"""The configuration: what may be said in it, and where each run keeps its files."""

@@ -1,0 +1,99 @@
+"""Where a run keeps its files. No other module joins these names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PUBLISHED = ROOT / "analysis" / "published"
+KNOWN_ANSWER_WEIGHTS = ROOT / "extract" / "known_answer" / "weights"
+KNOWN_ANSWER_TRAINING = Path("results") / "known_answer_models"
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The files of one decoded data set."""
+
+    folder: Path
+
+    @property
+    def images(self) -> Path:
+        """Images, uint8 N×H×W×3."""
+        return self.folder / "images.npy"
+
+    @property
+    def masks(self) -> Path:
+        """Class masks, uint8 N×H×W; absent where a data set has none."""
+        return self.folder / "masks.npy"
+
+    @property
+    def index(self) -> Path:
+        """One row an image."""
+        return self.folder / "index.parquet"
+
+    @property
+    def pairs(self) -> Path:
+        """One row an image pair."""
+        return self.folder / "pairs.parquet"
+
+    @property
+    def facts(self) -> Path:
+        """Counts and names, for the report."""
+        return self.folder / "pack.yaml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of one run, under ``results/<run>/``."""
+
+    folder: Path
+
+    @property
+    def settings(self) -> Path:
+        """The resolved config."""
+        return self.folder / "settings.yaml"
+
+    def pack(self, dataset: str) -> Pack:
+        """The pack of a data set."""
+        return Pack(self.folder / "packs" / dataset)
+
+    def calibration(self, model: str) -> Path:
+        """The replacement means and variances of a model."""
+        return self.folder / "calibration" / f"{model}.safetensors"
+
+    def records(self, model: str, dataset: str, shard: str, condition: str) -> Path:
+        """The features of one shard under one condition."""
+        return self.folder / "records" / model / dataset / shard / f"{condition}.safetensors"
+
+    @property
+    def record_changes(self) -> Path:
+        """Largest absolute change of every record, by model and condition."""
+        return self.folder / "measures" / "record_changes.csv"
+
+    def outcomes(self, task: str, model: str) -> Path:
+        """The per-unit counts of a task."""
+        return self.folder / "outcomes" / task / f"{model}.parquet"
+
+    @property
+    def tables(self) -> Path:
+        """Folder of the result tables."""
+        return self.folder / "tables"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures."""
+        return self.folder / "figures"
+
+    @property
+    def audit(self) -> Path:
+        """Folder of the audit's verdicts."""
+        return self.folder / "audit"
+
+    @property
+    def site(self) -> Path:
+        """Folder where the report's pages are put together."""
+        return self.folder / "site"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the rendered report."""
+        return self.folder / "report"
