@@ -1,0 +1,1 @@
+"""Data sets, decoded and resized once into packs."""

@@ -1,0 +1,75 @@
+"""Turn the records of one model into outcomes: ``python -m extract.evaluate --help``.
+
+Classification, retrieval and correspondence need no model any more, and no torch. Segmentation, which does, is
+:mod:`extract.tasks.segmentation`.
+"""
+
+import argparse
+from pathlib import Path
+
+from config.layout import Run
+from config.settings import Dataset, Settings, load_settings
+from extract.datasets.packs import OpenPack, open_pack, shard_name
+from extract.outcomes import Counts, save_outcomes
+from extract.records import Records, Skipped, load_records
+from extract.tasks.classification import classification
+from extract.tasks.correspondence import correspondence
+from extract.tasks.retrieval import retrieval
+
+TASKS = ("classification", "retrieval", "correspondence")
+
+
+def score(
+    task: str,
+    dataset: str,
+    pack: OpenPack,
+    records: dict[str, Records | Skipped],
+    settings: Settings,
+) -> list[Counts]:
+    """Return the counts of one task on one data set."""
+    match task:
+        case "classification":
+            return classification(dataset, pack.index, records, settings.probe)
+        case "retrieval":
+            return retrieval(dataset, pack.pairs, records)
+        case "correspondence":
+            return correspondence(dataset, pack.pairs, records)
+    raise ValueError(f"{task!r} is no task on records; allowed: {', '.join(TASKS)}")
+
+
+def records_of(settings: Settings, folder: Run, model: str, dataset: Dataset) -> dict[str, Records | Skipped]:
+    """Read the records of a model on a data set, by condition."""
+    shards = [shard_name(shard, dataset.shards) for shard in range(dataset.shards)]
+    return {
+        condition: load_records([folder.records(model, dataset.name, shard, condition) for shard in shards])
+        for condition in settings.conditions
+    }
+
+
+def run(settings: Settings, folder: Run, model: str, tasks: tuple[str, ...]) -> None:
+    """Score one model on every data set of a run that asks for one of ``tasks``, and write the outcomes."""
+    counts: dict[str, list[Counts]] = {task: [] for task in tasks}
+    for dataset in settings.datasets.values():
+        wanted = [task for task in tasks if task in dataset.tasks]
+        if wanted:
+            pack = open_pack(folder.pack(dataset.name))
+            records = records_of(settings, folder, model, dataset)
+            for task in wanted:
+                counts[task] += score(task, dataset.name, pack, records, settings)
+    for task, found in counts.items():
+        save_outcomes(found, task, settings.models[model], folder.outcomes(task, model))
+
+
+def main() -> None:
+    """Command line: score one model of a run on the tasks that records suffice for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--task", choices=TASKS, nargs="+", required=True)
+    arguments = parser.parse_args()
+    settings = load_settings(arguments.settings)
+    run(settings, Run(arguments.settings.parent), arguments.model, tuple(arguments.task))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The four tasks: from records, or from the images themselves, to additive counts per unit."""
