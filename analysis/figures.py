@@ -1,0 +1,299 @@
+"""Figures as SVG: every byte a function of the numbers, text as paths, readable at phone width.
+
+Panels stand on white, so they read on light and on dark pages alike.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from analysis.known_answers import KNOWN_ANSWER_FAMILIES, Chance
+from analysis.outcomes import REFERENCE
+from analysis.settings import AnalysisSettings
+from config.files import write_whole
+
+# Deltas within this many percentage points never get the full colour: noise must look pale.
+PALEST_RANGE = 5.0
+
+KNOWN_ANSWER_CONDITIONS = {
+    "full": "full",
+    "zero_registers": "zero",
+    "mean_registers": "mean",
+    "noise_registers": "noise",
+    "shuffle_registers": "shuffle",
+}
+_KNOWN_ANSWERS = {
+    "plain": "no registers to replace",
+    "open": "no known answer",
+    "bottleneck": "known: chance without content",
+    "sink": "known: mean, shuffle as full",
+}
+# Okabe and Ito's colours keep apart for colour-blind readers; the markers do so without colour.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_STYLE: dict[str, Any] = {
+    "svg.hashsalt": "register-audit",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "hatch.linewidth": 0.6,
+}
+
+
+@contextmanager
+def _house_style() -> Iterator[None]:
+    # From the defaults, so that a reader's own matplotlibrc cannot change the bytes.
+    with plt.style.context(["default", _STYLE], after_reset=True):
+        yield
+
+
+def _save(figure: Figure, path: Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    write_whole(path, buffer.getvalue())
+
+
+def _placeholder(message: str, path: Path) -> None:
+    figure, axes = plt.subplots(figsize=(6.4, 1.6))
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, message, ha="center", va="center", transform=axes.transAxes)
+    _save(figure, path)
+
+
+def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path) -> None:
+    """Draw what each condition takes away: deltas to `full` in percentage points.
+
+    One panel per task, models as rows, conditions as columns, in display order; matched readout
+    where a probe is trained. One colour scale for all panels, centred on 0. Combinations that the
+    run does not have are hatched.
+
+    Args:
+        ablation: the ablation table's rows of one dataset.
+        settings: for the display order.
+        path: the SVG to write.
+    """
+    shown = ablation[(ablation["readout"] != "frozen") & (ablation["condition"] != REFERENCE)]
+    with _house_style():
+        if shown.empty:
+            _placeholder("No condition other than full in this run", path)
+            return
+        tasks = [task for task in settings.tasks if (shown["task"] == task).any()]
+        models = [name for name in settings.models if (shown["model"] == name).any()]
+        conditions = [name for name in settings.conditions if (shown["condition"] == name).any()]
+        points = 100 * shown["delta"]
+        limit = max(PALEST_RANGE, float(points.abs().max()))
+        figure, panels = plt.subplots(
+            nrows=len(tasks),
+            figsize=(
+                max(4.6, 1.6 + 0.72 * len(conditions)),
+                1.1 + len(tasks) * (0.55 + 0.34 * len(models)),
+            ),
+            sharex=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        for panel, task in zip(panels[:, 0], tasks, strict=True):
+            of_task = shown[shown["task"] == task]
+            deltas = (
+                of_task.assign(points=100 * of_task["delta"])
+                .pivot(index="model", columns="condition", values="points")
+                .reindex(index=models, columns=conditions)
+            )
+            # What lies under a missing cell is the hatched background.
+            panel.set_facecolor("#f4f4f4")
+            panel.add_patch(
+                Rectangle(
+                    (0, 0), 1, 1, transform=panel.transAxes, hatch="////", fill=False,
+                    edgecolor="#c4c4c4", linewidth=0, zorder=0,
+                )
+            )  # fmt: skip
+            sns.heatmap(
+                deltas,
+                mask=deltas.isna(),
+                annot=deltas.map(_signed),
+                fmt="",
+                annot_kws={"size": 9},
+                cmap="vlag_r",
+                center=0,
+                vmin=-limit,
+                vmax=limit,
+                linewidths=1,
+                linecolor="white",
+                cbar=False,
+                ax=panel,
+            )
+            panel.set(title=f"{task} ({of_task['metric'].iloc[0]})", xlabel="", ylabel="")
+            panel.tick_params(axis="both", length=0)
+            panel.set_yticklabels(models, rotation=0)
+        panels[-1, 0].set_xticklabels([name.replace("_", "\n", 1) for name in conditions], rotation=0)
+        bar = figure.colorbar(
+            panels[0, 0].collections[0], ax=panels[:, 0], location="bottom", shrink=0.8, aspect=40
+        )
+        bar.set_label("change against full, percentage points\nhatched: not in this run")
+        bar.outline.set_visible(False)
+        _save(figure, path)
+
+
+def _signed(points: float) -> str:
+    # Rounding first keeps -0.04 from printing as a signed zero.
+    rounded = round(points, 1) + 0.0
+    return "" if math.isnan(points) else "0.0" if rounded == 0 else f"{rounded:+.1f}"
+
+
+def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Chance, path: Path) -> None:
+    """Draw whether the known answers came out: classification accuracy, a panel per family.
+
+    Accuracy with its interval under full, zero, mean, noise and shuffle of the registers, scales
+    side by side, the range of chance as a band, each scale's accuracy under full as a thin line.
+    A family with checks says how many of them passed.
+
+    A run without known-answer models shows the families that it has; a run without classification
+    gets a sentence saying so in place of the picture.
+
+    Args:
+        ablation: the ablation table's rows of one dataset.
+        checks: the known-answer table's rows of that dataset.
+        chance: of that dataset's classification.
+        path: the SVG to write.
+    """
+    shown = ablation[
+        (ablation["task"] == "classification")
+        & (ablation["readout"] != "frozen")
+        & ablation["condition"].isin(list(KNOWN_ANSWER_CONDITIONS))
+    ]
+    present = list(shown["family"].unique())
+    families = [name for name in KNOWN_ANSWER_FAMILIES if name in present] or present
+    with _house_style():
+        if not families:
+            _placeholder("No classification outcomes in this run", path)
+            return
+        shown = shown[shown["family"].isin(families)]
+        conditions = [name for name in KNOWN_ANSWER_CONDITIONS if (shown["condition"] == name).any()]
+        scales = list(shown["scale"].unique())
+        level = 100 * float(shown["level"].iloc[0])
+        columns = min(2, len(families))
+        rows = math.ceil(len(families) / columns)
+        figure, panels = plt.subplots(
+            nrows=rows,
+            ncols=columns,
+            figsize=(2.7 * columns + 0.3, 2.6 * rows + 0.6),
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        for panel in panels.flat[len(families) :]:
+            panel.set_axis_off()
+        for panel, family in zip(panels.flat, families, strict=False):
+            _family_panel(panel, shown[shown["family"] == family], conditions, scales, chance)
+            answer = _KNOWN_ANSWERS.get(family, "measured")
+            panel.set_title(f"{family}\n{answer}", loc="left", fontsize=10)
+            _verdict(panel, checks[checks["family"] == family])
+        for panel in panels[:, 0]:
+            panel.set_ylabel(f"accuracy and {level:g} % interval, %")
+        figure.legend(
+            handles=_legend(scales),
+            loc="outside lower center",
+            ncols=len(scales) + 2,
+            frameon=False,
+        )
+        _save(figure, path)
+
+
+def _family_panel(
+    panel: Axes, rows: pd.DataFrame, conditions: list[str], scales: list[str], chance: Chance
+) -> None:
+    panel.axhspan(100 * chance.low, 100 * chance.high, color="#999999", alpha=0.35, linewidth=0)
+    panel.axhline(50 * (chance.low + chance.high), color="#666666", linestyle="--", linewidth=1)
+    for index, scale in enumerate(scales):
+        of_scale = rows[rows["scale"] == scale]
+        colour = _COLOURS[index % len(_COLOURS)]
+        models = list(of_scale["model"].unique())
+        for number, model in enumerate(models):
+            line = of_scale[of_scale["model"] == model].set_index("condition")
+            line = line.reindex([name for name in conditions if name in line.index])
+            # Side by side: scales first, then models of one scale, around the condition's place.
+            width = 0.5 / (len(scales) * len(models))
+            place = index * len(models) + number - (len(scales) * len(models) - 1) / 2
+            across = np.array([conditions.index(name) for name in line.index]) + width * place
+            value = 100 * line["value"].to_numpy()
+            low, high = 100 * line["value_low"].to_numpy(), 100 * line["value_high"].to_numpy()
+            panel.vlines(across, low, high, color=colour, linewidth=2)
+            panel.plot(
+                across,
+                value,
+                linestyle="none",
+                marker=_MARKERS[index % len(_MARKERS)],
+                markersize=5.5,
+                color=colour,
+            )
+            if REFERENCE in line.index:
+                full = 100 * line.loc[REFERENCE, "value"]
+                panel.axhline(full, color=colour, linewidth=0.8, alpha=0.6, zorder=0)
+    panel.set_xticks(range(len(conditions)), [KNOWN_ANSWER_CONDITIONS[c] for c in conditions])
+    panel.set_xlim(-0.5, len(conditions) - 0.5)
+    # Room above 100 % for the verdict.
+    panel.set_ylim(0, 113)
+    panel.set_yticks(range(0, 101, 20))
+    panel.tick_params(axis="x", length=0)
+
+
+def _verdict(panel: Axes, checks: pd.DataFrame) -> None:
+    if checks.empty:
+        return
+    passed = int((checks["passed"] == "true").sum())
+    good = passed == len(checks)
+    panel.text(
+        0.98,
+        0.97,
+        f"{passed} of {len(checks)} checks passed",
+        transform=panel.transAxes,
+        ha="right",
+        va="top",
+        fontsize=9,
+        fontweight="bold",
+        color="#1a7f37" if good else "#b42318",
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
+    )
+
+
+def _legend(scales: list[str]) -> list[Line2D | Patch]:
+    points: list[Line2D | Patch] = [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker=_MARKERS[index % len(_MARKERS)],
+            color=_COLOURS[index % len(_COLOURS)],
+            label=f"scale {scale}",
+        )
+        for index, scale in enumerate(scales)
+    ]
+    return [
+        *points,
+        Line2D([], [], color="#666666", linewidth=0.8, label="level under full"),
+        Patch(color="#999999", alpha=0.5, linewidth=0, label="chance"),
+    ]

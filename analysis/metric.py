@@ -1,0 +1,96 @@
+"""The metric that every task is reported in: a mean over categories of ratios of summed counts.
+
+Counts first, metric last: whatever is resampled or exchanged, the counts are summed and the metric
+is computed from the sums. Accuracy and Recall@1 (one category, denominator 1), hits over points
+(one category) and mIoU (a category per class) are all this one function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+# Relative size below which a difference of two sums of counts is rounding. Whole-number counts are
+# exact in float64 up to 2^53, so for them this decides nothing; a denominator of one pixel stands
+# out of it up to 10^13 pixels.
+ROUNDING = 1e-13
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """The additive counts of one set of units under one condition.
+
+    Attributes:
+        numerator: float64, units × categories.
+        denominator: float64, units × categories; 0 where a unit has nothing to count.
+
+    Both are copied and made read-only. ValueError if they are not two-dimensional and alike.
+    """
+
+    numerator: FloatArray
+    denominator: FloatArray
+
+    def __post_init__(self) -> None:
+        for name in ("numerator", "denominator"):
+            array = np.array(getattr(self, name), dtype=np.float64)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        if self.numerator.ndim != 2 or self.numerator.shape != self.denominator.shape:
+            raise ValueError(
+                "Counts: numerator and denominator must both be units × categories, got shapes "
+                f"{self.numerator.shape} and {self.denominator.shape}."
+            )
+
+    @property
+    def units(self) -> int:
+        """Number of units."""
+        return len(self.numerator)
+
+    @property
+    def categories(self) -> int:
+        """Number of categories."""
+        return int(self.numerator.shape[1])
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether every unit is one plain success or failure: 0 or 1 out of 1, one category."""
+        return (
+            self.categories == 1
+            and bool(np.all(self.denominator == 1))
+            and bool(np.all((self.numerator == 0) | (self.numerator == 1)))
+        )
+
+    def value(self) -> float:
+        """The metric of all units together, a fraction; NaN if there is nothing to count."""
+        return float(metric(self.numerator.sum(axis=0), self.denominator.sum(axis=0)))
+
+
+def metric(
+    numerator: FloatArray, denominator: FloatArray, negligible: FloatArray | float = 0.0
+) -> FloatArray:
+    """Mean over the categories that occur of Σ numerator / Σ denominator.
+
+    Args:
+        numerator: summed numerators, (…, categories).
+        denominator: summed denominators, (…, categories).
+        negligible: denominators not above this, (…, categories) or a scalar, count as 0. Sums that
+            were reached by subtraction need it: a category that has left the set of units must
+            drop out of the mean, and not leave a ratio of two rounding errors behind.
+
+    Returns:
+        float64, (…): fractions. NaN where no category has a positive denominator.
+
+    Source: docs/design.md, Outcomes. For segmentation this is the mean IoU over classes that occur
+    in the ground truth or the prediction, from areas summed over images (as in
+    `dinov3/eval/segmentation/metrics.py`).
+    """
+    occurs = denominator > negligible
+    ratio = np.divide(numerator, denominator, out=np.zeros_like(denominator), where=occurs)
+    categories = occurs.sum(axis=-1)
+    mean = np.full(categories.shape, np.nan)
+    np.divide(ratio.sum(axis=-1), categories, out=mean, where=categories > 0)
+    return mean

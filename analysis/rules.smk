@@ -1,0 +1,57 @@
+"""From outcomes and published numbers to tables, figures and verdicts."""
+
+from config.layout import PUBLISHED
+
+published = PUBLISHED.relative_to(workflow.basedir)
+
+
+rule analyse:
+    input:
+        settings=ancient(run.settings),
+        outcomes=[
+            run.outcomes(task, model)
+            for task in ("classification", "retrieval", "correspondence", "segmentation")
+            if run_settings.datasets_with(task)
+            for model in run_settings.models
+        ],
+        facts=[run.pack(dataset).facts for dataset in run_settings.datasets],
+        record_changes=run.record_changes,
+        modules=sources("analysis.run"),
+    output:
+        tables=[
+            run.tables / f"{table}.csv" for table in ("ablation", "replacement", "known_answers")
+        ],
+        figures=[
+            run.figures / dataset / f"{figure}.svg"
+            for dataset in run_settings.datasets
+            for figure in ("delta_heatmap", "known_answers")
+        ],
+    log:
+        run.folder / "logs" / "analyse.log",
+    threads: 2
+    params:
+        values=[resolved["analysis"], resolved["seed"]],
+        run=run,
+    shell:
+        "python -m analysis.run --settings {input.settings} --outcomes {params.run.folder}/outcomes "
+        "--packs {params.run.folder}/packs --record-changes {input.record_changes} "
+        "--tables {params.run.tables} --figures {params.run.figures} 2>&1 | tee {log}"
+
+
+rule audit:
+    input:
+        published=[
+            published / name
+            for name in ("tables.csv", "figures.csv", "interactive.csv", "claims.yaml")
+        ],
+        modules=sources("analysis.audit.__main__"),
+    output:
+        claims=run.audit / "claims.csv",
+        summary=run.audit / "summary.csv",
+    log:
+        run.folder / "logs" / "audit.log",
+    params:
+        published=published,
+        audit=run.audit,
+    shell:
+        "python -m analysis.audit {params.published} --out {params.audit} 2>&1 | tee {log}"

@@ -1,0 +1,167 @@
+r"""From the outcomes of a run to its tables and figures.
+
+python -m analysis.run --settings results/demo/settings.yaml \
+        --outcomes results/demo/outcomes --packs results/demo/packs \
+        --record-changes results/demo/measures/record_changes.csv \
+        --tables results/demo/tables --figures results/demo/figures
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from analysis.ablation import AblationRow, ablation_rows, on_the_same_units
+from analysis.figures import delta_heatmap, known_answer_figure
+from analysis.known_answers import known_answer_checks, read_chance, read_record_changes
+from analysis.outcomes import OutcomeError, Outcomes, read_outcomes
+from analysis.settings import AnalysisSettings, read_settings
+from analysis.tables import (
+    ablation_table,
+    in_display_order,
+    known_answer_table,
+    replacement_table,
+    with_adjusted_p,
+    write_csv,
+)
+
+
+def gather_outcomes(folder: Path, settings: AnalysisSettings) -> list[Outcomes]:
+    """Read `<folder>/<task>/<model>.parquet` for every task and model of the settings.
+
+    A task or model without a file is absent, and files of models that the settings do not name are
+    left unread.
+
+    Raises:
+        OutcomeError: a broken file, a file that holds something else than its name says or that
+            the settings do not name, or no file at all.
+    """
+    gathered: list[Outcomes] = []
+    for task in settings.tasks:
+        for model in settings.models:
+            path = folder / task / f"{model}.parquet"
+            if not path.exists():
+                continue
+            for one in read_outcomes(path):
+                _check_named(one, path, task, model, settings)
+                gathered.append(one)
+    if not gathered:
+        raise OutcomeError(
+            f"{folder}: no outcome file <task>/<model>.parquet for tasks "
+            f"{', '.join(settings.tasks)} and models {', '.join(settings.models)}."
+        )
+    return gathered
+
+
+def _check_named(one: Outcomes, path: Path, task: str, model: str, settings: AnalysisSettings) -> None:
+    allowed: dict[str, tuple[Sequence[str], Sequence[str]]] = {
+        "task": ([one.task], [task]),
+        "model": ([one.model], [model]),
+        "dataset": (
+            [one.dataset],
+            [name for name, tasks in settings.datasets.items() if task in tasks],
+        ),
+        "condition": (list(one.conditions), settings.conditions),
+    }
+    for column, (found, names) in allowed.items():
+        strange = [name for name in found if name not in names]
+        if strange:
+            raise OutcomeError(
+                f"{path}: column '{column}': {', '.join(map(repr, strange))} is not what the file "
+                f"name and the settings lead to expect: {', '.join(map(repr, names))}. Delete the "
+                f"file and evaluate again, or name the {column} in the config."
+            )
+
+
+def analyse(
+    settings: AnalysisSettings,
+    *,
+    outcomes: Path,
+    packs: Path,
+    record_changes: Path,
+    tables: Path,
+    figures: Path,
+) -> None:
+    """Write ablation.csv, replacement.csv, known_answers.csv, and two figures per dataset.
+
+    Args:
+        settings: of the run.
+        outcomes: folder of `<task>/<model>.parquet`.
+        packs: folder of `<dataset>/pack.yaml`, for the chance level.
+        record_changes: CSV of the largest change of each record.
+        tables, figures: folders to write to; figures go to `<figures>/<dataset>/`.
+    """
+    gathered = gather_outcomes(outcomes, settings)
+    datasets = [name for name in settings.datasets if any(one.dataset == name for one in gathered)]
+    chance = {name: read_chance(packs / name / "pack.yaml") for name in datasets}
+    changes = read_record_changes(record_changes)
+
+    groups = on_the_same_units(gathered)
+    rows: list[AblationRow] = []
+    with tqdm(groups, desc="tests and intervals", unit="group") as progress:
+        for group in progress:
+            progress.set_postfix_str(f"{group[0].dataset} {group[0].task}")
+            rows.extend(
+                ablation_rows(
+                    group,
+                    seed=settings.seed,
+                    draws=settings.draws,
+                    resamples=settings.resamples,
+                    level=settings.level,
+                )
+            )
+    rows = with_adjusted_p(in_display_order(rows, settings), settings.families)
+    ablation = ablation_table(rows)
+    checks = known_answer_table(known_answer_checks(rows, changes, chance))
+    write_csv(ablation, tables / "ablation.csv")
+    write_csv(replacement_table(rows, settings), tables / "replacement.csv")
+    write_csv(checks, tables / "known_answers.csv")
+
+    for dataset in tqdm(datasets, desc="figures", unit="dataset"):
+        of_dataset = ablation[ablation["dataset"] == dataset]
+        delta_heatmap(of_dataset, settings, figures / dataset / "delta_heatmap.svg")
+        known_answer_figure(
+            of_dataset,
+            checks[checks["dataset"] == dataset],
+            chance[dataset],
+            figures / dataset / "known_answers.svg",
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line; see `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.run",
+        description="Turn the outcomes of a run into tables, tests, intervals and figures.",
+    )
+    parser.add_argument(
+        "--settings", type=Path, required=True, help="settings.yaml of the run, with every default"
+    )
+    parser.add_argument("--outcomes", type=Path, required=True, help="folder of <task>/<model>.parquet")
+    parser.add_argument(
+        "--packs", type=Path, required=True, help="folder of <dataset>/pack.yaml (chance levels)"
+    )
+    parser.add_argument(
+        "--record-changes",
+        type=Path,
+        required=True,
+        help="CSV: model, dataset, condition, token, layer, max_abs_change against full",
+    )
+    parser.add_argument("--tables", type=Path, required=True, help="folder to write CSV tables to")
+    parser.add_argument("--figures", type=Path, required=True, help="folder to write SVG to")
+    given = parser.parse_args(arguments)
+    analyse(
+        read_settings(given.settings),
+        outcomes=given.outcomes,
+        packs=given.packs,
+        record_changes=given.record_changes,
+        tables=given.tables,
+        figures=given.figures,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Printed numbers stand for every value that would have been printed so."""
+
+from decimal import Decimal
+
+import pytest
+
+from analysis.audit.errors import AuditInputError
+from analysis.audit.numbers import (
+    Interval,
+    parse_digitised,
+    parse_printed,
+    parse_stored,
+    rounds_to,
+    shown,
+)
+
+
+def ends(interval: Interval) -> tuple[str, str]:
+    return str(interval.low.normalize()), str(interval.high.normalize())
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "decimals"),
+    [
+        ("78.5", "78.45", "78.55", 1),
+        ("78.50", "78.495", "78.505", 2),
+        ("-0.8", "-0.85", "-0.75", 1),
+        ("\N{MINUS SIGN}78.6", "-78.65", "-78.55", 1),
+        ("+2.4", "2.35", "2.45", 1),
+        ("0.0", "-0.05", "0.05", 1),
+        ("37", "36.5", "37.5", 0),
+        ("10,000", "9999.5", "10000.5", 0),
+        ("~250", "225", "275", 0),
+        ("~0.6", "0.54", "0.66", 1),
+        ("~1", "0.5", "1.5", 0),
+    ],
+)
+def test_half_a_unit_of_the_last_digit(text: str, low: str, high: str, decimals: int) -> None:
+    quantity = parse_printed(text)
+    assert (quantity.interval.low, quantity.interval.high) == (Decimal(low), Decimal(high))
+    assert quantity.decimals == decimals
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "expected"),
+    [("<1", "", "<"), ("≤1", "", "<="), ("1", "<=", "<="), ("0.005", "<", "<"), ("1", "~", "~")],
+)
+def test_qualifiers(text: str, given: str, expected: str) -> None:
+    assert parse_printed(text, given).qualifier == expected
+
+
+@pytest.mark.parametrize("text", ["", "about 5", "5 %", "1e-3", "--1", "."])
+def test_what_is_no_printed_number(text: str) -> None:
+    with pytest.raises(AuditInputError, match="not a printed number"):
+        parse_printed(text)
+
+
+def test_digitised_precision_absolute_relative_and_missing() -> None:
+    assert parse_digitised("0.1772990", "1e-03").interval.half_width == Decimal("0.001")
+    # Written with seven decimals, so never better than half of the seventh.
+    assert parse_digitised("0.0002172", "4.4e-09").interval.half_width == Decimal("5e-8")
+    relative = parse_digitised("0.02", "3.8e-07 relative at vertices; 2.3e-02 relative between")
+    assert relative.interval.half_width == Decimal("0.02") * Decimal("3.8e-07")
+    with pytest.raises(AuditInputError, match="precision"):
+        parse_digitised("1.0", "")
+
+
+def test_stored_float32_reaches_the_decimal_it_stands_for() -> None:
+    stored = parse_stored("0.0009999999")
+    assert stored.interval.low <= Decimal("0.001") <= stored.interval.high
+    assert parse_stored("200").interval.half_width == 0
+    # 0.62 may be 0.620 with its zero lost; a count of 10,000 images is exact.
+    assert parse_stored("0.62").interval.half_width == Decimal("0.0005")
+    assert parse_stored("0.7133").interval.half_width == Decimal("0.00005")
+    assert parse_stored("0.6241", counted=True).interval.half_width < Decimal("1e-6")
+
+
+def test_percent_keeps_width_and_promises_fewer_decimals() -> None:
+    percent = parse_stored("0.673").percent()
+    assert percent.value == Decimal("67.3")
+    assert percent.interval.half_width == Decimal("0.05")
+    assert parse_printed("0.673").percent().decimals == 1
+
+
+def test_interval_arithmetic_holds_every_combination() -> None:
+    a, b = Interval(Decimal(1), Decimal(2)), Interval(Decimal(-3), Decimal(4))
+    assert ends(a + b) == ("-2", "6")
+    assert ends(a - b) == ("-3", "5")
+    assert ends(b.times(Decimal(-2))) == ("-8", "6")
+    assert ends(b.magnitude()) == ("0", "4")
+    assert ends(Interval(Decimal(-3), Decimal(-1)).magnitude()) == ("1", "3")
+    assert ends(b / a) == ("-3", "4")
+    with pytest.raises(ZeroDivisionError):
+        a / b
+    with pytest.raises(ValueError, match="low end"):
+        Interval(Decimal(2), Decimal(1))
+
+
+def test_intervals_that_touch_overlap() -> None:
+    printed, other = parse_printed("-0.7"), parse_printed("-0.6")
+    assert printed.interval.overlaps(other.interval)
+    assert not printed.interval.overlaps(parse_printed("-0.5").interval)
+
+
+def test_a_tie_may_round_either_way() -> None:
+    tie = Decimal("-99.75")
+    assert rounds_to(tie, parse_printed("-99.8"))
+    assert rounds_to(tie, parse_printed("-99.7"))
+    assert not rounds_to(tie, parse_printed("-99.6"))
+    assert rounds_to(Decimal("-0.048"), parse_printed("0.0"))
+    assert not rounds_to(Decimal(1), parse_stored("1"))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("-14.0", "-14"),
+        ("35.55555555", "35.5556"),
+        ("1E+4", "10000"),
+        ("0.00", "0"),
+        ("5E-8", "0.00000005"),
+    ],
+)
+def test_shown(value: str, text: str) -> None:
+    assert shown(Decimal(value)) == text

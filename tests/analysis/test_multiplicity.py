@@ -1,0 +1,36 @@
+"""Holm's procedure against a table worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.multiplicity import holm_within_families
+
+
+def test_holm_by_hand() -> None:
+    # Sorted: 0.01 × 4, 0.02 × 3, 0.03 × 2, 0.5 × 1, then the running maximum.
+    found = holm_within_families(np.array([0.03, 0.01, 0.5, 0.02]), ["f"] * 4)
+    np.testing.assert_allclose(found, [0.06, 0.04, 0.5, 0.06], atol=1e-12)
+
+
+def test_adjusted_p_stops_at_one() -> None:
+    np.testing.assert_allclose(holm_within_families(np.array([0.7, 0.8]), ["f", "f"]), [1, 1])
+
+
+def test_families_do_not_pay_for_each_other() -> None:
+    found = holm_within_families(np.array([0.01, 0.01, 0.04]), [("a", 1), ("b", 1), ("b", 1)])
+    np.testing.assert_allclose(found, [0.01, 0.02, 0.04], atol=1e-12)
+
+
+def test_rows_without_a_test_count_nowhere() -> None:
+    found = holm_within_families(np.array([np.nan, 0.01, 0.02]), ["f"] * 3)
+    assert np.isnan(found[0])
+    np.testing.assert_allclose(found[1:], [0.02, 0.02], atol=1e-12)
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="outside"):
+        holm_within_families(np.array([1.2]), ["f"])
+    with pytest.raises(ValueError, match="families"):
+        holm_within_families(np.array([0.2]), ["f", "g"])
