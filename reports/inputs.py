@@ -1,0 +1,150 @@
+"""What a report is made from, read and checked: settings, packs, tables, verdicts, published numbers.
+
+Numbers stay the text that the files hold; only printing turns them into something else.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from config.layout import Run
+from reports.errors import ReportError
+
+Cells = Mapping[str, str]
+
+ABLATION = (
+    *("dataset", "task", "metric", "model", "family", "scale", "readout", "condition", "n"),
+    *("value", "value_low", "value_high", "delta", "delta_low", "delta_high"),
+    *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm", "draws", "resamples", "level", "seed"),
+)
+REPLACEMENT = ("dataset", "condition")
+CHECKS = (
+    *("dataset", "model", "family", "check", "condition", "quantity", "expected"),
+    *("observed", "low", "high", "passed"),
+)
+CLAIMS = (
+    *("id", "place", "kind", "claim", "published", "recomputed", "tolerance", "verdict", "why"),
+    *("numbers", "severity"),
+)
+PUBLISHED = ("id", "location", "model", "condition", "task", "metric", "value", "unit")
+PUBLISHED_FILES = ("tables.csv", "figures.csv", "interactive.csv")
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """A CSV file: its columns, and its rows as text."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Cells, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that the pages print.
+
+    Attributes:
+        run: where the files lie.
+        settings: the resolved config.
+        packs: data set → the facts of its pack.
+        ablation, checks, claims, published: rows of the CSV files.
+        replacement: with its columns, whose number depends on the run.
+        published_counts: file → rows of the published numbers.
+    """
+
+    run: Run
+    settings: Mapping[str, Any]
+    packs: Mapping[str, Mapping[str, Any]]
+    ablation: tuple[Cells, ...]
+    replacement: CsvTable
+    checks: tuple[Cells, ...]
+    claims: tuple[Cells, ...]
+    published: tuple[Cells, ...]
+    published_counts: Mapping[str, int]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Data sets as the config lists them."""
+        return tuple(self.settings["datasets"])
+
+    @property
+    def models(self) -> Mapping[str, Mapping[str, Any]]:
+        """Model → its settings."""
+        models: Mapping[str, Mapping[str, Any]] = self.settings["models"]
+        return models
+
+    def downloads(self) -> dict[str, Path]:
+        """Files that readers may download: place in the report → file of the run."""
+        found = {
+            f"{folder.name}/{file.name}": file
+            for folder in (self.run.tables, self.run.audit)
+            for file in sorted(folder.glob("[!.]*.csv"))
+        }
+        for dataset in self.datasets:
+            for file in sorted((self.run.figures / dataset).glob("[!.]*.svg")):
+                found[f"figures/{dataset}/{file.name}"] = file
+        return found
+
+
+def read_inputs(settings: Path, published: Path) -> Inputs:
+    """Read a run and the published numbers.
+
+    Args:
+        settings: `settings.yaml` of the run; everything else lies beside it (`config.layout.Run`).
+        published: folder of the published numbers.
+
+    Raises:
+        ReportError: a file, key or column is missing; the message says which, and what makes it.
+    """
+    run = Run(settings.parent)
+    loaded = _read_yaml(settings, ("run", "title", "seed", "models", "datasets", "conditions", "analysis"))
+    return Inputs(
+        run=run,
+        settings=loaded,
+        packs={
+            name: _read_yaml(run.pack(name).facts, ("images", "classes", "splits", "chance"))
+            for name in loaded["datasets"]
+        },
+        ablation=read_csv(run.tables / "ablation.csv", ABLATION).rows,
+        replacement=read_csv(run.tables / "replacement.csv", REPLACEMENT),
+        checks=read_csv(run.tables / "known_answers.csv", CHECKS).rows,
+        claims=read_csv(run.audit / "claims.csv", CLAIMS).rows,
+        published=read_csv(published / "tables.csv", PUBLISHED).rows,
+        published_counts={name: len(read_csv(published / name, ()).rows) for name in PUBLISHED_FILES},
+    )
+
+
+def read_csv(path: Path, needed: Sequence[str]) -> CsvTable:
+    """Read a CSV file as text; ReportError if it or a needed column is missing."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            rows = tuple(reader)
+            columns = tuple(reader.fieldnames or ())
+    except FileNotFoundError as error:
+        raise ReportError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.") from error
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise ReportError(
+            f"{path}: missing column {', '.join(missing)}; found {', '.join(columns) or 'none'}. "
+            "Was it written by an older version? Delete it and run the workflow again."
+        )
+    return CsvTable(columns, rows)
+
+
+def _read_yaml(path: Path, needed: Sequence[str]) -> Mapping[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ReportError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.") from error
+    if not isinstance(loaded, dict):
+        raise ReportError(f"{path}: not a mapping of keys. Delete it and run the workflow again.")
+    missing = [key for key in needed if key not in loaded]
+    if missing:
+        raise ReportError(f"{path}: missing key {', '.join(missing)}. Delete it and run the workflow again.")
+    return loaded

@@ -1,0 +1,183 @@
+"""The result tables: the article's replacement table, published and measured, and every ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from reports.errors import ReportError
+from reports.inputs import Cells, CsvTable
+from reports.numbers import MISSING, count, interval, is_missing, p_value, percent, points
+from reports.table import Body, Column, Markup, Row, Span, Table, escaped
+
+CONTROLS_TABLE = "controls table"
+# The published condition → its row in the article's table, which the run's table repeats.
+PUBLISHED_ROWS = {
+    "full": "Full",
+    "zero registers": "Zero registers",
+    "mean-sub registers": "Mean-sub",
+    "noise-sub registers": "Noise-sub",
+    "shuffled registers": "Shuffle",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """The ablations of one data set and task."""
+
+    dataset: str
+    task: str
+    rows: tuple[Cells, ...]
+
+    @property
+    def ident(self) -> str:
+        """Unique on the page, and of characters that links may hold."""
+        return f"ablation-{slug(self.dataset)}-{slug(self.task)}"
+
+
+def slug(text: str) -> str:
+    """`text` as part of an identifier."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower())
+
+
+def ablation_sections(rows: Iterable[Cells]) -> tuple[Section, ...]:
+    """The rows of the ablation table by data set and task, in the order given."""
+    grouped: dict[tuple[str, str], list[Cells]] = {}
+    for row in rows:
+        grouped.setdefault((row["dataset"], row["task"]), []).append(row)
+    return tuple(Section(dataset, task, tuple(found)) for (dataset, task), found in grouped.items())
+
+
+def published_replacements(published: Sequence[Cells]) -> Table:
+    """The replacement table as the article prints it, digits untouched.
+
+    Raises:
+        ReportError: the published numbers hold none of it.
+    """
+    rows = [row for row in published if row["location"] == CONTROLS_TABLE]
+    if not rows:
+        raise ReportError(
+            f"tables.csv of the published numbers: no row has location {CONTROLS_TABLE!r}, from which "
+            "the published replacement table is built. Is --published the right folder?"
+        )
+    cells = {
+        (PUBLISHED_ROWS.get(row["condition"], row["condition"]), (row["task"], row["model"])): row["value"]
+        for row in rows
+    }
+    return _replacements(
+        "published-replacements",
+        "Published: the article’s models, ViT-S, percent",
+        list(dict.fromkeys(PUBLISHED_ROWS.get(row["condition"], row["condition"]) for row in rows)),
+        _by_task((row["task"], row["model"]) for row in rows),
+        cells,
+    )
+
+
+def measured_replacements(table: CsvTable, dataset: str) -> Table | None:
+    """The run's replacement table of one data set; None where it measured no replacement."""
+    rows = [row for row in table.rows if row["dataset"] == dataset]
+    named = [column for column in table.columns if "/" in column]
+    columns = [column for column in named if any(not is_missing(row[column]) for row in rows)]
+    if not columns:
+        return None
+    cells = {(row["condition"], _task_and_model(column)): row[column] for row in rows for column in columns}
+    return _replacements(
+        f"replacements-{slug(dataset)}",
+        f"This run: {dataset}, percent",
+        [row["condition"] for row in rows],
+        _by_task(_task_and_model(column) for column in columns),
+        cells,
+    )
+
+
+def _task_and_model(column: str) -> tuple[str, str]:
+    task, _, model = column.partition("/")
+    return task, model
+
+
+def _by_task(columns: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    unique = list(dict.fromkeys(columns))
+    tasks = list(dict.fromkeys(task for task, _ in unique))
+    return sorted(unique, key=lambda column: tasks.index(column[0]))
+
+
+def _replacements(
+    ident: str,
+    caption: str,
+    conditions: Sequence[str],
+    columns: Sequence[tuple[str, str]],
+    cells: Mapping[tuple[str, tuple[str, str]], str],
+) -> Table:
+    spans = [Span("", 1)]
+    titles = [Column("Condition")]
+    for task, group in groupby(columns, key=lambda column: column[0]):
+        models = [model for _, model in group]
+        spans.append(Span(task.capitalize(), len(models)))
+        # The first column of a task carries the rule that sets the tasks apart.
+        titles += [Column(model, "number" if position else "number first") for position, model in enumerate(models)]
+    rows = tuple(
+        Row(
+            (
+                condition,
+                *(_printed(cells.get((condition, column), "")) for column in columns),
+            ),
+            classes="reference" if condition == PUBLISHED_ROWS["full"] else "",
+        )
+        for condition in conditions
+    )
+    return Table(ident, caption, tuple(titles), (Body(rows),), tuple(spans), "replacements")
+
+
+def _printed(text: str) -> str:
+    return MISSING if is_missing(text) else text
+
+
+def ablation_table(section: Section) -> Table:
+    """Value, change, intervals and p-values of every model and condition of a section."""
+    return Table(
+        ident=f"{section.ident}-table",
+        caption=f"{section.task.capitalize()} on {section.dataset}: {section.rows[0]['metric']}",
+        columns=(
+            Column("Condition"),
+            Column("Value, %", "number"),
+            Column("Interval", "number muted"),
+            Column("Δ, pp", "number"),
+            Column("Interval of Δ", "number muted"),
+            Column("p", "number"),
+            Column("p, Holm", "number"),
+            Column("p, exact", "number muted"),
+        ),
+        bodies=tuple(_bodies(section)),
+        classes="ablation",
+    )
+
+
+def _bodies(section: Section) -> Iterator[Body]:
+    def model_of(row: Cells) -> tuple[str, str]:
+        return row["model"], row["readout"]
+
+    for (model, readout), group in groupby(section.rows, key=model_of):
+        rows = list(group)
+        first = rows[0]
+        facts = f"{first['family']}, scale {first['scale']} · {readout} readout · n = {count(first['n'])}"
+        yield Body(
+            tuple(_ablation_row(row) for row in rows),
+            heading=Markup(f"<b>{escaped(model)}</b> <small>{escaped(facts)}</small>"),
+        )
+
+
+def _ablation_row(row: Cells) -> Row:
+    return Row(
+        (
+            Markup(f"<code>{escaped(row['condition'])}</code>"),
+            percent(row["value"]),
+            interval(row["value_low"], row["value_high"]) or MISSING,
+            points(row["delta"]),
+            interval(row["delta_low"], row["delta_high"], points) or MISSING,
+            p_value(row["p"]),
+            p_value(row["p_holm"]),
+            p_value(row["p_exact"]),
+        ),
+        classes="reference" if is_missing(row["delta"]) else "",
+    )

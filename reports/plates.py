@@ -1,0 +1,94 @@
+"""Figures as blocks: the run's SVG on a white plate, described in words, with the CSV it is drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from reports.checks import tally
+from reports.errors import ReportError
+from reports.inputs import Inputs
+from reports.numbers import count, is_missing, percent, points
+from reports.outcomes import slug
+from reports.table import escaped
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure: file in the report, what it shows (for readers who do not see it), and its sources."""
+
+    ident: str
+    file: str
+    alt: str
+    caption: str
+    sources: tuple[str, ...]
+
+
+def render_plate(plate: Plate) -> str:
+    """The HTML of a figure."""
+    links = ", ".join(
+        f'<a href="{escape(source)}" download>{escaped(source.rpartition("/")[2])}</a>' for source in plate.sources
+    )
+    return (
+        f'<figure class="plate" id="{escape(plate.ident)}">\n'
+        f'<div class="paper"><img src="{escape(plate.file)}" alt="{escape(plate.alt, quote=True)}"></div>\n'
+        f"<figcaption>{escaped(plate.caption)} Drawn from {links}; "
+        f'<a href="{escape(plate.file)}" download>the figure as SVG</a>.</figcaption>\n</figure>'
+    )
+
+
+def known_answer_plate(inputs: Inputs, dataset: str) -> Plate:
+    """Classification under every register condition, a panel per family."""
+    counted = tally([check for check in inputs.checks if check["dataset"] == dataset])
+    full = [
+        f"{row['model']} {percent(row['value'])} %"
+        for row in inputs.ablation
+        if row["dataset"] == dataset and row["task"] == "classification" and row["condition"] == "full"
+        and row["readout"] != "frozen"
+    ]  # fmt: skip
+    outcome = (
+        f"{count(counted.passed)} of {count(counted.total)} checks passed" if counted.total else "no check applies"
+    )
+    return Plate(
+        ident=f"known-answers-{slug(dataset)}",
+        file=_figure(inputs, dataset, "known_answers.svg"),
+        alt=(
+            f"Classification accuracy on {dataset} by family, under full and under zeroed, mean, noise and "
+            f"shuffled registers, with intervals and the range of chance; {outcome}. "
+            + (f"Unablated: {', '.join(full)}." if full else "")
+        ).strip(),
+        caption=f"Known answers on {dataset}: {outcome}. Points are accuracies with their intervals, the grey "
+        "band is chance, thin lines are the unablated levels.",
+        sources=("tables/ablation.csv", "tables/known_answers.csv"),
+    )
+
+
+def heatmap_plate(inputs: Inputs, dataset: str) -> Plate:
+    """Changes against full, of every model, task and condition."""
+    changes = [
+        row
+        for row in inputs.ablation
+        if row["dataset"] == dataset and row["readout"] != "frozen" and not is_missing(row["delta"])
+    ]
+    largest = ""
+    if changes:
+        row = min(changes, key=lambda row: float(row["delta"]))
+        largest = (
+            f" The largest drop is {points(row['delta'])} points: {row['task']} of {row['model']} "
+            f"under {row['condition']}."
+        )
+    return Plate(
+        ident=f"deltas-{slug(dataset)}",
+        file=_figure(inputs, dataset, "delta_heatmap.svg"),
+        alt=f"Heat map of changes against full on {dataset}, in percentage points: a panel per task, models as "
+        f"rows, conditions as columns.{largest}",
+        caption=f"What each condition takes away on {dataset}: change against full, percentage points.{largest}",
+        sources=("tables/ablation.csv",),
+    )
+
+
+def _figure(inputs: Inputs, dataset: str, name: str) -> str:
+    path = inputs.run.figures / dataset / name
+    if not path.is_file():
+        raise ReportError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.")
+    return f"figures/{dataset}/{name}"

@@ -1,0 +1,85 @@
+"""The page sources, and what `_quarto.yml` says of them. Read by both renderers and by the workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from reports.errors import ReportError
+
+PAGES_FOLDER = Path(__file__).resolve().with_name("pages")
+CONFIG = "_quarto.yml"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the website: its source and its name in the navigation bar."""
+
+    source: str
+    label: str
+
+    @property
+    def stem(self) -> str:
+        """Name without suffix."""
+        return Path(self.source).stem
+
+    @property
+    def html(self) -> str:
+        """Name of the rendered page."""
+        return f"{self.stem}.html"
+
+
+@dataclass(frozen=True)
+class Project:
+    """The part of `_quarto.yml` that the report is built by.
+
+    Attributes:
+        title: of the website.
+        output: folder, inside the project, that Quarto renders to.
+        pages: in the order of the navigation bar.
+        language: of the pages.
+    """
+
+    title: str
+    output: str
+    pages: tuple[Page, ...]
+    language: str
+
+
+def read_project(folder: Path = PAGES_FOLDER) -> Project:
+    """Read `_quarto.yml` of a folder.
+
+    Raises:
+        ReportError: the file is missing or lacks a key, or it lists other pages than there are.
+    """
+    path = folder / CONFIG
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        project = Project(
+            title=loaded["website"]["title"],
+            output=loaded["project"]["output-dir"],
+            pages=tuple(Page(link["href"], link["text"]) for link in loaded["website"]["navbar"]["left"]),
+            language=loaded.get("lang", "en"),
+        )
+    except FileNotFoundError as error:
+        raise ReportError(f"{path} is missing: it names the pages of the report.") from error
+    except (KeyError, TypeError, yaml.YAMLError) as error:
+        raise ReportError(
+            f"{path}: {error} is missing or cannot be read. Needed: project.output-dir, "
+            "website.title, and website.navbar.left with href and text of every page."
+        ) from error
+    listed = {page.source for page in project.pages}
+    found = {page.name for page in folder.glob("*.qmd")}
+    if listed != found:
+        raise ReportError(
+            f"{path}: website.navbar.left and the .qmd files beside it differ in "
+            f"{', '.join(sorted(listed ^ found))}. Name every page there, and only pages that exist."
+        )
+    return project
+
+
+def page_sources(folder: Path = PAGES_FOLDER) -> tuple[Path, ...]:
+    """Every file that the pages are made from, sorted; the workflow names them as inputs."""
+    return tuple(sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")))

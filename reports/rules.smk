@@ -1,0 +1,25 @@
+"""From tables, figures and verdicts to the report."""
+
+from reports.project import page_sources, read_project
+
+
+rule report:
+    input:
+        settings=ancient(run.settings),
+        tables=rules.analyse.output.tables,
+        figures=rules.analyse.output.figures,
+        audit=[rules.audit.output.claims, rules.audit.output.summary],
+        facts=[run.pack(dataset).facts for dataset in run_settings.datasets],
+        published=[published / name for name in ("tables.csv", "figures.csv", "interactive.csv")],
+        pages=[page.relative_to(workflow.basedir) for page in page_sources()],
+        modules=sources("reports.build"),
+    output:
+        [run.report / page.html for page in read_project().pages],
+    log:
+        run.folder / "logs" / "report.log",
+    params:
+        values=[resolved["title"], resolved["models"], resolved["conditions"]],
+        published=published,
+    shell:
+        "python -m reports.build --settings {input.settings} --published {params.published} "
+        "2>&1 | tee {log}"

@@ -1,0 +1,51 @@
+"""The numbers that prose refers to by name: `_variables.yml`."""
+
+from __future__ import annotations
+
+from reports.checks import tally
+from reports.definitions import families_in_words, level_in_percent
+from reports.inputs import Inputs
+from reports.numbers import count, counted
+from reports.verdicts import VERDICTS, verdict_counts, verdict_of
+
+Variables = dict[str, dict[str, str]]
+
+
+def variables(inputs: Inputs) -> Variables:
+    """Group → key → text. Free text (the run's title) is left to includes, which escape it."""
+    settings = inputs.settings
+    analysis = settings["analysis"]
+    counts = verdict_counts(inputs.claims)
+    failing = [claim for claim in inputs.claims if verdict_of(claim).fails]
+    tallied = tally(inputs.checks)
+    used = {number for claim in inputs.claims for number in claim["numbers"].split(";") if number}
+    return {
+        "run": {
+            "seed": str(settings["seed"]),
+            "draws": count(int(analysis["draws"])),
+            "resamples": count(int(analysis["resamples"])),
+            "level": level_in_percent(str(analysis["level"])),
+            "families": families_in_words(settings),
+            "models": counted(len(inputs.models), "model"),
+            "datasets": counted(len(inputs.datasets), "data set"),
+            "conditions": counted(len(settings["conditions"]), "condition"),
+            "rows": counted(len(inputs.ablation), "row"),
+        },
+        "audit": {
+            "claims": count(len(inputs.claims)),
+            "failing": count(len(failing)),
+            "conclusions": count(sum(claim["severity"] == "conclusion" for claim in failing)),
+            "places": count(len({claim["place"] for claim in inputs.claims})),
+            "used": count(len(used)),
+            **{verdict.key: count(counts[verdict.name]) for verdict in VERDICTS},
+        },
+        "published": {
+            "total": count(sum(inputs.published_counts.values())),
+            **{name.removesuffix(".csv"): count(number) for name, number in inputs.published_counts.items()},
+        },
+        "checks": {
+            "total": count(tallied.total),
+            "passed": count(tallied.passed),
+            "failed": count(tallied.failed),
+        },
+    }

@@ -1,0 +1,96 @@
+"""Render the staged website by Pandoc: every page one self-contained file."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+
+import pypandoc
+import yaml
+
+from reports.errors import ReportError
+from reports.project import Page, Project, read_project
+from reports.shortcodes import expand
+from reports.staging import VARIABLES
+
+TEMPLATE = "template.html"
+STYLES = "styles.css"
+BIBLIOGRAPHY = "references.bib"
+
+
+def render_with_pandoc(site: Path, output: Path, *, pandoc: str | None = None) -> None:
+    """Render every page of the staged folder `site` to `output`.
+
+    Args:
+        site: as `reports.staging.stage` leaves it.
+        output: an existing folder.
+        pandoc: the executable; the one of the pypandoc-binary package if not given.
+
+    Raises:
+        ReportError: a shortcode cannot be expanded, or Pandoc fails or warns (of an unknown
+            citation, a missing image); the message names the page.
+    """
+    project = read_project(site)
+    values = yaml.safe_load((site / VARIABLES).read_text(encoding="utf-8"))
+    executable = pandoc or pypandoc.get_pandoc_path()
+    for page in project.pages:
+        _render_page(page, project, site, output, values, executable)
+
+
+def _render_page(
+    page: Page, project: Project, site: Path, output: Path, values: Mapping[str, object], pandoc: str
+) -> None:
+    source = (site / page.source).read_text(encoding="utf-8")
+    text = expand(source, page=page.source, folder=site, values=values)
+    with tempfile.TemporaryDirectory() as scratch:
+        # Pandoc escapes a variable given on the command line, and the bar is HTML already.
+        bar = Path(scratch) / "navigation.html"
+        bar.write_text(navigation(project, page), encoding="utf-8")
+        command = [
+            pandoc,
+            "--from=markdown",
+            "--to=html5",
+            "--standalone",
+            "--embed-resources",
+            "--citeproc",
+            "--metadata=link-citations:true",
+            f"--metadata=lang:{project.language}",
+            f"--variable=site-title:{project.title}",
+            f"--template={TEMPLATE}",
+            f"--css={STYLES}",
+            f"--bibliography={BIBLIOGRAPHY}",
+            f"--include-before-body={bar}",
+            "--toc",
+            "--toc-depth=2",
+            "--mathml",
+            "--fail-if-warnings",
+            # Pandoc runs inside `site`, where a relative path would lead elsewhere.
+            f"--output={(output / page.html).resolve()}",
+        ]
+        done = subprocess.run(
+            command, input=text, text=True, encoding="utf-8", capture_output=True, cwd=site, check=False
+        )
+    if done.returncode != 0:
+        raise ReportError(
+            f"{page.source}: Pandoc failed (exit code {done.returncode}): {done.stderr.strip() or 'no message'}. "
+            "A citation that is not found belongs into references.bib; a missing image into the figures."
+        )
+
+
+def navigation(project: Project, current: Page) -> str:
+    """The navigation bar, with the current page marked."""
+    links = "\n".join(
+        f'<li><a href="{escape(page.html)}"{_marked(page == current)}>{escape(page.label)}</a></li>'
+        for page in project.pages
+    )
+    return (
+        '<nav class="site" aria-label="Pages">\n'
+        f'<a class="brand" href="index.html">{escape(project.title)}</a>\n<ul>\n{links}\n</ul>\n</nav>'
+    )
+
+
+def _marked(current: bool) -> str:
+    return ' aria-current="page"' if current else ""

@@ -1,0 +1,389 @@
+"""A synthetic run on disk: what the report reads, with values that no measurement could be taken for."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+METRICS = {
+    "classification": "accuracy",
+    "retrieval": "Recall@1",
+    "correspondence": "hits/points",
+    "segmentation": "mIoU",
+}
+REPLACEMENTS = {
+    "full": "Full",
+    "zero_registers": "Zero registers",
+    "mean_registers": "Mean-sub",
+    "noise_registers": "Noise-sub",
+    "shuffle_registers": "Shuffle",
+}
+KNOWN = {
+    "plain_s": {"source": "known_answer", "family": "plain", "scale": "S"},
+    "bottleneck_s": {"source": "known_answer", "family": "bottleneck", "scale": "S"},
+    "sink_s": {"source": "known_answer", "family": "sink", "scale": "S"},
+}
+RANDOM = {
+    "dinov3_random_s": {
+        "source": "timm",
+        "family": "dinov3",
+        "scale": "S",
+        "architecture": "vit_small_patch16_dinov3",
+        "weights": "random",
+    }
+}
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20" width="40" height="20">'
+    '<rect width="40" height="20" fill="white"/><circle cx="10" cy="10" r="5" fill="#888"/></svg>'
+)
+CLAIMS = (
+    ("sum", "introduction", "consistent", "none", "11.1 + 22.2 = 33.3; stated 33.3.", "t001;t002"),
+    ("rounded", "introduction", "consistent only with rounding", "rounding", "33.34 rounds.", "t001"),
+    ("missing", "table", "not checkable", "none", "The scores of every image.", ""),
+    ("leap", "table", "unsupported", "conclusion", "p = 0.99 shows nothing. It needs a margin.", "t003"),
+    (
+        "apart",
+        "figure",
+        "sources disagree",
+        "number",
+        "44.4 [t001] is not 55.5 [fig/f/a/M/S/x < y/R1].",
+        "t001;fig/f/a/M/S/x < y/R1",
+    ),
+    ("wrong", "figure", "contradicted", "conclusion", "99.9 < 11.1 is false.", "t002"),
+)
+
+
+@dataclass(frozen=True)
+class SyntheticRun:
+    """A run's files, as the workflow would leave them."""
+
+    folder: Path
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: KNOWN)
+    datasets: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"scenes": tuple(METRICS)})
+    title: str = "An artificial run: a < b & `c` {{< var x >}}"
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / "run" / "settings.yaml"
+
+    @property
+    def published(self) -> Path:
+        return self.folder / "published"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "run" / "report"
+
+    @property
+    def arguments(self) -> list[str]:
+        return ["--settings", str(self.settings), "--published", str(self.published)]
+
+    def rows(self, table: str) -> list[dict[str, str]]:
+        with (self.folder / "run" / table).open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+
+    def write(self) -> SyntheticRun:
+        run = self.folder / "run"
+        run.mkdir(parents=True)
+        self.settings.write_text(yaml.safe_dump(self._settings(), sort_keys=False))
+        for name in self.datasets:
+            pack = run / "packs" / name / "pack.yaml"
+            pack.parent.mkdir(parents=True)
+            pack.write_text(yaml.safe_dump(_pack(name), sort_keys=False))
+            for figure in ("delta_heatmap", "known_answers"):
+                path = run / "figures" / name / f"{figure}.svg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(SVG)
+        ablation = list(self._ablation())
+        write_rows(run / "tables" / "ablation.csv", ablation)
+        self._write_replacement(ablation)
+        write_rows(run / "tables" / "known_answers.csv", list(self._checks()), CHECK_COLUMNS)
+        write_rows(run / "audit" / "claims.csv", [_claim(*claim) for claim in CLAIMS])
+        write_rows(run / "audit" / "summary.csv", [{"verdict": "consistent", "claims": "1"}])
+        write_published(self.published)
+        return self
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "run": "artificial",
+            "title": self.title,
+            "seed": 77,
+            "models": {name: dict(model) for name, model in self.models.items()},
+            "conditions": {
+                "full": {},
+                **{
+                    name: {"tokens": ["registers"], "by": name.partition("_")[0]}
+                    for name in REPLACEMENTS
+                    if name != "full"
+                },
+            },
+            "datasets": {
+                name: {"source": "scenes", "image_size": 64, "tasks": list(tasks)}
+                for name, tasks in self.datasets.items()
+            },
+            "analysis": {
+                "draws": 1234,
+                "resamples": 567,
+                "level": 0.9,
+                "families": ["dataset", "task", "readout"],
+            },
+        }
+
+    def _ablation(self) -> Iterable[dict[str, str]]:
+        place = 0
+        for dataset, tasks in self.datasets.items():
+            for task in tasks:
+                for model, facts in self.models.items():
+                    conditions = ["full"] if facts["family"] == "plain" else list(REPLACEMENTS)
+                    for condition in conditions:
+                        place += 1
+                        value = 0.1234 + 0.005 * place
+                        full = condition == "full"
+                        yield {
+                            "dataset": dataset,
+                            "task": task,
+                            "metric": METRICS[task],
+                            "model": model,
+                            "family": str(facts["family"]),
+                            "scale": str(facts["scale"]),
+                            "readout": "matched" if task in ("classification", "segmentation") else "direct",
+                            "condition": condition,
+                            "n": "1111",
+                            "value": f"{value:.6f}",
+                            "value_low": f"{value - 0.01:.6f}",
+                            "value_high": f"{value + 0.01:.6f}",
+                            "delta": "" if full else f"{-0.05 - place / 1000:.6f}",
+                            "delta_low": "" if full else f"{-0.06 - place / 1000:.6f}",
+                            "delta_high": "" if full else f"{-0.04 - place / 1000:.6f}",
+                            "p": "" if full else "0.0008097",
+                            "p_exact": "" if full else "3.21e-07",
+                            "p_smallest": "" if full else "0.0008097",
+                            "p_mc_error": "" if full else "0.0042",
+                            "p_holm": "" if full else "0.0123",
+                            "draws": "" if full else "1234",
+                            "resamples": "567",
+                            "level": "0.9",
+                            "seed": "77",
+                        }
+
+    def _write_replacement(self, ablation: Sequence[Mapping[str, str]]) -> None:
+        registered = [name for name, facts in self.models.items() if facts["family"] != "plain"]
+        tasks = list(dict.fromkeys(task for tasks in self.datasets.values() for task in tasks))
+        columns = [f"{task}/{model}" for task in tasks for model in registered]
+        values = {(row["dataset"], row["condition"], f"{row['task']}/{row['model']}"): row["value"] for row in ablation}
+        lines = []
+        for dataset in self.datasets:
+            for condition, label in REPLACEMENTS.items():
+                cells = {column: values.get((dataset, condition, column)) for column in columns}
+                printed = {column: f"{100 * float(value):.1f}" if value else "" for column, value in cells.items()}
+                lines.append({"dataset": dataset, "condition": label, **printed})
+        if not registered:
+            lines = []
+        path = self.folder / "run" / "tables" / "replacement.csv"
+        write_rows(path, lines, ["dataset", "condition", *columns])
+
+    def _checks(self) -> Iterable[dict[str, str]]:
+        for dataset in self.datasets:
+            for model, facts in self.models.items():
+                if facts["family"] == "bottleneck":
+                    yield _check(dataset, model, "bottleneck", "mean_registers", "0.1357", "true")
+                    yield _check(dataset, model, "bottleneck", "zero_registers", "0.9753", "false")
+                if facts["family"] == "sink":
+                    yield _check(dataset, model, "sink", "mean_registers", "2.5e-07", "true")
+                    yield _check(dataset, model, "sink", "shuffle_registers", "", "false")
+
+
+CHECK_COLUMNS = (
+    *("dataset", "model", "family", "check", "condition", "quantity", "expected"),
+    *("observed", "low", "high", "passed"),
+)
+
+
+def _check(dataset: str, model: str, family: str, condition: str, observed: str, passed: str) -> dict[str, str]:
+    values = (dataset, model, family, "an answer", condition, "a quantity", "at most 0.2222")
+    return dict(zip(CHECK_COLUMNS, (*values, observed, "", "", passed), strict=True))
+
+
+def _claim(ident: str, place: str, verdict: str, severity: str, why: str, numbers: str) -> dict[str, str]:
+    return {
+        "id": ident,
+        "place": place,
+        "kind": "not_checkable" if verdict == "not checkable" else "sum",
+        "claim": f"Claim {ident}: that a < b & <script>alert(1)</script> {{{{< include nothing.md >}}}}",
+        "published": "33.30",
+        "recomputed": "<=33.3",
+        "tolerance": "0.05 pp",
+        "verdict": verdict,
+        "why": why,
+        "numbers": numbers,
+        "severity": severity,
+    }
+
+
+def _pack(name: str) -> dict[str, Any]:
+    return {
+        "dataset": name,
+        "source": "scenes",
+        "images": 4242,
+        "classes": 7,
+        "class_names": ["first <class>", "second"],
+        "image_size": 64,
+        "splits": {
+            "calibration": {"images": 1313, "classes": 5},
+            "train": {"images": 1818, "classes": 6},
+            "test": {"images": 1111, "classes": 7},
+        },
+        "pairs": 313,
+        "chance": {"low": 0.1, "high": 0.25},
+    }
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str] = ()) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(columns) or list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_published(folder: Path) -> None:
+    """Published numbers of two models; the digits count upwards, trailing zeros included."""
+    rows = []
+    conditions = ("full", "zero registers", "mean-sub registers", "noise-sub registers", "shuffled registers")
+    for row, condition in enumerate(conditions):
+        for column, (task, model) in enumerate(
+            (task, model)
+            for task in ("classification", "correspondence", "segmentation")
+            for model in ("DINOv2+reg", "DINOv3")
+        ):
+            rows.append(
+                {
+                    "id": f"t{len(rows):03}",
+                    "location": "controls table",
+                    "model": model,
+                    "condition": condition,
+                    "task": task,
+                    "metric": "score",
+                    "value": f"{10 * (row + 1)}.{column}0",
+                    "unit": "%",
+                }
+            )
+    rows.append({**rows[0], "id": "t999", "location": "introduction", "value": "98765"})
+    write_rows(folder / "tables.csv", rows)
+    write_rows(folder / "figures.csv", [{"figure": "f"}] * 2000)
+    write_rows(folder / "interactive.csv", [{"file": "j"}] * 3)
+
+
+@dataclass
+class Element:
+    """An element of a page, with its text."""
+
+    tag: str
+    attributes: dict[str, str]
+    text: str = ""
+
+
+class PageParser(HTMLParser):
+    """The elements of a page, in order, void or not, each with the text inside it."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input", "wbr"})
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[Element] = []
+        self._open: list[Element] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self.elements.append(element)
+        if tag not in self.VOID:
+            self._open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open and self._open[-1].tag == tag, f"</{tag}> closes {self._open[-1:]}"
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        for element in self._open:
+            element.text += data
+
+
+@dataclass(frozen=True)
+class RenderedPage:
+    """A page of the report."""
+
+    path: Path
+    html: str
+    elements: tuple[Element, ...]
+
+    def all(self, tag: str) -> list[Element]:
+        return [element for element in self.elements if element.tag == tag]
+
+    @property
+    def idents(self) -> list[str]:
+        return [element.attributes["id"] for element in self.elements if "id" in element.attributes]
+
+    @property
+    def visible(self) -> str:
+        (body,) = self.all("body")
+        return re.sub(r"\s+", " ", body.text)
+
+    def table(self, ident: str) -> list[list[str]]:
+        """The rows of a table as text; headings of groups are rows of one cell."""
+        start = next(i for i, each in enumerate(self.elements) if each.attributes.get("id") == ident)
+        rows: list[list[str]] = []
+        for element in self.elements[start + 1 :]:
+            if element.tag in ("table", "footer", "h2", "h3"):
+                break
+            if element.tag == "tr":
+                rows.append([])
+            elif element.tag in ("td", "th"):
+                rows[-1].append(re.sub(r"\s+", " ", element.text).strip())
+        return rows
+
+
+def read_page(path: Path) -> RenderedPage:
+    html = path.read_text(encoding="utf-8")
+    parser = PageParser()
+    parser.feed(html)
+    parser.close()
+    return RenderedPage(path, html, tuple(parser.elements))
+
+
+@pytest.fixture(scope="session")
+def page_reader() -> Callable[[Path], RenderedPage]:
+    return read_page
+
+
+@pytest.fixture(scope="session")
+def make_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SyntheticRun]:
+    """Write a synthetic run to a folder of its own."""
+
+    def make(**choices: Any) -> SyntheticRun:
+        return SyntheticRun(tmp_path_factory.mktemp("synthetic"), **choices).write()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def rendered(make_run: Callable[..., SyntheticRun]) -> SyntheticRun:
+    """The standard run, rendered by Pandoc. Tests read it and leave it as it is."""
+    from reports.build import build
+
+    run = make_run(models={**KNOWN, **RANDOM})
+    build(run.settings, run.published, "pandoc")
+    return run
+
+
+@pytest.fixture(scope="session")
+def pages(rendered: SyntheticRun) -> dict[str, RenderedPage]:
+    """Page name → page of the standard run."""
+    return {path.name: read_page(path) for path in sorted(rendered.report.glob("*.html"))}

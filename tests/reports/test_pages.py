@@ -1,0 +1,218 @@
+"""The pages as a browser gets them: complete, self-contained, linked, and with the numbers of the files."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from reports.project import read_project
+
+NAMES = [page.html for page in read_project().pages]
+
+
+@pytest.fixture(params=NAMES)
+def page(request, pages):
+    return pages[request.param]
+
+
+def test_the_report_has_exactly_the_pages_of_the_project(pages):
+    assert sorted(pages) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("left", [":::", "?@", "???", "{=html}", "[@", "include _generated", "(**"])
+def test_nothing_is_left_unrendered(page, left):
+    body = page.html[page.html.index("<body") :]
+    assert left not in body
+
+
+def test_no_shortcode_is_left_but_those_that_the_data_quote(page):
+    # Claims and title of the synthetic run hold shortcodes as text: printed, never expanded.
+    assert "{{<" not in page.html
+    for shown in re.findall(r"\{\{<[^>]*", page.visible):
+        assert shown.strip() in ("{{< var x", "{{< include nothing.md")
+
+
+def test_every_page_has_title_heading_language_and_viewport(page):
+    (title,) = page.all("title")
+    assert re.fullmatch(r"\S.* · register-audit", title.text.strip())
+    assert len(page.all("h1")) == 1
+    assert page.all("html")[0].attributes["lang"] == "en"
+    assert any(meta.attributes.get("name") == "viewport" for meta in page.all("meta"))
+
+
+def test_the_navigation_names_every_page_and_marks_the_current_one(page):
+    links = [link for link in page.all("a") if link.attributes.get("href") in NAMES]
+    assert {link.attributes["href"] for link in links} == set(NAMES)
+    marked = [link.attributes["href"] for link in page.all("a") if "aria-current" in link.attributes]
+    assert marked == [page.path.name]
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    for element in page.elements:
+        if element.tag == "a":
+            continue
+        for name in ("src", "href", "srcset", "data", "poster"):
+            if name in element.attributes:
+                assert element.attributes[name].startswith("data:"), element
+    styles = "".join(element.text for element in page.all("style"))
+    assert "@import" not in styles
+    assert "url(" not in styles
+    assert not page.all("script")
+
+
+def test_identifiers_are_unique(page):
+    assert len(page.idents) == len(set(page.idents))
+
+
+def test_every_link_leads_somewhere(page, pages):
+    for link in page.all("a"):
+        target = urlsplit(link.attributes["href"])
+        if target.scheme:
+            assert target.scheme == "https"
+            continue
+        if target.path:
+            assert (page.path.parent / unquote(target.path)).is_file(), link
+        if target.fragment:
+            of = pages[target.path or page.path.name]
+            assert unquote(target.fragment) in of.idents, link
+
+
+def test_figures_are_described_and_lead_to_their_numbers(pages):
+    figures = pages["results.html"].all("figure")
+    assert figures
+    for page in pages.values():
+        assert all(len(image.attributes["alt"]) > 40 for image in page.all("img"))
+        assert len(page.all("figcaption")) == len(page.all("figure"))
+    assert all("ablation.csv" in figure.text for figure in figures)
+
+
+def test_tables_have_captions_and_scopes_in_a_box_that_scrolls(page):
+    boxes = [e for e in page.elements if e.attributes.get("class") == "table-box"]
+    assert len(boxes) == len(page.all("table")) == len(page.all("caption"))
+    assert all("scope" in cell.attributes for cell in page.all("th"))
+    assert all(box.attributes.get("tabindex") == "0" for box in boxes)
+
+
+def test_data_are_escaped(page):
+    assert "<script>alert" not in page.html
+    assert "<class>" not in page.html
+
+
+def test_data_are_shown_as_they_stand(pages):
+    assert "that a < b & <script>alert(1)</script>" in pages["audit.html"].visible
+    assert "An artificial run: a < b & `c` {{< var x >}}" in pages["index.html"].visible
+    assert "first <class>" in pages["methods.html"].visible
+
+
+def test_every_page_is_signed(page):
+    (footer,) = page.all("footer")
+    for part in ("run:artificial", "seed:77", "draws:1234", "resamples:567", "register-audit:", "numpy:"):
+        assert part in footer.text
+
+
+def test_every_cited_work_is_listed(page):
+    cited = {link.attributes["href"] for link in page.all("a") if link.attributes["href"].startswith("#ref-")}
+    listed = {f"#{ident}" for ident in page.idents if ident.startswith("ref-")}
+    assert cited == listed
+
+
+def test_the_works_named_in_the_methods_are_cited_somewhere(pages):
+    cited = {ident for page in pages.values() for ident in page.idents if ident.startswith("ref-")}
+    needed = ("parodi2026", "darcet2024", "oquab2024", "simeoni2025", "jiang2025", "jonas2017")
+    assert {f"ref-{key}" for key in (*needed, "holm1979", "phipson2010", "efron1987")} <= cited
+
+
+def test_ablation_numbers_are_those_of_the_file(rendered, pages):
+    page = pages["results.html"]
+    for task in ("classification", "retrieval", "correspondence", "segmentation"):
+        rows = [row for row in rendered.rows("tables/ablation.csv") if row["task"] == task]
+        shown = [row for row in page.table(f"ablation-scenes-{task}-table") if len(row) == 8][1:]
+        assert len(shown) == len(rows)
+        for cells, row in zip(shown, rows, strict=True):
+            assert cells[0] == row["condition"]
+            assert float(cells[1]) == pytest.approx(100 * float(row["value"]), abs=0.0501)
+            if not row["delta"]:
+                assert cells[3:] == ["–"] * 5
+                continue
+            delta = float(cells[3].replace("−", "-"))
+            assert delta == pytest.approx(100 * float(row["delta"]), abs=0.0501)
+            low, high = (float(end) for end in cells[4].replace("−", "-").strip("[]").split(","))
+            assert low == pytest.approx(100 * float(row["delta_low"]), abs=0.0501)
+            assert high == pytest.approx(100 * float(row["delta_high"]), abs=0.0501)
+            assert cells[5:] == ["0.0008", "0.0123", "3.2e−7"]
+
+
+def test_replacement_numbers_are_those_of_the_file(rendered, pages):
+    spans, titles, *shown = pages["results.html"].table("replacements-scenes")
+    assert spans[1:] == ["Classification", "Retrieval", "Correspondence", "Segmentation"]
+    assert titles[1:4] == ["bottleneck_s", "sink_s", "dinov3_random_s"]
+    expected = [list(row.values())[1:] for row in rendered.rows("tables/replacement.csv")]
+    assert shown == expected
+
+
+def test_published_numbers_keep_their_digits(pages):
+    shown = pages["results.html"].table("published-replacements")[2:]
+    labels = ("Full", "Zero registers", "Mean-sub", "Noise-sub", "Shuffle")
+    assert shown == [
+        [label, *(f"{10 * (row + 1)}.{column}0" for column in range(6))] for row, label in enumerate(labels)
+    ]
+    assert "98765" not in pages["results.html"].visible
+
+
+def test_checks_are_those_of_the_file(rendered, pages):
+    shown = [row for row in pages["known_answers.html"].table("checks") if len(row) == 6][1:]
+    rows = rendered.rows("tables/known_answers.csv")
+    assert [cells[0].split()[-1] for cells in shown] == [
+        {"true": "passed", "false": "failed"}[row["passed"]] for row in rows
+    ]
+    assert [cells[4] for cells in shown] == ["0.1357", "0.9753", "2.5e−7", "not measured"]
+
+
+def test_claims_keep_verdict_and_digits(rendered, pages):
+    shown = [row for row in pages["audit.html"].table("all-claims") if len(row) == 6][1:]
+    rows = rendered.rows("audit/claims.csv")
+    assert len(shown) == len(rows)
+    for cells, row in zip(shown, rows, strict=True):
+        sign, _, verdict = cells[0].partition(" ")
+        assert (len(sign), verdict) == (1, row["verdict"])
+        assert cells[2:4] == ["33.30", "≤ 33.3"]
+        for number in filter(None, row["numbers"].split(";")):
+            assert number in cells[5]
+
+
+def test_verdict_counts_add_up(pages):
+    counts = [int(row[1]) for row in pages["audit.html"].table("verdict-counts")[1:]]
+    assert counts == [1] * 6
+    assert "Of 6 claims 3 fail, and 2 of these touch a conclusion" in pages["audit.html"].visible
+    failing = pages["audit.html"].table("failing-claims")[1:]
+    assert [row[0].split(" ", 1)[1] for row in failing] == ["contradicted", "unsupported", "sources disagree"]
+
+
+def test_the_overview_states_the_three_answers(pages):
+    text = pages["index.html"].visible
+    assert "3 of 6 claims fail" in text
+    assert "2 of 4 known answers came out" in text
+    assert "No model of this run has DINO’s weights" in text
+
+
+def test_counts_of_images_and_classes_are_those_of_the_pack(pages):
+    shown = {row[0]: row[1:] for row in pages["methods.html"].table("data-sets-table") if len(row) == 3}
+    assert shown["calibration"] == ["1,313", "5"]
+    assert shown["train"] == ["1,818", "6"]
+    assert shown["test"] == ["1,111", "7"]
+    assert shown["all images"] == ["4,242", "7"]
+    assert shown["image pairs"][0] == "313"
+    assert "chance is 10.0 to 25.0 %" in pages["methods.html"].visible
+
+
+def test_the_definition_stands_under_each_ablation_table(pages):
+    text = pages["results.html"].visible
+    for part in ("1,111 images", "90 %", "567 resamples", "1,234 draws", "dataset × task × readout"):
+        assert part in text
+
+
+def test_random_weights_are_said_to_show_nothing(pages):
+    assert "dinov3_random_s" in pages["results.html"].visible
+    assert "their figures say nothing of the trained model" in pages["results.html"].visible
