@@ -150,9 +150,7 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
             panel.tick_params(axis="both", length=0)
             panel.set_yticklabels(models, rotation=0)
         panels[-1, 0].set_xticklabels([name.replace("_", "\n", 1) for name in conditions], rotation=0)
-        bar = figure.colorbar(
-            panels[0, 0].collections[0], ax=panels[:, 0], location="bottom", shrink=0.8, aspect=40
-        )
+        bar = figure.colorbar(panels[0, 0].collections[0], ax=panels[:, 0], location="bottom", shrink=0.8, aspect=40)
         bar.set_label("change against full, percentage points\nhatched: not in this run")
         bar.outline.set_visible(False)
         _save(figure, path)
@@ -223,9 +221,7 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
         _save(figure, path)
 
 
-def _family_panel(
-    panel: Axes, rows: pd.DataFrame, conditions: list[str], scales: list[str], chance: Chance
-) -> None:
+def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales: list[str], chance: Chance) -> None:
     panel.axhspan(100 * chance.low, 100 * chance.high, color="#999999", alpha=0.35, linewidth=0)
     panel.axhline(50 * (chance.low + chance.high), color="#666666", linestyle="--", linewidth=1)
     for index, scale in enumerate(scales):

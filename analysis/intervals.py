@@ -68,8 +68,7 @@ def bootstrap_metrics(
     units = counts[0].units if counts else 0
     if units == 0 or any(one.units != units for one in counts):
         raise ValueError(
-            "bootstrap_metrics: counts need the same units, at least one; got "
-            f"{[one.units for one in counts]}."
+            f"bootstrap_metrics: counts need the same units, at least one; got {[one.units for one in counts]}."
         )
     generator = keyed_generator(*key)
     stacked = np.hstack([array for one in counts for array in (one.numerator, one.denominator)])
@@ -165,9 +164,7 @@ def value_interval(counts: Counts, replicates: FloatArray, level: float) -> Inte
     """
     estimate = counts.value()
     if counts.is_binary and estimate in (0.0, 1.0):
-        low, high = proportion_confint(
-            int(counts.numerator.sum()), counts.units, alpha=1 - level, method="wilson"
-        )
+        low, high = proportion_confint(int(counts.numerator.sum()), counts.units, alpha=1 - level, method="wilson")
         return Interval(float(low), float(high), "wilson")
     return bca_interval(estimate, replicates, jackknife_metrics(counts), level)
 

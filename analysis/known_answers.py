@@ -64,8 +64,7 @@ def read_chance(pack: Path) -> Chance:
         chance = Chance(low=float(stated["chance"]["low"]), high=float(stated["chance"]["high"]))
     except (KeyError, TypeError) as error:
         raise ValueError(
-            f"{pack}: key 'chance' with 'low' and 'high' is missing. Delete the pack and prepare "
-            "the data set again."
+            f"{pack}: key 'chance' with 'low' and 'high' is missing. Delete the pack and prepare the data set again."
         ) from error
     if not 0 <= chance.low <= chance.high <= 1:
         raise ValueError(f"{pack}: key 'chance': {chance} is no range of fractions.")
@@ -127,9 +126,7 @@ def _bottleneck(rows: Sequence[AblationRow], chance: Chance) -> Iterator[Check]:
                 check="classification falls to chance",
                 condition=row.condition,
                 quantity="classification accuracy",
-                expected=(
-                    f"{100 * row.level:g} % interval overlaps chance, {chance.low:.4g} to {chance.high:.4g}"
-                ),
+                expected=(f"{100 * row.level:g} % interval overlaps chance, {chance.low:.4g} to {chance.high:.4g}"),
                 observed=row.value,
                 low=row.value_low,
                 high=row.value_high,

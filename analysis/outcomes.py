@@ -88,9 +88,7 @@ def _check_columns(frame: pd.DataFrame, path: Path) -> None:
     for name in NAMES:
         empty = frame[name].isna()
         if empty.any():
-            remedy = (
-                'Write "" where a task has no categories.' if name == "category" else "Every row needs one."
-            )
+            remedy = 'Write "" where a task has no categories.' if name == "category" else "Every row needs one."
             raise OutcomeError(f"{path}: column '{name}': no value in {_rows(empty)}. {remedy}")
         text = frame[name].map(lambda value: isinstance(value, str)).astype(bool)
         if not text.all():
@@ -163,8 +161,7 @@ def _check_duplicates(frame: pd.DataFrame, path: Path) -> None:
 def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
     first = group.iloc[0]
     where = (
-        f"dataset '{first['dataset']}', task '{first['task']}', model '{first['model']}', "
-        f"readout '{first['readout']}'"
+        f"dataset '{first['dataset']}', task '{first['task']}', model '{first['model']}', readout '{first['readout']}'"
     )
     conditions = sorted(group["condition"].unique())
     if REFERENCE not in conditions:

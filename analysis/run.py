@@ -137,13 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m analysis.run",
         description="Turn the outcomes of a run into tables, tests, intervals and figures.",
     )
-    parser.add_argument(
-        "--settings", type=Path, required=True, help="settings.yaml of the run, with every default"
-    )
+    parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run, with every default")
     parser.add_argument("--outcomes", type=Path, required=True, help="folder of <task>/<model>.parquet")
-    parser.add_argument(
-        "--packs", type=Path, required=True, help="folder of <dataset>/pack.yaml (chance levels)"
-    )
+    parser.add_argument("--packs", type=Path, required=True, help="folder of <dataset>/pack.yaml (chance levels)")
     parser.add_argument(
         "--record-changes",
         type=Path,

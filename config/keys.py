@@ -18,8 +18,7 @@ def digest(*key: Key) -> int:
     ``"1"``, differ.
     """
     joined = b"".join(
-        f"{type(part).__name__}:{len(text)}:{text}|".encode()
-        for part, text in ((part, str(part)) for part in key)
+        f"{type(part).__name__}:{len(text)}:{text}|".encode() for part, text in ((part, str(part)) for part in key)
     )
     return int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest(), "little")
 

@@ -213,10 +213,7 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
         if model["source"] == "known_answer":
             for key, allowed in KNOWN_ANSWER.items():
                 if model[key] not in allowed:
-                    yield (
-                        f"{place}.{key}: {model[key]!r} is no known-answer {key}; "
-                        f"allowed: {', '.join(allowed)}"
-                    )
+                    yield (f"{place}.{key}: {model[key]!r} is no known-answer {key}; allowed: {', '.join(allowed)}")
             for key in {"architecture", "image_size"} & set(model):
                 yield f"{place}.{key}: {model[key]!r} cannot be set for source known_answer; remove it"
         else:

@@ -208,9 +208,7 @@ def intervene(
 def _hook(layer: int, rows: tuple[int, ...], new_rows: Replacement, batch: Batch) -> Any:
     def replace(_block: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         if len(output) != len(batch.units):
-            raise ValueError(
-                f"The forward pass holds {len(output)} images, but the batch names {len(batch.units)}"
-            )
+            raise ValueError(f"The forward pass holds {len(output)} images, but the batch names {len(batch.units)}")
         # A copy where gradients are wanted; otherwise the block's output belongs to nobody else.
         tokens = output.clone() if output.requires_grad else output
         tokens[:, list(rows)] = new_rows(output, layer, rows, batch)

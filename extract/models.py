@@ -65,8 +65,7 @@ class Network:
         """
         if absent := [layer for layer in wanted if not -self.depth <= layer < self.depth]:
             raise ValueError(
-                f"extraction.layers: {absent} are not layers of {self.name}; "
-                f"allowed: {-self.depth} … {self.depth - 1}"
+                f"extraction.layers: {absent} are not layers of {self.name}; allowed: {-self.depth} … {self.depth - 1}"
             )
         return tuple(sorted({layer % self.depth for layer in wanted}))
 
@@ -158,7 +157,9 @@ def _timm(model: Model, seed: int) -> tuple[nn.Module, Triple, Triple, int]:
             )
         except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
             raise WeightsError(_where_to_get(model)) from error
-    if model.weights not in ("hub", "random"):
+    if model.weights == "random":
+        _open_layer_scales(module)
+    elif model.weights != "hub":
         path = Path(model.weights)
         state = _read(path, model)
         if (convert := _checkpoint_filter(module)) is not None:
@@ -166,6 +167,17 @@ def _timm(model: Model, seed: int) -> tuple[nn.Module, Triple, Triple, int]:
         _fill(module, state, path, model)
     data = cast(dict[str, Triple], module.pretrained_cfg)
     return module, data["mean"], data["std"], cast(int, model.image_size)
+
+
+def _open_layer_scales(module: nn.Module) -> None:
+    """Set every LayerScale of a network with random weights to 1.
+
+    Architectures of the DINO line start it at 1e-5, where every block is the identity up to rounding: no image
+    would reach CLS, and nothing that is done to a token would reach another one.
+    """
+    for name, parameter in module.named_parameters():
+        if name.rpartition(".")[2] in ("gamma", "gamma_1", "gamma_2"):
+            nn.init.ones_(parameter)
 
 
 StateFilter = Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]]

@@ -50,9 +50,7 @@ def save_records(records: Records | Skipped, path: Path, facts: dict[str, str]) 
     if isinstance(records, Skipped):
         tensors, facts = {}, {**facts, "skipped": records.reason}
     else:
-        tensors = {
-            field.name: np.ascontiguousarray(getattr(records, field.name)) for field in fields(records)
-        }
+        tensors = {field.name: np.ascontiguousarray(getattr(records, field.name)) for field in fields(records)}
     with written_whole(path) as partial:
         save_file(tensors, partial, metadata=facts)
 

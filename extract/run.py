@@ -116,9 +116,7 @@ def run(settings: Settings, folder: Run, model: str, dataset: Dataset, shard: in
     layers = network.layers(options.layers)
     name = shard_name(shard, dataset.shards)
     for condition in tqdm(settings.conditions.values(), desc=f"{model} {dataset.name} {name}", mininterval=5):
-        records = extract(
-            network, calibration, pack, rows, condition, layers, options.batch_size, settings.seed
-        )
+        records = extract(network, calibration, pack, rows, condition, layers, options.batch_size, settings.seed)
         facts = {
             "model": network.signature,
             "condition": condition.name,

@@ -94,9 +94,7 @@ def read_layout(network: nn.Module, image_size: int) -> TokenLayout:
     registers: Tensor | None = getattr(network, "reg_token", None)
     cls = None if cls_token is None else moved_row(cls_token, "the CLS token")
     each_register = () if registers is None else registers.unbind(dim=1)
-    register_rows = tuple(
-        moved_row(register, f"register r{k}") for k, register in enumerate(each_register, start=1)
-    )
+    register_rows = tuple(moved_row(register, f"register r{k}") for k, register in enumerate(each_register, start=1))
     noise = torch.rand(blank.shape, generator=torch.Generator().manual_seed(0)).to(device)
     patches = _rows_that_differ(before, _entering_first_block(network, noise))
     owned = {*register_rows, *(() if cls is None else (cls,))}

@@ -356,9 +356,7 @@ def value_range(case: Case) -> Finding:
         why = f"The values run from {smallest.named} to {largest.named}; stated {published}."
     else:
         outside = [t for t in values if not low.value <= t.value <= high.value]
-        beyond = [
-            t for t in outside if t.interval.high < low.interval.low or t.interval.low > high.interval.high
-        ]
+        beyond = [t for t in outside if t.interval.high < low.interval.low or t.interval.low > high.interval.high]
         verdict = Verdict.ROUNDING if outside else Verdict.CONSISTENT
         if beyond:
             verdict = _mismatch(case)
@@ -463,8 +461,7 @@ def monotone(case: Case) -> Finding:
     why += ", ".join(shown(term.value, 4) for term in series) + "."
     if against:
         why += " Against it: " + "; ".join(
-            f"{b.named} after {a.named}" if not falling else f"{a.named} after {b.named}"
-            for a, b in against[:LISTED]
+            f"{b.named} after {a.named}" if not falling else f"{a.named} after {b.named}" for a, b in against[:LISTED]
         )
         why += f"; and {len(against) - LISTED} more." if len(against) > LISTED else "."
     return Finding(
@@ -570,9 +567,7 @@ KINDS: Mapping[str, Kind] = {
     "sum": Kind(sum_of_parts, {"parts": (1, MANY)}, True),
     "mean": Kind(mean, {"values": (1, MANY)}, True),
     "ratio": Kind(ratio, {"numerator": (1, 1), "denominator": (1, 1)}, True, same_unit=False),
-    "percent_change": Kind(
-        percent_change, {"from": (1, 1), "to": (1, 1)}, True, frozenset({"drop"}), same_unit=False
-    ),
+    "percent_change": Kind(percent_change, {"from": (1, 1), "to": (1, 1)}, True, frozenset({"drop"}), same_unit=False),
     "bound": Kind(bound, {"values": (1, MANY)}, True, frozenset({"absolute", "relation"})),
     "range": Kind(
         value_range,

@@ -88,9 +88,7 @@ class PublishedNumbers(Mapping[str, Published]):
 
     def changed(self, key: str, quantity: Quantity) -> PublishedNumbers:
         """A copy in which one number has another value (for sensitivity checks)."""
-        return PublishedNumbers(
-            self.folder, {**self._numbers, key: replace(self._numbers[key], quantity=quantity)}
-        )
+        return PublishedNumbers(self.folder, {**self._numbers, key: replace(self._numbers[key], quantity=quantity)})
 
 
 def _file_of(key: str) -> str:
@@ -141,14 +139,10 @@ def load_published(folder: Path) -> PublishedNumbers:
     is no number, or if two rows have the same identifier.
     """
     if not folder.is_dir():
-        raise AuditInputError(
-            f"{folder} is not a folder. Give the folder with the published numbers and claims."
-        )
+        raise AuditInputError(f"{folder} is not a folder. Give the folder with the published numbers and claims.")
     present = [name for name in _FILES if (folder / name).exists()]
     if not present:
-        raise AuditInputError(
-            f"{folder} holds no published numbers: expected at least one of {', '.join(_FILES)}."
-        )
+        raise AuditInputError(f"{folder} holds no published numbers: expected at least one of {', '.join(_FILES)}.")
     numbers: dict[str, Published] = {}
     for name in present:
         columns, read = _FILES[name]
@@ -172,9 +166,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Row]]:
         header = list(reader.fieldnames or [])
         for column in columns:
             if column not in header:
-                raise AuditInputError(
-                    f"{path}: column {column!r} is missing. " + did_you_mean(column, header)
-                )
+                raise AuditInputError(f"{path}: column {column!r} is missing. " + did_you_mean(column, header))
         for row in reader:
             if None in row or None in row.values():
                 raise AuditInputError(

@@ -37,8 +37,7 @@ def warp_image(image: NDArray[np.uint8], warp: Floats) -> NDArray[np.uint8]:
     source = np.einsum("ij,jhw->ihw", inverse, np.stack([x, y]) - matrix[:, 2, None, None])
     rows, columns = source[1] * height - 0.5, source[0] * width - 0.5
     channels = [
-        map_coordinates(image[..., k].astype(np.float32), [rows, columns], order=1, mode="reflect")
-        for k in range(3)
+        map_coordinates(image[..., k].astype(np.float32), [rows, columns], order=1, mode="reflect") for k in range(3)
     ]
     warped: NDArray[np.uint8] = np.clip(np.rint(np.stack(channels, axis=-1)), 0, 255).astype(np.uint8)
     return warped

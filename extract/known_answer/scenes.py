@@ -99,9 +99,7 @@ def _draw_scene(index: int, *key: Key) -> tuple[np.generic | NDArray[np.generic]
     )
 
 
-def render(
-    scenes: Scenes, size: int, warp: Floats | None = None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def render(scenes: Scenes, size: int, warp: Floats | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw scenes as images and masks.
 
     Args:

@@ -162,9 +162,7 @@ def _warm_cosine(step: int, recipe: Recipe) -> float:
 
 
 @torch.inference_mode()
-def reached(
-    network: KnownAnswerViT, recipe: Recipe, train_n: int = 1_000, test_n: int = 1_000
-) -> dict[str, float]:
+def reached(network: KnownAnswerViT, recipe: Recipe, train_n: int = 1_000, test_n: int = 1_000) -> dict[str, float]:
     """Measure a network on scenes it has not seen: linear-probe accuracy of CLS and patch mIoU, in fractions."""
     tokens, labels, patches = {}, {}, {}
     for split, n in (("probe training", train_n), ("probe test", test_n)):
@@ -173,10 +171,8 @@ def reached(
         tokens[split] = torch.cat([network.forward_features(part) for part in torch.split(x, 256)])
     prefix = network.num_prefix_tokens
 
-    def predict(
-        features: dict[str, Tensor], target: dict[str, Tensor]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        probe = linear_probe(features["probe training"].numpy(), target["probe training"].numpy(), 1.0, 300)
+    def predict(features: dict[str, Tensor], target: dict[str, Tensor]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        probe = linear_probe(features["probe training"].numpy(), target["probe training"].numpy(), 0.1, 1_000)
         return probe.predict(features["probe test"].numpy()), target["probe test"].numpy()
 
     predicted, actual = predict({k: t[:, 0] for k, t in tokens.items()}, labels)

@@ -9,9 +9,7 @@ from extract.outcomes import Counts
 from extract.records import Records, Skipped
 
 
-def correspondence(
-    dataset: str, pairs: pd.DataFrame, records: Mapping[str, Records | Skipped]
-) -> list[Counts]:
+def correspondence(dataset: str, pairs: pd.DataFrame, records: Mapping[str, Records | Skipped]) -> list[Counts]:
     """Collect the matching counts of every pair of the pack: hits over points.
 
     Args:

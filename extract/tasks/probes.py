@@ -1,7 +1,10 @@
 """The linear probe of every task that needs one."""
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -9,6 +12,10 @@ from sklearn.preprocessing import StandardScaler
 # A spread below this is rounding, not signal: features of unit scale carry about 1e-7 of it. Dividing by it would
 # turn rounding into features of unit variance.
 SMALLEST_SPREAD = 1e-5
+
+
+class ProbeError(RuntimeError):
+    """A probe that cannot be trusted, with the key to change."""
 
 
 class Standardiser(StandardScaler):
@@ -22,9 +29,7 @@ class Standardiser(StandardScaler):
         return self
 
 
-def linear_probe(
-    features: NDArray[np.float32], labels: NDArray[np.int64], c: float, iterations: int
-) -> Pipeline:
+def linear_probe(features: NDArray[np.float32], labels: NDArray[np.int64], c: float, iterations: int) -> Pipeline:
     """Fit a multinomial logistic regression on standardised features (scikit-learn, L-BFGS, deterministic).
 
     Args:
@@ -35,6 +40,17 @@ def linear_probe(
 
     Returns:
         A fitted pipeline with ``predict`` and ``decision_function``.
+
+    Raises:
+        ProbeError: where the solver does not converge.
     """
     probe = make_pipeline(Standardiser(), LogisticRegression(C=c, max_iter=iterations))
-    return probe.fit(features.astype(np.float64), labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            return probe.fit(features.astype(np.float64), labels)
+        except ConvergenceWarning as warning:
+            raise ProbeError(
+                f"probe.iterations: a linear probe on {len(features)} rows has not converged after {iterations} "
+                "iterations. Raise probe.iterations, or lower probe.c, which makes the problem easier"
+            ) from warning

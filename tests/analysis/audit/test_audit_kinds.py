@@ -65,9 +65,7 @@ def test_a_delta_across_documents_is_a_disagreement_of_sources() -> None:
     assert judge("delta", "-36.4", None, **parts).verdict is OK
 
 
-@pytest.mark.parametrize(
-    ("printed", "verdict"), [("-5.1", OK), ("-5.3", ROUNDED), ("-5.4", WRONG), ("-7.0", WRONG)]
-)
+@pytest.mark.parametrize(("printed", "verdict"), [("-5.1", OK), ("-5.3", ROUNDED), ("-5.4", WRONG), ("-7.0", WRONG)])
 def test_sum(printed: str, verdict: Verdict) -> None:
     found = judge("sum", printed, parts=terms("-4.9", "-0.2", "0.1", "-0.1"))
     assert found.verdict is verdict

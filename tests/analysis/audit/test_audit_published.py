@@ -16,8 +16,7 @@ FIGURES = (
     "f,b,M,S,rank,,13.5467485,effective rank,svg-path,4.5e-07\n"
 )
 INTERACTIVE = (
-    "file,model,layer,token,condition,task,metric,value\n"
-    "h,M,11,cls,full; rank 0,classification,top1_accuracy,0.732\n"
+    "file,model,layer,token,condition,task,metric,value\nh,M,11,cls,full; rank 0,classification,top1_accuracy,0.732\n"
 )
 
 

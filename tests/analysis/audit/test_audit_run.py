@@ -140,9 +140,7 @@ def test_numbers_that_a_claim_cannot_rest_on(tmp_path: Path, claim: dict[str, ob
         audit(article(tmp_path, {"id": "c", **claim}))
 
 
-def test_faulty_input_is_a_message_and_leaves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_faulty_input_is_a_message_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = tmp_path / "source", tmp_path / "out"
     shutil.copytree(FOLDER, source)
     (source / "claims.yaml").unlink()

@@ -68,9 +68,7 @@ def test_every_number_matters(claim: Claim) -> None:
             noticed = any(after.verdict not in HELD for after in moves(claim, key))
         else:
             was = (before.published, before.recomputed, before.verdict)
-            noticed = any(
-                (after.published, after.recomputed, after.verdict) != was for after in moves(claim, key)
-            )
+            noticed = any((after.published, after.recomputed, after.verdict) != was for after in moves(claim, key))
         assert noticed, f"{key} can be anything"
 
 

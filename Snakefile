@@ -1,0 +1,35 @@
+"""From images, weights and published numbers to the report: `uv run snakemake --cores all`."""
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from config.layout import Run
+from config.settings import ConfigError, resolve, settings
+from config.sources import sources
+
+min_version("9.10")
+
+
+# A configfile on the command line stands alone; only without one the demo runs.
+if "models" not in config:
+
+    configfile: "config/demo.yaml"
+
+
+try:
+    resolved = resolve(config)
+except ConfigError as error:
+    raise WorkflowError(str(error))
+run_settings = settings(resolved)
+run = Run(Path("results") / run_settings.run)
+
+
+include: "extract/rules.smk"
+include: "analysis/rules.smk"
+include: "reports/rules.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        run.report / "index.html",

@@ -1,0 +1,48 @@
+"""Networks of every layout, built once: three timm architectures with random weights and the known-answer families."""
+
+import os
+
+import pytest
+import torch
+
+from config.settings import Model
+from extract.interventions import Calibration
+from extract.models import Network, load_network
+
+# One thread: sums in one order, and no quarrel with tests run side by side.
+torch.set_num_threads(1)
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+TIMM = {
+    "dinov2": ("vit_small_patch14_dinov2", 56),
+    "dinov2_reg": ("vit_small_patch14_reg4_dinov2", 56),
+    "dinov3": ("vit_small_patch16_dinov3", 64),
+}
+FAMILIES = ("plain", "open", "bottleneck", "sink")
+EVERY = (*TIMM, *FAMILIES)
+
+
+def timm_model(name: str, weights: str = "random") -> Model:
+    architecture, size = TIMM[name]
+    return Model(name, "timm", name, "S", architecture=architecture, image_size=size, weights=weights)
+
+
+@pytest.fixture(scope="session")
+def networks() -> dict[str, Network]:
+    """Every network by name."""
+    known = {family: Model(family, "known_answer", family, "S") for family in FAMILIES}
+    models = {name: timm_model(name) for name in TIMM} | known
+    return {name: load_network(model, seed=0) for name, model in models.items()}
+
+
+@pytest.fixture(scope="session")
+def calibrations(networks: dict[str, Network]) -> dict[str, Calibration]:
+    """Made-up moments, different at every layer, row and dimension, so that a mix-up shows."""
+    made_up = {}
+    for name, network in networks.items():
+        shape = (network.depth, len(network.layout.prefix), network.module.embed_dim)
+        random = torch.Generator().manual_seed(5)
+        made_up[name] = Calibration(
+            torch.randn(shape, generator=random), torch.rand(shape, generator=random) + 0.1, network.layout.prefix
+        )
+    return made_up

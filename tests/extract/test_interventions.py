@@ -1,0 +1,190 @@
+"""Every condition touches its rows, all of them, at every block, and nothing else; and leaves nothing behind."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from config.settings import Condition
+from extract.interventions import Batch, Calibration, derangement, intervene
+from extract.models import Network
+from extract.noise import keyed_normal
+from tests.extract.conftest import EVERY
+
+IMAGES = 6
+BATCH = Batch(tuple(f"image {k}" for k in range(IMAGES)), ("a", "a", "a", "b", "b", "b"), seed=11)
+CONDITIONS = [
+    Condition(f"{by}_{'_'.join(tokens)}", tokens, by)
+    for by in ("zero", "mean", "noise", "shuffle")
+    for tokens in (("cls",), ("registers",), ("r2",))
+]
+
+
+def images(network: Network) -> Tensor:
+    size = network.image_size
+    return torch.randn(IMAGES, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def hooks(network: Network) -> int:
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.module.modules())
+
+
+def by_hand(network: Network, x: Tensor, condition: Condition, calibration: Calibration) -> list[Tensor]:
+    """Run the blocks in a loop and replace rows between them, written without the code under test.
+
+    Returns the output of every block after replacement, and the normed last one.
+    """
+    module: Any = network.module
+    arguments: dict[str, Any] = {}
+    if hasattr(module, "rope"):
+        tokens, arguments["rope"] = module._pos_embed(module.patch_embed(x))
+    else:
+        tokens = module._pos_embed(module.patch_embed(x))
+        arguments["attn_mask"] = getattr(module, "attention_bias", None)
+    tokens = module.norm_pre(tokens)
+    names = {"cls": [0], "registers": [1, 2, 3, 4], "r2": [2]}
+    rows = [row for name in condition.tokens for row in names[name]]
+    outputs = []
+    for layer, block in enumerate(module.blocks):
+        tokens = block(tokens, **arguments)
+        new = tokens.clone()
+        for row in rows:
+            mean, variance = calibration.mean[layer, row], calibration.variance[layer, row]
+            for image in range(IMAGES):
+                match condition.by:
+                    case "zero":
+                        new[image, row] = 0
+                    case "mean":
+                        new[image, row] = mean
+                    case "noise":
+                        key = BATCH.image_keys[image : image + 1]
+                        draw = keyed_normal(key, layer, (row,), tokens.shape[-1])[0, 0]
+                        new[image, row] = (mean + variance.sqrt() * draw).float()
+                    case "shuffle":
+                        group, place = divmod(image, 3)
+                        donors = derangement(3, 11, "shuffle", "ab"[group], layer)
+                        new[image, row] = tokens[3 * group + int(donors[place]), row]
+        tokens = new
+        outputs.append(tokens)
+    return [*outputs, module.norm(tokens)]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.name)
+@pytest.mark.parametrize("name", EVERY)
+def test_replaces_exactly_its_rows_at_every_block(
+    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str, condition: Condition
+) -> None:
+    network, calibration = networks[name], calibrations[name]
+    x = images(network)
+    if network.layout.missing(condition.tokens):
+        with (
+            pytest.raises(ValueError, match="The model has no token"),
+            intervene(network.module, condition, network.layout, calibration, BATCH),
+        ):
+            pass
+        assert hooks(network) == 0
+        return
+    expected = by_hand(network, x, condition, calibration)
+    seen: list[Tensor] = []
+    with intervene(network.module, condition, network.layout, calibration, BATCH):
+        watchers = [
+            block.register_forward_hook(lambda _block, _inputs, output: seen.append(output.clone()))
+            for block in network.module.blocks
+        ]
+        normed = network.module.forward_features(x)
+        for watcher in watchers:
+            watcher.remove()
+    assert len(seen) == network.depth
+    for actual, wanted in zip([*seen, normed], expected, strict=True):
+        torch.testing.assert_close(actual, wanted, atol=5e-5, rtol=5e-5)
+    assert hooks(network) == 0
+    # At block 0, which reads the untouched input, no other row may move at all.
+    rows = list(network.layout.rows(condition.tokens))
+    plain = by_hand(network, x, Condition("full"), calibration)
+    others = [row for row in range(seen[0].shape[1]) if row not in rows]
+    assert torch.equal(seen[0][:, others], plain[0][:, others])
+    # And the condition does something, except where registers are alike in all images.
+    if name != "sink" or condition.by != "shuffle" or condition.tokens == ("cls",):
+        assert (seen[-1] - plain[-2])[:, rows].abs().max() > 1e-3
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", EVERY)
+def test_full_is_the_plain_pass_bit_for_bit(
+    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+) -> None:
+    network = networks[name]
+    x = images(network)
+    plain = network.module.forward_features(x)
+    with intervene(network.module, Condition("full"), network.layout, calibrations[name], BATCH):
+        assert hooks(network) == 0
+        inside = network.module.forward_features(x)
+    assert torch.equal(plain, inside)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_hook_outlives_the_block(networks: dict[str, Network], name: str) -> None:
+    network = networks[name]
+    condition = Condition("zero_cls", ("cls",), "zero")
+    with intervene(network.module, condition, network.layout, None, BATCH):
+        assert hooks(network) == network.depth
+    assert hooks(network) == 0
+    with (
+        pytest.raises(ZeroDivisionError),
+        intervene(network.module, condition, network.layout, None, BATCH),
+    ):
+        _ = 1 / 0
+    assert hooks(network) == 0
+    with (
+        pytest.raises(ValueError, match="holds 2 images, but the batch names 6"),
+        intervene(network.module, condition, network.layout, None, BATCH),
+    ):
+        network.module.forward_features(images(network)[:2])
+    assert hooks(network) == 0
+
+
+def test_gradients_pass_through_an_intervention(networks: dict[str, Network]) -> None:
+    network = networks["open"]
+    x = images(network).requires_grad_()
+    with intervene(network.module, Condition("zero_cls", ("cls",), "zero"), network.layout, None, BATCH):
+        network.module.forward_features(x)[:, 5:].sum().backward()
+    assert x.grad is not None and torch.isfinite(x.grad).all() and x.grad.abs().max() > 0
+
+
+def test_mean_and_noise_need_a_calibration(networks: dict[str, Network]) -> None:
+    network = networks["open"]
+    for by in ("mean", "noise"):
+        with (
+            pytest.raises(ValueError, match=f"'{by}' needs a calibration"),
+            intervene(network.module, Condition("x", ("cls",), by), network.layout, None, BATCH),
+        ):
+            pass
+
+
+def test_derangements() -> None:
+    for n in (2, 3, 64, 65):
+        drawn = derangement(n, 0, "group", n)
+        assert sorted(drawn) == list(range(n)) and not np.any(drawn == np.arange(n))
+    assert np.array_equal(derangement(64, 0, "g", 1), derangement(64, 0, "g", 1))
+    different = {tuple(derangement(64, *key)) for key in ((0, "g", 1), (0, "g", 2), (0, "h", 1), (1, "g", 1))}
+    assert len(different) == 4
+    with pytest.raises(ValueError, match="group of 1 image cannot be shuffled"):
+        derangement(1, 0)
+
+
+def test_derangements_are_uniform() -> None:
+    # Nine derangements of four, drawn 3,600 times: chi-square with 8 degrees of freedom, 99.9 % point.
+    counts: dict[tuple[int, ...], int] = {}
+    for k in range(3600):
+        drawn = tuple(int(place) for place in derangement(4, "uniform", k))
+        counts[drawn] = counts.get(drawn, 0) + 1
+    assert len(counts) == 9
+    assert sum((count - 400) ** 2 / 400 for count in counts.values()) < 26.1
+
+
+def test_donors_stay_in_their_group() -> None:
+    donors = BATCH.donors(layer=3)
+    assert [BATCH.groups[donor] for donor in donors] == list(BATCH.groups)
