@@ -35,6 +35,10 @@ class Chance:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        """Return one number where both ends are the same."""
+        return f"{self.low:.4g}" if self.low == self.high else f"{self.low:.4g} to {self.high:.4g}"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -126,7 +130,7 @@ def _bottleneck(rows: Sequence[AblationRow], chance: Chance) -> Iterator[Check]:
                 check="classification falls to chance",
                 condition=row.condition,
                 quantity="classification accuracy",
-                expected=(f"{100 * row.level:g} % interval overlaps chance, {chance.low:.4g} to {chance.high:.4g}"),
+                expected=f"{100 * row.level:g} % interval overlaps chance, {chance}",
                 observed=row.value,
                 low=row.value_low,
                 high=row.value_high,

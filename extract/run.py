@@ -71,7 +71,7 @@ class _PairMatcher:
         inside = np.flatnonzero(pairs["source"].isin(rows) & pairs["twin"].isin(rows))
         self._grid = grid
         self._source, self._twin = (pairs[key].to_numpy() for key in ("source", "twin"))
-        self._warp = np.stack(pairs["warp"].to_list()).reshape(-1, 2, 3)
+        self._warp = np.array(pairs["warp"].to_list(), dtype=np.float32).reshape(-1, 2, 3)
         self._pair_of = {int(row): int(k) for k in inside for row in (self._source[k], self._twin[k])}
         self._patches: dict[int, torch.Tensor] = {}
         self._matched: list[tuple[list[int], PairCounts]] = []

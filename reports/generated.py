@@ -66,7 +66,7 @@ def _source(file: str) -> str:
 def _failing(inputs: Inputs) -> str:
     table = failing_claims(inputs.claims)
     if not any(body.rows for body in table.bodies):
-        return fenced("<p>No claim fails.</p>")
+        return fenced("<p>Every claim holds.</p>")
     return fenced(render(table))
 
 

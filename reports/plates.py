@@ -22,6 +22,7 @@ class Plate:
     alt: str
     caption: str
     sources: tuple[str, ...]
+    wide: bool = False  # keeps its size on a narrow screen and scrolls
 
 
 def render_plate(plate: Plate) -> str:
@@ -29,9 +30,11 @@ def render_plate(plate: Plate) -> str:
     links = ", ".join(
         f'<a href="{escape(source)}" download>{escaped(source.rpartition("/")[2])}</a>' for source in plate.sources
     )
+    kind = "plate wide" if plate.wide else "plate"
     return (
-        f'<figure class="plate" id="{escape(plate.ident)}">\n'
-        f'<div class="paper"><img src="{escape(plate.file)}" alt="{escape(plate.alt, quote=True)}"></div>\n'
+        f'<figure class="{kind}" id="{escape(plate.ident)}">\n'
+        f'<div class="paper" tabindex="0">'
+        f'<img src="{escape(plate.file)}" alt="{escape(plate.alt, quote=True)}"></div>\n'
         f"<figcaption>{escaped(plate.caption)} Drawn from {links}; "
         f'<a href="{escape(plate.file)}" download>the figure as SVG</a>.</figcaption>\n</figure>'
     )
@@ -57,8 +60,8 @@ def known_answer_plate(inputs: Inputs, dataset: str) -> Plate:
             f"shuffled registers, with intervals and the range of chance; {outcome}. "
             + (f"Unablated: {', '.join(full)}." if full else "")
         ).strip(),
-        caption=f"Known answers on {dataset}: {outcome}. Points are accuracies with their intervals, the grey "
-        "band is chance, thin lines are the unablated levels.",
+        caption=f"Known answers on {dataset}: {outcome}. Points are accuracies with their intervals, the "
+        "dashed line or grey band is chance, thin lines are the unablated levels.",
         sources=("tables/ablation.csv", "tables/known_answers.csv"),
     )
 
@@ -84,6 +87,7 @@ def heatmap_plate(inputs: Inputs, dataset: str) -> Plate:
         f"rows, conditions as columns.{largest}",
         caption=f"What each condition takes away on {dataset}: change against full, percentage points.{largest}",
         sources=("tables/ablation.csv",),
+        wide=True,
     )
 
 

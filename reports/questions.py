@@ -45,12 +45,12 @@ def _audit(inputs: Inputs) -> str:
     touching = sum(claim["severity"] == "conclusion" for claim in inputs.claims if verdict_of(claim).fails)
     stated = ", ".join(f"{count(counts[verdict.name])} {verdict.name}" for verdict in VERDICTS if counts[verdict.name])
     body = (
-        f"<p>{count(touching)} of those that fail touch a conclusion rather than a single number. "
+        f"<p>{count(touching)} of those that do not hold touch a conclusion rather than a single number. "
         f"In full: {escaped(stated)}.</p>"
     )
     return _card(
         f"{count(failing)} of {count(len(inputs.claims))}",
-        "claims fail",
+        "claims do not hold",
         "Do the published numbers agree with each other and with what is said of them?",
         body,
         '<a href="audit.html">The audit</a>',

@@ -1,4 +1,4 @@
-"""The audit's tables: verdict counts, the claims that fail, and every claim."""
+"""The audit's tables: verdict counts, the claims that do not hold, and every claim."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def failing_claims(claims: Sequence[Cells]) -> Table:
     )
     return Table(
         ident="failing-claims",
-        caption="Claims that fail, those that touch a conclusion first",
+        caption="Claims that do not hold, those that touch a conclusion first",
         columns=(
             Column("Verdict"),
             Column("Claim", "prose"),

@@ -185,14 +185,14 @@ def test_claims_keep_verdict_and_digits(rendered, pages):
 def test_verdict_counts_add_up(pages):
     counts = [int(row[1]) for row in pages["audit.html"].table("verdict-counts")[1:]]
     assert counts == [1] * 6
-    assert "Of 6 claims 3 fail, and 2 of these touch a conclusion" in pages["audit.html"].visible
+    assert "Of 6 claims 3 do not hold, and 2 of these touch a conclusion" in pages["audit.html"].visible
     failing = pages["audit.html"].table("failing-claims")[1:]
     assert [row[0].split(" ", 1)[1] for row in failing] == ["contradicted", "unsupported", "sources disagree"]
 
 
 def test_the_overview_states_the_three_answers(pages):
     text = pages["index.html"].visible
-    assert "3 of 6 claims fail" in text
+    assert "3 of 6 claims do not hold" in text
     assert "2 of 4 known answers came out" in text
     assert "No model of this run has DINO’s weights" in text
 
