@@ -4,7 +4,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from config.layout import Run
-from config.settings import ConfigError, resolve, settings
+from config.settings import ConfigError, resolve, save_resolved, settings
 from config.sources import sources
 
 min_version("9.10")
@@ -22,6 +22,12 @@ except ConfigError as error:
     raise WorkflowError(str(error))
 run_settings = settings(resolved)
 run = Run(Path("results") / run_settings.run)
+
+
+# Jobs read the resolved config from here. It is no rule's output: a job that depended on it would be run again
+# for every change of the config, or, with ancient(), for none. Rules name the values they read as params instead.
+onstart:
+    save_resolved(resolved, run.settings)
 
 
 include: "extract/rules.smk"

@@ -7,7 +7,6 @@ published = PUBLISHED.relative_to(workflow.basedir)
 
 rule analyse:
     input:
-        settings=ancient(run.settings),
         outcomes=[
             run.outcomes(task, model)
             for task in ("classification", "retrieval", "correspondence", "segmentation")
@@ -30,10 +29,13 @@ rule analyse:
         run.folder / "logs" / "analyse.log",
     threads: 2
     params:
-        values=[resolved["analysis"], resolved["seed"]],
+        settings=run.settings,
+        values={
+            key: resolved[key] for key in ("seed", "models", "conditions", "datasets", "analysis")
+        },
         run=run,
     shell:
-        "python -m analysis.run --settings {input.settings} --outcomes {params.run.folder}/outcomes "
+        "python -m analysis.run --settings {params.settings} --outcomes {params.run.folder}/outcomes "
         "--packs {params.run.folder}/packs --record-changes {input.record_changes} "
         "--tables {params.run.tables} --figures {params.run.figures} 2>&1 | tee {log}"
 

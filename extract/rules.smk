@@ -1,5 +1,7 @@
 """From images and weights to outcomes."""
 
+import json
+
 from extract.evaluate import TASKS as TASKS_ON_RECORDS
 
 from config.layout import KNOWN_ANSWER_TRAINING, KNOWN_ANSWER_WEIGHTS
@@ -8,6 +10,18 @@ from config.settings import KNOWN_ANSWER
 
 def tasks_of_run(among):
     return [task for task in among if run_settings.datasets_with(task)]
+
+
+def values(**read):
+    """What a job reads from the config: when one of these changes, and only then, it is run again.
+
+    As text with sorted keys, since Snakemake compares the text of params, and the order of keys is no change.
+    """
+    return json.dumps(read, sort_keys=True)
+
+
+def values_of(*keys, model):
+    return values(model=resolved["models"][model], **{key: resolved[key] for key in keys})
 
 
 def weights_file(wildcards):
@@ -40,26 +54,12 @@ def pack_files(dataset):
     return [pack.images, pack.index, pack.pairs, pack.facts, *masks]
 
 
-rule settings:
-    output:
-        run.settings,
-    log:
-        run.folder / "logs" / "settings.log",
-    params:
-        resolved=resolved,
-    run:
-        from config.settings import save_resolved
-
-        save_resolved(params.resolved, Path(output[0]))
-
-
 for _dataset in run_settings.datasets:
 
     rule:
         name:
             f"prepare_{_dataset}"
         input:
-            settings=ancient(run.settings),
             modules=sources("extract.datasets.prepare"),
         output:
             pack_files(_dataset),
@@ -67,16 +67,16 @@ for _dataset in run_settings.datasets:
             run.folder / "logs" / "prepare" / f"{_dataset}.log",
         threads: 2
         params:
+            settings=run.settings,
             dataset=_dataset,
-            values=[resolved["datasets"][_dataset], resolved["seed"]],
+            values=values(dataset=resolved["datasets"][_dataset], seed=resolved["seed"]),
         shell:
-            "python -m extract.datasets.prepare --settings {input.settings} "
+            "python -m extract.datasets.prepare --settings {params.settings} "
             "--dataset {params.dataset} --workers {threads} 2>&1 | tee {log}"
 
 
 rule calibrate:
     input:
-        settings=ancient(run.settings),
         pack=pack_files(run_settings.calibrate_on),
         weights=weights_file,
         modules=sources("extract.calibration"),
@@ -87,15 +87,17 @@ rule calibrate:
     resources:
         gpu=gpus(),
     params:
-        values=lambda wildcards: [resolved["models"][wildcards.model], resolved["seed"]],
+        settings=run.settings,
+        values=lambda wildcards: values_of(
+            "seed", "calibrate_on", "extraction", model=wildcards.model
+        ),
     shell:
-        "python -m extract.calibration --settings {input.settings} --model {wildcards.model} "
+        "python -m extract.calibration --settings {params.settings} --model {wildcards.model} "
         "2>&1 | tee {log}"
 
 
 rule extract:
     input:
-        settings=ancient(run.settings),
         pack=lambda wildcards: pack_files(wildcards.dataset),
         weights=weights_file,
         calibration=run.calibration("{model}"),
@@ -110,16 +112,18 @@ rule extract:
     resources:
         gpu=gpus(),
     params:
-        values=[resolved["conditions"], resolved["extraction"]],
+        settings=run.settings,
+        values=lambda wildcards: values_of(
+            "seed", "conditions", "extraction", model=wildcards.model
+        ),
         shard=lambda wildcards: int(wildcards.shard) - 1,
     shell:
-        "python -m extract.run --settings {input.settings} --model {wildcards.model} "
+        "python -m extract.run --settings {params.settings} --model {wildcards.model} "
         "--dataset {wildcards.dataset} --shard {params.shard} 2>&1 | tee {log}"
 
 
 rule evaluate:
     input:
-        settings=ancient(run.settings),
         packs=[pack_files(dataset) for dataset in run_settings.datasets],
         records=lambda wildcards: [
             file for dataset in run_settings.datasets for file in shards(wildcards.model, dataset)
@@ -130,16 +134,16 @@ rule evaluate:
     log:
         run.folder / "logs" / "evaluate" / "{model}.log",
     params:
+        settings=run.settings,
         tasks=tasks_of_run(TASKS_ON_RECORDS),
-        values=resolved["probe"],
+        values=lambda wildcards: values_of("probe", "conditions", "datasets", model=wildcards.model),
     shell:
-        "python -m extract.evaluate --settings {input.settings} --model {wildcards.model} "
+        "python -m extract.evaluate --settings {params.settings} --model {wildcards.model} "
         "--task {params.tasks} 2>&1 | tee {log}"
 
 
 rule segment:
     input:
-        settings=ancient(run.settings),
         packs=[pack_files(each.name) for each in run_settings.datasets_with("segmentation")],
         weights=weights_file,
         calibration=run.calibration("{model}"),
@@ -151,15 +155,17 @@ rule segment:
     resources:
         gpu=gpus(),
     params:
-        values=[resolved["conditions"], resolved["extraction"], resolved["probe"]],
+        settings=run.settings,
+        values=lambda wildcards: values_of(
+            "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
+        ),
     shell:
-        "python -m extract.tasks.segmentation --settings {input.settings} "
+        "python -m extract.tasks.segmentation --settings {params.settings} "
         "--model {wildcards.model} 2>&1 | tee {log}"
 
 
 rule record_changes:
     input:
-        settings=ancient(run.settings),
         records=[
             shards(model, dataset)
             for model in run_settings.models
@@ -170,8 +176,10 @@ rule record_changes:
         run.record_changes,
     log:
         run.folder / "logs" / "record_changes.log",
+    params:
+        settings=run.settings,
     shell:
-        "python -m extract.record_changes --settings {input.settings} 2>&1 | tee {log}"
+        "python -m extract.record_changes --settings {params.settings} 2>&1 | tee {log}"
 
 
 rule train_known_answer_model:

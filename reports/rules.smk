@@ -5,7 +5,6 @@ from reports.project import page_sources, read_project
 
 rule report:
     input:
-        settings=ancient(run.settings),
         tables=rules.analyse.output.tables,
         figures=rules.analyse.output.figures,
         audit=[rules.audit.output.claims, rules.audit.output.summary],
@@ -18,8 +17,9 @@ rule report:
     log:
         run.folder / "logs" / "report.log",
     params:
-        values=[resolved["title"], resolved["models"], resolved["conditions"]],
+        settings=run.settings,
+        values=resolved,
         published=published,
     shell:
-        "python -m reports.build --settings {input.settings} --published {params.published} "
+        "python -m reports.build --settings {params.settings} --published {params.published} "
         "2>&1 | tee {log}"

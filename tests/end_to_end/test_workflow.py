@@ -56,10 +56,10 @@ def test_second_call_schedules_nothing(finished: Checkout) -> None:
 def test_changed_analysis_reruns_the_analysis_alone(finished: Checkout, tmp_path: Path) -> None:
     changed = yaml.safe_load(finished.config.read_text()) | {"analysis": {"draws": 999}}
     config = tmp_path / "changed.yaml"
-    config.write_text(yaml.safe_dump(changed))
+    config.write_text(yaml.safe_dump(changed, sort_keys=False))
     plan = Checkout(finished.folder, config).snakemake("--cores", "2", "--dry-run", "--quiet", "progress")
     scheduled = set(re.findall(r"^(?:localrule|rule) (\w+):$", plan.stdout, flags=re.MULTILINE))
-    assert scheduled == {"settings", "analyse", "report", "all"}, plan.stdout
+    assert scheduled == {"analyse", "report", "all"}, plan.stdout
 
 
 def test_changed_module_reruns_what_it_feeds(finished: Checkout, tmp_path: Path) -> None:
