@@ -260,7 +260,7 @@ def test_swaps_are_fair_and_independent() -> None:
     assert set(np.unique(swaps)) == {0, 1}
     ones = swaps.sum(axis=0)
     assert stats.chisquare(np.stack([ones, 4000 - ones]), axis=0).pvalue.min() > 1e-4
-    correlation = np.corrcoef(swaps.T)[np.triu_indices(70, 1)]
+    correlation = np.asarray(np.corrcoef(swaps.T))[np.triu_indices(70, 1)]
     assert np.abs(correlation).max() < 5 / math.sqrt(4000)
 
 

@@ -65,7 +65,8 @@ def test_changed_analysis_reruns_the_analysis_alone(finished: Checkout, tmp_path
 def test_changed_module_reruns_what_it_feeds(finished: Checkout, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout", finished.config)
     shutil.copytree(finished.folder, checkout.folder, symlinks=True)
-    (checkout.folder / "analysis" / "multiplicity.py").touch()
+    module = checkout.folder / "analysis" / "multiplicity.py"
+    module.write_text(module.read_text() + "\n# edited\n")
     plan = checkout.snakemake("--cores", "2", "--dry-run", "--quiet", "progress")
     scheduled = set(re.findall(r"^(?:localrule|rule) (\w+):$", plan.stdout, flags=re.MULTILINE))
     assert "analyse" in scheduled and "extract" not in scheduled, plan.stdout

@@ -1,0 +1,83 @@
+"""What the jobs of the extraction read and write, for its rules."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config.layout import KNOWN_ANSWER_WEIGHTS, ROOT, Run
+from config.settings import Settings
+
+NVIDIA = Path("/dev/nvidiactl")  # there where the driver is loaded; asking torch would import it in every dry run
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of one run.
+
+    Attributes:
+        resolved: the resolved config, as plain values.
+        settings: the same, typed.
+        run: where its files are.
+    """
+
+    resolved: dict[str, Any]
+    settings: Settings
+    run: Run
+
+    def tasks(self, among: Iterable[str]) -> list[str]:
+        """Return the tasks that some data set of the run asks for."""
+        return [task for task in among if self.settings.datasets_with(task)]
+
+    def values(self, *keys: str, model: str | None = None, dataset: str | None = None) -> str:
+        """Return what a job reads from the config: when one of these changes, and only then, it is run again.
+
+        As text with sorted keys, since Snakemake compares the text of params, and the order of keys is no change.
+        """
+        read = {key: self.resolved[key] for key in keys}
+        if model is not None:
+            read["model"] = self.resolved["models"][model]
+        if dataset is not None:
+            read["dataset"] = self.resolved["datasets"][dataset]
+        return json.dumps(read, sort_keys=True)
+
+    def weights(self, model: str) -> list[Path]:
+        """Return the checkpoint that a model is read from, where it is a file."""
+        chosen = self.settings.models[model]
+        if chosen.source == "known_answer" and chosen.weights is None:
+            name = f"{chosen.family}_{chosen.scale.lower()}.safetensors"
+            return [(KNOWN_ANSWER_WEIGHTS / name).relative_to(ROOT)]
+        return [] if chosen.weights in ("hub", "random", None) else [Path(chosen.weights)]
+
+    def gpus(self) -> int:
+        """Return 1 where a job takes the GPU, and 0 where there is none: jobs must not wait for each other then."""
+        device = self.settings.extraction.device
+        return int(device == "cuda" or (device == "auto" and NVIDIA.exists()))
+
+    def pack(self, dataset: str) -> list[Path]:
+        """Return the files of a pack."""
+        pack = self.run.pack(dataset)
+        masks = [pack.masks] if self.settings.datasets[dataset].source == "scenes" else []
+        return [pack.images, pack.index, pack.pairs, pack.facts, *masks]
+
+    def packs(self, task: str | None = None) -> list[Path]:
+        """Return the files of every pack, or of those that a task is run on."""
+        chosen = self.settings.datasets.values() if task is None else self.settings.datasets_with(task)
+        return [file for dataset in chosen for file in self.pack(dataset.name)]
+
+    def shard_pattern(self) -> list[Path]:
+        """Return the records of one shard, with wildcards model, dataset, shard and shards."""
+        return [
+            self.run.records("{model}", "{dataset}", "{shard}-of-{shards}", condition)
+            for condition in self.settings.conditions
+        ]
+
+    def records(self, model: str) -> list[Path]:
+        """Return every record of a model."""
+        return [
+            self.run.records(model, dataset.name, f"{shard}-of-{dataset.shards}", condition)
+            for dataset in self.settings.datasets.values()
+            for shard in range(1, dataset.shards + 1)
+            for condition in self.settings.conditions
+        ]
