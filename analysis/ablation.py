@@ -94,9 +94,7 @@ def ablation_rows(
     tests = dict(
         zip(
             contrasts,
-            paired_permutation_tests(
-                list(contrasts.values()), draws=draws, key=(seed, "permutation", dataset, task)
-            ),
+            paired_permutation_tests(list(contrasts.values()), draws=draws, key=(seed, "permutation", dataset, task)),
             strict=True,
         )
     )

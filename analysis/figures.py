@@ -153,12 +153,8 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
             panel.set(title=f"{task} ({of_task['metric'].iloc[0]})", xlabel="", ylabel="")
             panel.tick_params(axis="both", length=0)
             panel.set_yticklabels(models, rotation=0)
-        panels[-1, 0].set_xticklabels(
-            [name.replace("_", "\n", 1) for name in conditions], rotation=0
-        )
-        bar = figure.colorbar(
-            panels[0, 0].collections[0], ax=panels[:, 0], location="bottom", shrink=0.8, aspect=40
-        )
+        panels[-1, 0].set_xticklabels([name.replace("_", "\n", 1) for name in conditions], rotation=0)
+        bar = figure.colorbar(panels[0, 0].collections[0], ax=panels[:, 0], location="bottom", shrink=0.8, aspect=40)
         bar.set_label("change against full, percentage points\nhatched: not in this run")
         bar.outline.set_visible(False)
         _save(figure, path)
@@ -170,9 +166,7 @@ def _signed(points: float) -> str:
     return "" if math.isnan(points) else "0.0" if rounded == 0 else f"{rounded:+.1f}"
 
 
-def known_answer_figure(
-    ablation: pd.DataFrame, checks: pd.DataFrame, chance: Chance, path: Path
-) -> None:
+def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Chance, path: Path) -> None:
     """Draw whether the known answers came out: classification accuracy, a panel per family.
 
     Accuracy with its interval under full, zero, mean, noise and shuffle of the registers, scales
@@ -200,9 +194,7 @@ def known_answer_figure(
             _placeholder("No classification outcomes in this run", path)
             return
         shown = shown[shown["family"].isin(families)]
-        conditions = [
-            name for name in KNOWN_ANSWER_CONDITIONS if (shown["condition"] == name).any()
-        ]
+        conditions = [name for name in KNOWN_ANSWER_CONDITIONS if (shown["condition"] == name).any()]
         scales = list(shown["scale"].unique())
         level = 100 * float(shown["level"].iloc[0])
         columns = min(2, len(families))
@@ -233,9 +225,7 @@ def known_answer_figure(
         _save(figure, path)
 
 
-def _family_panel(
-    panel: Axes, rows: pd.DataFrame, conditions: list[str], scales: list[str], chance: Chance
-) -> None:
+def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales: list[str], chance: Chance) -> None:
     panel.axhspan(100 * chance.low, 100 * chance.high, color="#999999", alpha=0.35, linewidth=0)
     panel.axhline(50 * (chance.low + chance.high), color="#666666", linestyle="--", linewidth=1)
     for index, scale in enumerate(scales):

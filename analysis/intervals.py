@@ -91,14 +91,10 @@ def bootstrap_metrics(
 def jackknife_metrics(counts: Counts) -> FloatArray:
     """The metric without each unit in turn, (units,): total minus the unit's counts, no loop."""
     numerator, denominator = counts.numerator.sum(axis=0), counts.denominator.sum(axis=0)
-    return metric(
-        numerator - counts.numerator, denominator - counts.denominator, ROUNDING * denominator
-    )
+    return metric(numerator - counts.numerator, denominator - counts.denominator, ROUNDING * denominator)
 
 
-def bca_interval(
-    estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float
-) -> Interval:
+def bca_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> Interval:
     """Bias-corrected and accelerated bootstrap interval.
 
     Efron, "Better bootstrap confidence intervals", JASA 82, 1987; Efron and Tibshirani, "An
@@ -168,9 +164,7 @@ def value_interval(counts: Counts, replicates: FloatArray, level: float) -> Inte
     """
     estimate = counts.value()
     if counts.is_binary and estimate in (0.0, 1.0):
-        low, high = proportion_confint(
-            int(counts.numerator.sum()), counts.units, alpha=1 - level, method="wilson"
-        )
+        low, high = proportion_confint(int(counts.numerator.sum()), counts.units, alpha=1 - level, method="wilson")
         return Interval(float(low), float(high), "wilson")
     return bca_interval(estimate, replicates, jackknife_metrics(counts), level)
 

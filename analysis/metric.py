@@ -69,9 +69,7 @@ class Counts:
         return float(metric(self.numerator.sum(axis=0), self.denominator.sum(axis=0)))
 
 
-def metric(
-    numerator: FloatArray, denominator: FloatArray, negligible: FloatArray | float = 0.0
-) -> FloatArray:
+def metric(numerator: FloatArray, denominator: FloatArray, negligible: FloatArray | float = 0.0) -> FloatArray:
     """Mean over the categories that occur of Σ numerator / Σ denominator.
 
     Args:

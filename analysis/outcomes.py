@@ -88,11 +88,7 @@ def _check_columns(frame: pd.DataFrame, path: Path) -> None:
     for name in NAMES:
         empty = frame[name].isna()
         if empty.any():
-            remedy = (
-                'Write "" where a task has no categories.'
-                if name == "category"
-                else "Every row needs one."
-            )
+            remedy = 'Write "" where a task has no categories.' if name == "category" else "Every row needs one."
             raise OutcomeError(f"{path}: column '{name}': no value in {_rows(empty)}. {remedy}")
         text = frame[name].map(lambda value: isinstance(value, str)).astype(bool)
         if not text.all():
@@ -118,9 +114,7 @@ def _check_columns(frame: pd.DataFrame, path: Path) -> None:
 
 def _check_counts(frame: pd.DataFrame, path: Path) -> None:
     for name in COUNTS:
-        if not pd.api.types.is_numeric_dtype(frame[name]) or pd.api.types.is_complex_dtype(
-            frame[name]
-        ):
+        if not pd.api.types.is_numeric_dtype(frame[name]) or pd.api.types.is_complex_dtype(frame[name]):
             raise OutcomeError(
                 f"{path}: column '{name}': type {frame[name].dtype} is no number. Counts are "
                 "float64; convert the column with astype('float64')."
@@ -141,9 +135,7 @@ def _check_counts(frame: pd.DataFrame, path: Path) -> None:
     )
 
 
-def _refuse(
-    frame: pd.DataFrame, path: Path, column: str, bad: np.ndarray, what: str, remedy: str
-) -> None:
+def _refuse(frame: pd.DataFrame, path: Path, column: str, bad: np.ndarray, what: str, remedy: str) -> None:
     if not bad.any():
         return
     first = frame[bad].iloc[0]
@@ -168,7 +160,9 @@ def _check_duplicates(frame: pd.DataFrame, path: Path) -> None:
 
 def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
     first = group.iloc[0]
-    where = f"dataset '{first['dataset']}', task '{first['task']}', model '{first['model']}', readout '{first['readout']}'"
+    where = (
+        f"dataset '{first['dataset']}', task '{first['task']}', model '{first['model']}', readout '{first['readout']}'"
+    )
     conditions = sorted(group["condition"].unique())
     if REFERENCE not in conditions:
         raise OutcomeError(

@@ -141,9 +141,7 @@ def paired_permutation_tests(
     sampled = [index for index in range(len(contrasts)) if index not in results]
     if sampled:
         stack = _Stack.of([contrasts[index] for index in sampled])
-        blocks = random_swaps(
-            units, draws, rows=stack.rows_within(block_bytes), generator=keyed_generator(*key)
-        )
+        blocks = random_swaps(units, draws, rows=stack.rows_within(block_bytes), generator=keyed_generator(*key))
         extreme = stack.extreme(blocks)
         for index, observed, b in zip(sampled, stack.observed, extreme, strict=True):
             p = (int(b) + 1) / (draws + 1)
@@ -172,9 +170,7 @@ def _enumerated(contrast: Contrast, differing: int, block_bytes: int) -> Permuta
     )
 
 
-def random_swaps(
-    units: int, draws: int, *, rows: int, generator: np.random.Generator
-) -> Iterator[NDArray[np.uint8]]:
+def random_swaps(units: int, draws: int, *, rows: int, generator: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
     """The draws × units matrix of fair coin flips, in blocks of at most `rows` draws of 0 and 1.
 
     Every draw consumes whole 64-bit words of the raw stream, so the matrix is the same whatever

@@ -56,9 +56,7 @@ def gather_outcomes(folder: Path, settings: AnalysisSettings) -> list[Outcomes]:
     return gathered
 
 
-def _check_named(
-    one: Outcomes, path: Path, task: str, model: str, settings: AnalysisSettings
-) -> None:
+def _check_named(one: Outcomes, path: Path, task: str, model: str, settings: AnalysisSettings) -> None:
     allowed: dict[str, tuple[Sequence[str], Sequence[str]]] = {
         "task": ([one.task], [task]),
         "model": ([one.model], [model]),
@@ -139,15 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m analysis.run",
         description="Turn the outcomes of a run into tables, tests, intervals and figures.",
     )
-    parser.add_argument(
-        "--settings", type=Path, required=True, help="settings.yaml of the run, with every default"
-    )
-    parser.add_argument(
-        "--outcomes", type=Path, required=True, help="folder of <task>/<model>.parquet"
-    )
-    parser.add_argument(
-        "--packs", type=Path, required=True, help="folder of <dataset>/pack.yaml (chance levels)"
-    )
+    parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run, with every default")
+    parser.add_argument("--outcomes", type=Path, required=True, help="folder of <task>/<model>.parquet")
+    parser.add_argument("--packs", type=Path, required=True, help="folder of <dataset>/pack.yaml (chance levels)")
     parser.add_argument(
         "--record-changes",
         type=Path,

@@ -72,9 +72,7 @@ def read_settings(path: Path) -> AnalysisSettings:
         )
     return AnalysisSettings(
         seed=int(at("seed")),
-        datasets=MappingProxyType(
-            {name: tuple(at("datasets", name, "tasks")) for name in at("datasets")}
-        ),
+        datasets=MappingProxyType({name: tuple(at("datasets", name, "tasks")) for name in at("datasets")}),
         models=tuple(at("models")),
         # `full` first, also where a config lists only the interventions.
         conditions=tuple(dict.fromkeys([REFERENCE, *at("conditions")])),

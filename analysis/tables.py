@@ -61,9 +61,7 @@ def with_adjusted_p(rows: Sequence[AblationRow], families: Sequence[str]) -> lis
 
 def ablation_table(rows: Sequence[AblationRow]) -> pd.DataFrame:
     """One row per dataset, task, model, readout and condition, in the order given."""
-    table = pd.DataFrame(
-        [asdict(row) for row in rows], columns=[field.name for field in fields(AblationRow)]
-    )
+    table = pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(AblationRow)])
     return table.astype(dict.fromkeys(_FRACTIONS, "float64") | dict.fromkeys(_COUNTS, "Int64"))
 
 
@@ -100,9 +98,7 @@ def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -
 
 def known_answer_table(checks: Sequence[Check]) -> pd.DataFrame:
     """One row per check; `passed` as the words true and false."""
-    table = pd.DataFrame(
-        [asdict(check) for check in checks], columns=[field.name for field in fields(Check)]
-    )
+    table = pd.DataFrame([asdict(check) for check in checks], columns=[field.name for field in fields(Check)])
     for name in ("observed", "low", "high"):
         table[name] = table[name].astype("float64")
     table["passed"] = table["passed"].map({True: "true", False: "false"}).astype(str)

@@ -117,9 +117,7 @@ def synthetic_run(tmp_path: Path) -> SyntheticRun:
     for task in TASKS:
         (tmp_path / "outcomes" / task).mkdir(parents=True)
         for model in MODELS:
-            outcome_frame(task, model).to_parquet(
-                tmp_path / "outcomes" / task / f"{model}.parquet", index=False
-            )
+            outcome_frame(task, model).to_parquet(tmp_path / "outcomes" / task / f"{model}.parquet", index=False)
     (tmp_path / "packs" / "scenes").mkdir(parents=True)
     (tmp_path / "packs" / "scenes" / "pack.yaml").write_text(
         yaml.safe_dump({"images": UNITS, "classes": CLASSES, "chance": {"low": 0.2, "high": 0.25}})

@@ -54,9 +54,7 @@ def test_bca_equals_scipy_on_the_same_replicates() -> None:
     values = np.random.default_rng(22).exponential(size=25)
     theirs = stats.bootstrap((values,), np.mean, n_resamples=3000, method="BCa", rng=3)
     counts = scores(values)
-    ours = bca_interval(
-        counts.value(), theirs.bootstrap_distribution, jackknife_metrics(counts), 0.95
-    )
+    ours = bca_interval(counts.value(), theirs.bootstrap_distribution, jackknife_metrics(counts), 0.95)
     assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=1e-10)
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=1e-10)
 
@@ -76,9 +74,7 @@ def test_jackknife_leaves_out_one_unit_at_a_time() -> None:
 def test_resamples_are_whole_units_in_all_conditions_at_once() -> None:
     # `changed` is `base` plus 0.25 for every unit, so the difference is 0.25 in every resample.
     base = np.random.default_rng(24).random(40) / 2
-    replicates = bootstrap_metrics(
-        [scores(base), scores(base + 0.25)], resamples=500, key=(1, "pair")
-    )
+    replicates = bootstrap_metrics([scores(base), scores(base + 0.25)], resamples=500, key=(1, "pair"))
     assert replicates.shape == (500, 2)
     assert replicates[:, 0].std() > 0.01
     np.testing.assert_allclose(replicates[:, 1] - replicates[:, 0], 0.25, atol=1e-12)
@@ -96,9 +92,7 @@ def test_delta_interval_respects_pairing() -> None:
     difficulty = generator.normal(scale=3, size=80)
     base, changed = difficulty, difficulty + generator.normal(0.3, 0.2, size=80)
     replicates = bootstrap_metrics([scores(base), scores(changed)], resamples=4000, key=(1,))
-    found = difference_interval(
-        scores(base), scores(changed), replicates[:, 0], replicates[:, 1], 0.95
-    )
+    found = difference_interval(scores(base), scores(changed), replicates[:, 0], replicates[:, 1], 0.95)
     # The t interval of the paired differences; an unpaired one would be 30 times as wide.
     differences = changed - base
     expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
@@ -128,9 +122,7 @@ def test_block_size_decides_nothing(block_bytes: int) -> None:
 
 
 @pytest.mark.parametrize(("successes", "low", "high"), [(0, 0.0, 0.0713476), (50, 0.9286524, 1.0)])
-def test_a_proportion_at_its_bound_gets_wilsons_interval(
-    successes: int, low: float, high: float
-) -> None:
+def test_a_proportion_at_its_bound_gets_wilsons_interval(successes: int, low: float, high: float) -> None:
     # z² / (n + z²) for 0 of 50, z = 1.959964: the score interval solved by hand.
     counts = scores((np.arange(50) < successes).astype(float))
     replicates = bootstrap_metrics([counts], resamples=50, key=(1,))[:, 0]

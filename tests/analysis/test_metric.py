@@ -44,9 +44,7 @@ def test_leading_axes_are_independent() -> None:
     together = metric(numerator, denominator)
     for i in range(4):
         for j in range(5):
-            ratios = [
-                n / d for n, d in zip(numerator[i, j], denominator[i, j], strict=True) if d > 0
-            ]
+            ratios = [n / d for n, d in zip(numerator[i, j], denominator[i, j], strict=True) if d > 0]
             assert together[i, j] == pytest.approx(sum(ratios) / len(ratios), abs=1e-15)
 
 

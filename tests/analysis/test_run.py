@@ -117,9 +117,7 @@ def test_replacement_table_has_the_layout_of_the_article(synthetic_run: Syntheti
         "Shuffle",
     ]
     # Printed with one decimal, as the outcome file says.
-    right = (
-        synthetic_run.outcomes("classification", "sink_s").groupby("condition")["numerator"].mean()
-    )
+    right = synthetic_run.outcomes("classification", "sink_s").groupby("condition")["numerator"].mean()
     assert table["classification/sink_s"][0] == f"{100 * right['full']:.1f}"
     assert table["classification/sink_s"][1] == f"{100 * right['zero_registers']:.1f}"
 
@@ -142,9 +140,7 @@ def test_known_answers(synthetic_run: SyntheticRun) -> None:
 def test_failing_known_answers_are_reported(synthetic_run: SyntheticRun) -> None:
     folder = synthetic_run.folder
     changes = pd.read_csv(folder / "measures" / "record_changes.csv")
-    changes = changes[
-        (changes["condition"] != "shuffle_registers") | (changes["model"] != "sink_b")
-    ]
+    changes = changes[(changes["condition"] != "shuffle_registers") | (changes["model"] != "sink_b")]
     changes.loc[changes["condition"] == "mean_registers", "max_abs_change"] = 2e-4
     changes.to_csv(folder / "measures" / "record_changes.csv", index=False)
     (folder / "packs" / "scenes" / "pack.yaml").write_text("chance: {low: 0.6, high: 0.7}\n")
