@@ -30,6 +30,10 @@ onstart:
     save_resolved(resolved, run.settings)
 
 
+onsuccess:
+    print(f"Report: {run.report / 'index.html'}")
+
+
 include: "extract/rules.smk"
 include: "analysis/rules.smk"
 include: "reports/rules.smk"

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.metric import Counts
+from config.errors import InputError
 
 NAMES = ("dataset", "task", "model", "family", "scale", "condition", "readout", "unit", "category")
 COUNTS = ("numerator", "denominator")
@@ -26,7 +27,7 @@ _GROUP = ["dataset", "task", "model", "readout"]
 _ROW = [*_GROUP, "condition", "unit", "category"]
 
 
-class OutcomeError(ValueError):
+class OutcomeError(InputError):
     """An outcome file that breaks the schema; the message says where and what to do."""
 
 

@@ -27,6 +27,7 @@ from analysis.tables import (
     with_adjusted_p,
     write_csv,
 )
+from config.errors import report_errors
 
 
 def gather_outcomes(folder: Path, settings: AnalysisSettings) -> list[Outcomes]:
@@ -160,4 +161,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report_errors(main)

@@ -13,13 +13,14 @@ from typing import Any, cast
 import jsonschema
 import yaml
 
+from config.errors import InputError
 from config.files import written_whole
 
 SCHEMA = Path(__file__).with_name("schema.yaml")
 KNOWN_ANSWER = {"family": ("plain", "open", "bottleneck", "sink"), "scale": ("S", "B")}
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError):
     """A config that cannot be run, with every complaint on a line of its own."""
 
 

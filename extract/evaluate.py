@@ -7,6 +7,7 @@ Classification, retrieval and correspondence need no model any more, and no torc
 import argparse
 from pathlib import Path
 
+from config.errors import report_errors
 from config.layout import Run
 from config.settings import Dataset, Settings, load_settings
 from extract.datasets.packs import OpenPack, open_pack, shard_name
@@ -72,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report_errors(main)

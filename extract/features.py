@@ -9,13 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from config.errors import InputError
 from config.settings import Condition
 from extract.datasets.packs import OpenPack, batches
 from extract.interventions import Batch, Calibration, intervene, replacement
 from extract.models import Network
 
 
-class FeatureError(ValueError):
+class FeatureError(InputError):
     """Features that cannot be used, naming the model, the condition and the image."""
 
 

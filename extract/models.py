@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from config.errors import InputError
 from config.keys import digest
 from config.layout import KNOWN_ANSWER_WEIGHTS
 from config.settings import Model
@@ -22,7 +23,7 @@ from extract.known_answer import networks
 from extract.tokens import TokenLayout, read_layout
 
 
-class WeightsError(RuntimeError):
+class WeightsError(InputError):
     """Weights that cannot be had or do not fit, with what to do about it."""
 
 

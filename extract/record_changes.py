@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from config.errors import report_errors
 from config.files import written_whole
 from config.layout import Run
 from config.settings import Settings, load_settings
@@ -52,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report_errors(main)

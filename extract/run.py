@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from config.errors import report_errors
 from config.layout import Run
 from config.settings import Condition, Dataset, Settings, load_settings
 from extract.calibration import load_calibration
@@ -139,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report_errors(main)

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from config.errors import InputError
 from config.layout import Pack
 
 GROUP = 64  # images within which a condition may exchange rows
 NO_LABEL = -1
 
 
-class DatasetError(ValueError):
+class DatasetError(InputError):
     """A data set that cannot be packed, with the file or key and what to do about it."""
 
 

@@ -9,12 +9,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from config.errors import InputError
+
 # A spread below this is rounding, not signal: features of unit scale carry about 1e-7 of it. Dividing by it would
 # turn rounding into features of unit variance.
 SMALLEST_SPREAD = 1e-5
 
 
-class ProbeError(RuntimeError):
+class ProbeError(InputError):
     """A probe that cannot be trusted, with the key to change."""
 
 

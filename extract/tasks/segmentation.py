@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor
 from tqdm import tqdm
 
+from config.errors import report_errors
 from config.layout import Run
 from config.settings import Condition, Settings, load_settings
 from extract.calibration import load_calibration
@@ -151,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report_errors(main)

@@ -127,7 +127,8 @@ def test_missing_photographs_name_the_key_to_set(finished: Checkout, tmp_path: P
     config.write_text(yaml.safe_dump(photos))
     refused = Checkout(finished.folder, config).snakemake("--cores", "2")
     assert refused.returncode != 0
-    assert "datasets.clothing.path" in refused.stdout and "nowhere" in refused.stdout
+    assert "error: datasets.clothing.path: there is no folder" in refused.stdout and "nowhere" in refused.stdout
+    assert "Traceback" not in refused.stdout
     assert not (finished.folder / "results" / "photos" / "packs" / "clothing" / "images.npy").exists()
 
 
