@@ -215,6 +215,11 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             for key, allowed in KNOWN_ANSWER.items():
                 if model[key] not in allowed:
                     yield (f"{place}.{key}: {model[key]!r} is no known-answer {key}; allowed: {', '.join(allowed)}")
+            if model.get("weights") in ("hub", "random"):
+                yield (
+                    f"{place}.weights: {model['weights']!r} is for source timm; allowed: the path of a checkpoint, or "
+                    "leave the key out for the committed weights"
+                )
             for key in {"architecture", "image_size"} & set(model):
                 yield f"{place}.{key}: {model[key]!r} cannot be set for source known_answer; remove it"
         else:

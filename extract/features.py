@@ -11,7 +11,7 @@ from torch import Tensor
 
 from config.errors import InputError
 from config.settings import Condition
-from extract.datasets.packs import OpenPack, batches
+from extract.datasets.packs import OpenPack, batches, whole_groups
 from extract.interventions import Batch, Calibration, intervene, replacement
 from extract.models import Network
 
@@ -66,8 +66,11 @@ def tokens_under(
             output_fmt="NLC",
             intermediates_only=True,
         )
-    patches = torch.stack([patches for patches, _ in pairs], dim=1)
-    prefix = torch.stack([prefix for _, prefix in pairs], dim=1)
+    # timm cuts the sequence after its first tokens, whatever they are; whole again, the layout says what is what.
+    sequence = torch.stack([torch.cat([first, rest], dim=1) for rest, first in pairs], dim=1)
+    places = network.layout
+    prefix = sequence[:, :, list(places.prefix)]
+    patches = sequence[:, :, places.patches.start : places.patches.stop]
     if not (torch.isfinite(patches).all() and torch.isfinite(prefix).all()):
         finite = torch.isfinite(patches.flatten(1)).all(1) & torch.isfinite(prefix.flatten(1)).all(1)
         first = batch.units[int((~finite).nonzero()[0])]
@@ -90,22 +93,20 @@ def passes(
 ) -> Iterator[tuple[NDArray[np.int64], Tokens]]:
     """Yield the rows and tokens of ``rows`` under a condition, a batch at a time.
 
-    What an image's features are does not depend on ``batch_size``: conditions that mix images get their groups
-    whole.
+    What an image's features are depends neither on ``batch_size`` nor on which other rows are asked for: conditions
+    that mix images get their groups whole, and the rows that nobody asked for are dropped afterwards.
     """
     mixes = condition.by is not None and replacement(condition.by, calibration).mixes_images
-    for part in batches(rows, pack.index["group"], batch_size, whole_groups=mixes):
-        yield (
-            part,
-            tokens_under(
-                network,
-                np.asarray(pack.images[part]),
-                batch_of(pack, part, seed),
-                condition,
-                calibration,
-                layers,
-            ),
+    passed = whole_groups(rows, pack.index["group"]) if mixes else rows
+    for part in batches(passed, pack.index["group"], batch_size, whole_groups=mixes):
+        tokens = tokens_under(
+            network, np.asarray(pack.images[part]), batch_of(pack, part, seed), condition, calibration, layers
         )
+        wanted = np.isin(part, rows)
+        if not wanted.all():
+            chosen = torch.from_numpy(wanted).to(network.device)
+            part, tokens = part[wanted], Tokens(tokens.prefix[chosen], tokens.patches[chosen])
+        yield part, tokens
 
 
 def batch_of(pack: OpenPack, rows: NDArray[np.int64], seed: int) -> Batch:

@@ -146,6 +146,11 @@ def _timm(model: Model, seed: int) -> tuple[nn.Module, Triple, Triple, int]:
             f"models.{model.name}.architecture: timm {timm.__version__} has no {model.architecture!r}; "
             f"near it: {', '.join(close) or 'nothing'}"
         )
+    if model.weights == "hub" and not timm.is_model_pretrained(model.architecture):
+        raise WeightsError(
+            f"models.{model.name}.weights: timm {timm.__version__} knows of no weights of {model.architecture} on the "
+            "hub. Set the key to the path of a checkpoint, or to random"
+        )
     with torch.random.fork_rng():
         # Random weights are keyed by the model, so that no other model's presence can change them.
         torch.manual_seed(digest(seed, "weights", model.name) % 2**63)

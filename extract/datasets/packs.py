@@ -86,6 +86,12 @@ def batches(
     yield np.concatenate(batch)
 
 
+def whole_groups(rows: NDArray[np.int64], groups: pd.Series) -> NDArray[np.int64]:
+    """Return every row of the groups that ``rows`` belong to: groups as they come, each in the pack's order."""
+    names = groups.to_numpy()
+    return np.concatenate([np.flatnonzero(names == name) for name in dict.fromkeys(names[rows])])
+
+
 def shard_rows(pack: OpenPack, shard: int, shards: int) -> NDArray[np.int64]:
     """Return the rows of one of ``shards`` parts: whole groups, each followed by the twins of its images.
 
@@ -93,8 +99,13 @@ def shard_rows(pack: OpenPack, shard: int, shards: int) -> NDArray[np.int64]:
     hold the patches of one group only, however many pairs there are.
     """
     index = pack.index[pack.index["split"] != "calibration"]
-    # A twin's group has its source's number, so the same key takes both into the same shard.
-    key = index["group"].str.replace("/twin/", "/test/", regex=False)
+    # A group of twins goes with the groups of all its sources: two, where a single twin left over joined the group
+    # before it but its source begins a group of its own.
+    groups = pack.index["group"].to_numpy()
+    home: dict[str, str] = {}
+    for source, twin in zip(groups[pack.pairs["source"]], groups[pack.pairs["twin"]], strict=True):
+        home.setdefault(source, home.setdefault(twin, home.get(source, source)))
+    key = index["group"].map(lambda group: home.get(group, group))
     mine = np.array_split(key.unique(), shards)[shard]
     place = key.map({name: i for i, name in enumerate(mine)})
     order = pd.DataFrame({"place": place, "twin": index["split"] == "twin"}).dropna()

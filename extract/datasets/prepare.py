@@ -140,8 +140,12 @@ def _class_folders(dataset: Dataset, seed: int, workers: int) -> Decoded:
     key = f"datasets.{dataset.name}"
     root = check_class_folders(dataset.path, f"{key}.path")
     files = {split: _files(root / split, seed) for split in ("train", "test")}
-    class_names = sorted({file.parent.name for file in files["train"]})
-    if unseen := sorted({file.parent.name for file in files["test"]} - set(class_names)):
+
+    def class_of(file: Path) -> str:
+        return file.relative_to(root).parts[1]  # split/class/…, however deep the file lies
+
+    class_names = sorted({class_of(file) for file in files["train"]})
+    if unseen := sorted({class_of(file) for file in files["test"]} - set(class_names)):
         raise DatasetError(f"{root}: classes {', '.join(unseen)} are in test/ but not in train/")
     if len(files["train"]) < dataset.calibration + len(class_names):
         raise DatasetError(
@@ -157,8 +161,8 @@ def _class_folders(dataset: Dataset, seed: int, workers: int) -> Decoded:
         {
             "unit": f"{dataset.name}/{file.relative_to(root).as_posix()}",
             "split": split,
-            "label": class_names.index(file.parent.name),
-            "class_name": file.parent.name,
+            "label": class_names.index(class_of(file)),
+            "class_name": class_of(file),
         }
         for split, members in splits.items()
         for file in members
@@ -203,7 +207,7 @@ def decode(file: Path, size: int) -> NDArray[np.uint8]:
     try:
         with Image.open(file) as opened:
             image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise DatasetError(f"{file}: not a readable image ({error}); remove or replace it") from error
     scale = size / min(image.size)
     width, height = (max(size, round(side * scale)) for side in image.size)

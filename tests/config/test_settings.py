@@ -61,6 +61,7 @@ def changed(*keys: str, value: Any) -> dict[str, Any]:
             changed("models", "sink_s", "family", value="skin"),
             ["models.sink_s.family: 'skin'", "plain, open, bottleneck, sink"],
         ),
+        (changed("models", "sink_s", "weights", value="hub"), ["models.sink_s.weights: 'hub'", "path of a checkpoint"]),
         (changed("models", "sink_s", "image_size", value=64), ["models.sink_s.image_size", "remove it"]),
         (
             changed("models", "v", value={"source": "timm", "family": "v", "scale": "S"}),

@@ -32,7 +32,9 @@ def hooks(network: Network) -> int:
 
 
 def by_hand(network: Network, x: Tensor, condition: Condition, calibration: Calibration) -> list[Tensor]:
-    """Run the blocks in a loop and replace rows between them, written without the code under test.
+    """Run the blocks in a loop and replace rows between them, one image and row at a time.
+
+    The draws themselves are the project's; test_noise and test_replacements hold them to something else.
 
     Returns the output of every block after replacement, and the normed last one.
     """

@@ -108,6 +108,14 @@ def test_no_network_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_hub_without_weights_is_refused() -> None:
+    architecture = "vit_base_patch16_gap_224"
+    assert not timm.get_pretrained_cfg(architecture).has_weights
+    refused(
+        replace(timm_model("dinov3", "hub"), architecture=architecture), rf"no weights of {architecture} on the hub"
+    )
+
+
 def test_layers_count_from_either_end(networks: dict[str, Network]) -> None:
     network = networks["dinov3"]
     assert network.layers((-1, 0, 11, 4)) == (0, 4, 11)

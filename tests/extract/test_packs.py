@@ -132,6 +132,26 @@ def test_corrupt_image_is_named(insects: Path, tmp_path: Path) -> None:
             decode(tmp_path / name, 16)
 
 
+def test_an_image_that_claims_a_giant_size_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "giant.bmp")
+    content = bytearray((tmp_path / "giant.bmp").read_bytes())
+    content[18:26] = (60_000).to_bytes(4, "little") * 2  # width and height
+    (tmp_path / "giant.bmp").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"giant\.bmp: not a readable image"):
+        decode(tmp_path / "giant.bmp", 16)
+
+
+def test_classes_are_the_folders_below_the_split(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("ant", "bee"):
+            (tmp_path / split / name / "batch 1").mkdir(parents=True)
+            for k in range(4):
+                Image.new("RGB", (9, 9)).save(tmp_path / split / name / "batch 1" / f"{k}.png")
+    index = packed(replace(folders(tmp_path), calibration=2, pairs=2), tmp_path / "pack").index
+    assert set(index["class_name"]) == {"ant", "bee"}
+    assert all(f"/{name}/" in unit for unit, name in zip(index["unit"], index["class_name"], strict=True))
+
+
 @pytest.mark.skipif(not PHOTOS.exists(), reason="the real photographs are not here")
 def test_real_photographs(tmp_path: Path) -> None:
     pack = packed(replace(folders(PHOTOS), name="clothing", calibration=128, pairs=128, image_size=64), tmp_path, 2)
