@@ -64,6 +64,14 @@ class Run:
         """The features of one shard under one condition."""
         return self.folder / "records" / model / dataset / shard / f"{condition}.safetensors"
 
+    def measures(self, model: str, dataset: str, shard: str) -> Path:
+        """The geometry and attention of one shard's measured images."""
+        return self.folder / "measures" / model / dataset / f"{shard}.parquet"
+
+    def spectra(self, model: str, dataset: str, shard: str) -> Path:
+        """The mean spectra of one shard's measured images."""
+        return self.folder / "measures" / model / dataset / f"{shard}.spectra.parquet"
+
     @property
     def record_changes(self) -> Path:
         """Largest absolute change of every record, by model and condition."""

@@ -6,7 +6,7 @@ a schema cannot state. Every complaint names the key, the value and what is allo
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from config.errors import InputError
 from config.files import written_whole
 
 SCHEMA = Path(__file__).with_name("schema.yaml")
+RANDOM_PATCHES = "random_patches"
 KNOWN_ANSWER = {"family": ("plain", "open", "bottleneck", "sink"), "scale": ("S", "B")}
 
 
@@ -56,11 +57,33 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Condition:
-    """What is replaced after every block, and by what; ``full`` replaces nothing."""
+    """What is replaced after every block, and by what; ``full`` replaces nothing.
+
+    Attributes:
+        name: its name in every file.
+        tokens: names of the replaced tokens.
+        by: name of the replacement.
+        patches: how many patches ``random_patches`` stands for.
+        draw: which draw of random patches it is, counted from 1, and of: the name in the config of which it is one.
+    """
 
     name: str
     tokens: tuple[str, ...] = ()
     by: str | None = None
+    patches: int = 4
+    draw: int | None = None
+    of: str | None = None
+
+
+Layers = tuple[int, ...] | None  # None: every layer
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Which conditions are recorded after which layers."""
+
+    conditions: tuple[str, ...]
+    layers: Layers
 
 
 @dataclass(frozen=True)
@@ -70,6 +93,24 @@ class Extraction:
     device: str
     batch_size: int
     layers: tuple[int, ...]
+    precision: str
+    curves: Curves
+
+    def layers_of(self, condition: Condition) -> Layers:
+        """Return the layers that are recorded under a condition."""
+        if condition.name not in self.curves.conditions:
+            return self.layers
+        return None if self.curves.layers is None else (*self.layers, *self.curves.layers)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """On how many test images of which data sets geometry and attention are measured, after which layers."""
+
+    datasets: tuple[str, ...]
+    images: int
+    attention_images: int
+    layers: Layers
 
 
 @dataclass(frozen=True)
@@ -92,6 +133,7 @@ class Settings:
     calibrate_on: str
     conditions: Mapping[str, Condition]
     extraction: Extraction
+    measures: Measures
     probe: Probe
     analysis: Mapping[str, Any]
 
@@ -115,7 +157,9 @@ def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if not complaints:
         config: dict[str, Any] = _with_defaults(raw, schema)
-        config.setdefault("calibrate_on", next(iter(config["datasets"])))
+        first = next(iter(config["datasets"]))
+        config.setdefault("calibrate_on", first)
+        config["measures"].setdefault("datasets", [first])
         complaints = list(_inconsistencies(config))
         if not complaints:
             return config
@@ -124,7 +168,8 @@ def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def settings(config: Mapping[str, Any]) -> Settings:
     """Turn a resolved config (see :func:`resolve`) into typed values."""
-    extraction = config["extraction"]
+    extraction, measures = config["extraction"], config["measures"]
+    curves = extraction["curves"]
     return Settings(
         run=config["run"],
         title=config["title"],
@@ -143,13 +188,38 @@ def settings(config: Mapping[str, Any]) -> Settings:
         },
         calibrate_on=config["calibrate_on"],
         conditions={
-            name: Condition(name, tuple(condition.get("tokens", ())), condition.get("by"))
-            for name, condition in config["conditions"].items()
+            condition.name: condition
+            for name, entry in config["conditions"].items()
+            for condition in _conditions(name, entry)
         },
-        extraction=Extraction(**{**extraction, "layers": tuple(extraction["layers"])}),
+        extraction=Extraction(
+            **{
+                **extraction,
+                "layers": tuple(extraction["layers"]),
+                "curves": Curves(tuple(curves["conditions"]), _layers(curves["layers"])),
+            }
+        ),
+        measures=Measures(
+            **{**measures, "datasets": tuple(measures["datasets"]), "layers": _layers(measures["layers"])}
+        ),
         probe=Probe(**config["probe"]),
         analysis=config["analysis"],
     )
+
+
+def _conditions(name: str, entry: Mapping[str, Any]) -> Iterator[Condition]:
+    """Yield the condition of a config's entry, or one a draw."""
+    given = {key: value for key, value in entry.items() if key != "draws"}
+    condition = Condition(name, **{**given, "tokens": tuple(entry.get("tokens", ()))})
+    if RANDOM_PATCHES not in condition.tokens:
+        yield condition
+        return
+    for draw in range(1, entry.get("draws", 1) + 1):
+        yield replace(condition, name=f"{name}_{draw}", draw=draw, of=name)
+
+
+def _layers(layers: str | list[int]) -> Layers:
+    return None if isinstance(layers, str) else tuple(layers)
 
 
 def load_settings(path: Path) -> Settings:
@@ -246,12 +316,41 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             f"calibrate_on: {config['calibrate_on']!r} is not a data set of this config; "
             f"allowed: {', '.join(config['datasets'])}"
         )
+    if unknown := [name for name in config["measures"]["datasets"] if name not in config["datasets"]]:
+        yield (
+            f"measures.datasets: {', '.join(unknown)} is not a data set of this config; "
+            f"allowed: {', '.join(config['datasets'])}"
+        )
+    names = [condition.name for name, entry in config["conditions"].items() for condition in _conditions(name, entry)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"conditions: two conditions are called {name}, one of them a draw of random patches; rename one"
+    if unknown := [name for name in config["extraction"]["curves"]["conditions"] if name not in names]:
+        yield (
+            f"extraction.curves.conditions: {', '.join(unknown)} is not a condition of this config; "
+            f"allowed: {', '.join(names)}"
+        )
     for name, condition in config["conditions"].items():
+        yield from _misplaced(name, condition)
         if (name == "full") != (not condition):
             yield (
                 f"conditions.{name}: {dict(condition)!r}; only full, and it alone, replaces nothing: "
                 "every other condition needs tokens and by"
             )
+
+
+def _misplaced(name: str, condition: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a condition on random patches, or on other tokens, cannot have."""
+    tokens = condition.get("tokens", [])
+    if RANDOM_PATCHES not in tokens:
+        for key in sorted({"patches", "draws"} & set(condition)):
+            yield f"conditions.{name}.{key}: {condition[key]} is for tokens [{RANDOM_PATCHES}]; remove it"
+    elif tokens != [RANDOM_PATCHES]:
+        yield f"conditions.{name}.tokens: {tokens}; random_patches are replaced alone: make two conditions of it"
+    elif condition.get("by") not in ("zero", "shuffle", None):
+        yield (
+            f"conditions.{name}.by: {condition['by']!r} needs calibrated tokens, and random patches are none; "
+            "allowed: zero, shuffle"
+        )
 
 
 def save_resolved(config: Mapping[str, Any], path: Path) -> None:

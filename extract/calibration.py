@@ -1,4 +1,4 @@
-"""Means and variances of every prefix token after every block: ``python -m extract.calibration --help``.
+"""What every prefix token holds after every block: ``python -m extract.calibration --help``.
 
 Taken over the calibration split, whose images no evaluation uses.
 """
@@ -18,50 +18,59 @@ from config.files import written_whole
 from config.layout import Run
 from config.settings import Settings, load_settings
 from extract.datasets.packs import OpenPack, open_pack
+from extract.features import clean_prefix
 from extract.interventions import Calibration
 from extract.models import Network, load_network
 
 
 @torch.inference_mode()
-def calibrate(network: Network, pack: OpenPack, batch_size: int) -> Calibration:
+def calibrate(network: Network, pack: OpenPack, batch_size: int, covariances: bool = False) -> Calibration:
     """Measure a network's prefix tokens on the calibration split of a pack, in the unchanged forward pass.
 
     The moments are those of each block's raw output, before any norm: what a condition replaces. Accumulated in
     float64 around the first batch's mean, so that variances far below the squared mean survive.
 
+    Args:
+        network: the model.
+        pack: its calibration split is used, and nothing else.
+        batch_size: images a pass.
+        covariances: whether whole covariances are measured too; they take layers × tokens × dimension² numbers.
+
     Returns:
-        Mean and population variance, layers × prefix tokens × dimension, float32, on the network's device.
+        Mean and population variance, layers × prefix tokens × dimension, float32, on the network's device; and, where
+        asked for, a factor of the population covariance.
     """
     rows = pack.rows("calibration")
-    places = list(network.layout.prefix)
-    outputs: list[Tensor] = []
+    shift = first = second = products = torch.zeros(())
+    for start in tqdm(range(0, len(rows), batch_size), desc=f"calibrate {network.name}", mininterval=5):
+        part = rows[start : start + batch_size]
+        x = network.input(np.asarray(pack.images[part]))
+        values = clean_prefix(network, x).double().transpose(0, 1)
+        if start == 0:
+            shift = values.mean(dim=0)
+            first, second = torch.zeros_like(shift), torch.zeros_like(shift)
+        centred = values - shift
+        first += centred.sum(dim=0)
+        second += centred.square().sum(dim=0)
+        if covariances:
+            products = products + torch.einsum("nltd,nlte->ltde", centred, centred)
+    mean = first / len(rows)
+    variance = (second / len(rows) - mean.square()).clamp(min=0)
+    factor = None
+    if covariances:
+        factor = covariance_factor(products / len(rows) - torch.einsum("ltd,lte->ltde", mean, mean)).float()
+    return Calibration((shift + mean).float(), variance.float(), network.layout.prefix, factor)
 
-    def keep(_block: torch.nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        outputs.append(output[:, places].double())
 
-    blocks: list[torch.nn.Module] = list(network.module.blocks)  # type: ignore[arg-type]
-    handles = [block.register_forward_hook(keep) for block in blocks]
-    try:
-        n, shift = 0, torch.zeros(0)
-        first = second = torch.zeros(())
-        for start in tqdm(range(0, len(rows), batch_size), desc=f"calibrate {network.name}", mininterval=5):
-            part = rows[start : start + batch_size]
-            outputs.clear()
-            network.module.forward_features(network.input(np.asarray(pack.images[part])))  # type: ignore[operator]
-            values = torch.stack(outputs, dim=1)  # images × layers × prefix tokens × dimension
-            if n == 0:
-                shift = values.mean(dim=0)
-                first, second = torch.zeros_like(shift), torch.zeros_like(shift)
-            centred = values - shift
-            first += centred.sum(dim=0)
-            second += centred.square().sum(dim=0)
-            n += len(part)
-    finally:
-        for handle in handles:
-            handle.remove()
-    mean = first / n
-    variance = (second / n - mean.square()).clamp(min=0)
-    return Calibration((shift + mean).float(), variance.float(), network.layout.prefix)
+def covariance_factor(covariance: Tensor) -> Tensor:
+    """Return F with F·Fᵀ = ``covariance`` (… × dimension × dimension, float64), also where that is singular.
+
+    With fewer images than dimensions it always is, so that there is no Cholesky factor; eigenvalues below zero are
+    rounding.
+    """
+    values, vectors = torch.linalg.eigh(covariance)
+    factor: Tensor = vectors * values.clamp(min=0).sqrt().unsqueeze(-2)
+    return factor
 
 
 def save_calibration(calibration: Calibration, path: Path, facts: dict[str, str]) -> None:
@@ -71,6 +80,8 @@ def save_calibration(calibration: Calibration, path: Path, facts: dict[str, str]
         "variance": calibration.variance.cpu().contiguous(),
         "rows": torch.tensor(calibration.rows),
     }
+    if calibration.factor is not None:
+        tensors["factor"] = calibration.factor.cpu().contiguous()
     with written_whole(path) as partial:
         save_file(tensors, partial, metadata=facts)
 
@@ -78,18 +89,21 @@ def save_calibration(calibration: Calibration, path: Path, facts: dict[str, str]
 def load_calibration(path: Path, device: torch.device) -> Calibration:
     """Read a calibration onto a device."""
     with safe_open(path, framework="pt") as file:
+        names = file.keys()
         return Calibration(
             file.get_tensor("mean").to(device),
             file.get_tensor("variance").to(device),
             tuple(file.get_tensor("rows").tolist()),
+            file.get_tensor("factor").to(device) if "factor" in names else None,
         )
 
 
 def run(settings: Settings, folder: Run, model: str) -> None:
     """Calibrate one model of a run and write the result."""
-    network = load_network(settings.models[model], settings.seed, settings.extraction.device)
+    network = load_network(settings.models[model], settings.seed, settings.extraction)
     pack = open_pack(folder.pack(settings.calibrate_on))
-    calibration = calibrate(network, pack, settings.extraction.batch_size)
+    covariances = any(condition.by == "resample" for condition in settings.conditions.values())
+    calibration = calibrate(network, pack, settings.extraction.batch_size, covariances)
     facts = {
         "model": network.signature,
         "dataset": settings.calibrate_on,

@@ -1,8 +1,9 @@
-"""Forward passes under a condition, reduced to what is kept of them."""
+"""Forward passes under a condition, and the tokens that are read from them."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from torch import Tensor
 from config.errors import InputError
 from config.settings import Condition
 from extract.datasets.packs import OpenPack, batches, whole_groups
-from extract.interventions import Batch, Calibration, intervene, replacement
+from extract.interventions import MIXING, Batch, Calibration, intervene
 from extract.models import Network
+from extract.observation import See, observe
 
 
 class FeatureError(InputError):
@@ -21,8 +23,86 @@ class FeatureError(InputError):
 
 
 @dataclass(frozen=True)
+class Images:
+    """Images on the device, shared by every condition.
+
+    Attributes:
+        rows: rows of the pack.
+        x: network input, B×3×size×size.
+        batch: who they are.
+        clean: layers × B × prefix tokens × dimension, the prefix tokens of the unchanged pass, where a condition needs
+            them.
+    """
+
+    rows: NDArray[np.int64]
+    x: Tensor
+    batch: Batch
+    clean: Tensor | None = None
+
+
+def images_of(
+    network: Network,
+    pack: OpenPack,
+    rows: NDArray[np.int64],
+    pixels: NDArray[np.uint8],
+    seed: int,
+    conditions: tuple[Condition, ...],
+) -> Images:
+    """Put images (pack rows, and their pixels) onto the device, with what ``conditions`` need of their clean pass."""
+    x = network.input(pixels)
+    trajectories = any(condition.by == "shuffle_trajectory" for condition in conditions)
+    clean = clean_prefix(network, x) if trajectories else None
+    return Images(rows, x, batch_of(pack, rows, seed), clean)
+
+
+def batch_of(pack: OpenPack, rows: NDArray[np.int64], seed: int) -> Batch:
+    """Return the identities of pack rows."""
+    units, groups = (tuple(pack.index[key].to_numpy()[rows]) for key in ("unit", "group"))
+    return Batch(units, groups, seed)
+
+
+@torch.inference_mode()
+def clean_prefix(network: Network, x: Tensor) -> Tensor:
+    """Return the prefix tokens after every block of the unchanged pass over ``x``, layers × B × tokens × dimension."""
+    seen: list[Tensor] = []
+    rows = list(network.layout.prefix)
+    with observe(network.module, range(network.depth), lambda _layer, output: seen.append(output[:, rows])):
+        network.run(x)
+    return torch.stack(seen)
+
+
+@torch.inference_mode()
+def run_under(
+    network: Network,
+    images: Images,
+    condition: Condition,
+    calibration: Calibration | None,
+    layers: tuple[int, ...],
+    see: See,
+    measuring: AbstractContextManager[Any] | None = None,
+) -> None:
+    """Run one forward pass under a condition.
+
+    Args:
+        network: the model.
+        images: what passes.
+        condition: what is replaced.
+        calibration: needed by mean, noise and resample.
+        layers: blocks whose output ``see`` is shown, after the condition has replaced its rows.
+        see: called with the block's index and B × tokens × dimension.
+        measuring: a further observer, entered after the condition.
+    """
+    with (
+        intervene(network.module, condition, network.layout, calibration, images.batch, images.clean),
+        observe(network.module, layers, see),
+        measuring or nullcontext(),
+    ):
+        network.run(images.x)
+
+
+@dataclass(frozen=True)
 class Tokens:
-    """Normed tokens of a batch (after the final norm) at the layers asked for.
+    """Tokens of a batch after the final norm, at the layers asked for.
 
     Attributes:
         prefix: B × layers × prefix tokens × dimension, in the order of ``layout.prefix``.
@@ -33,52 +113,34 @@ class Tokens:
     patches: Tensor
 
 
-@torch.inference_mode()
 def tokens_under(
     network: Network,
-    images: NDArray[np.uint8],
-    batch: Batch,
+    images: Images,
     condition: Condition,
     calibration: Calibration | None,
     layers: tuple[int, ...],
 ) -> Tokens:
-    """Run one forward pass under a condition.
-
-    Args:
-        network: the model.
-        images: uint8 B×H×W×3.
-        batch: identities of the images.
-        condition: what is replaced.
-        calibration: needed by mean and noise.
-        layers: blocks whose normed output is returned, counted from 0.
+    """Return the tokens of images under a condition.
 
     Raises:
         FeatureError: for NaN or infinite features.
     """
-    x = network.input(images)
-    with intervene(network.module, condition, network.layout, calibration, batch):
-        forward = cast(Any, network.module.forward_intermediates)
-        pairs = forward(
-            x,
-            indices=list(layers),
-            return_prefix_tokens=True,
-            norm=True,
-            output_fmt="NLC",
-            intermediates_only=True,
-        )
-    # timm cuts the sequence after its first tokens, whatever they are; whole again, the layout says what is what.
-    sequence = torch.stack([torch.cat([first, rest], dim=1) for rest, first in pairs], dim=1)
-    places = network.layout
-    prefix = sequence[:, :, list(places.prefix)]
-    patches = sequence[:, :, places.patches.start : places.patches.stop]
-    if not (torch.isfinite(patches).all() and torch.isfinite(prefix).all()):
-        finite = torch.isfinite(patches.flatten(1)).all(1) & torch.isfinite(prefix.flatten(1)).all(1)
-        first = batch.units[int((~finite).nonzero()[0])]
-        raise FeatureError(
-            f"{network.name} under {condition.name}: NaN or infinite features for image {first}. "
-            "Check the weights, and the precision if it is not float32"
-        )
-    return Tokens(prefix, patches)
+    seen: list[Tensor] = []
+    run_under(network, images, condition, calibration, layers, lambda _layer, output: seen.append(network.norm(output)))
+    sequence = torch.stack(seen, dim=1)
+    finite = torch.isfinite(sequence.flatten(1)).all(dim=1)
+    if not finite.all():
+        raise non_finite(network, condition, images.batch.units[int((~finite).nonzero()[0])])
+    layout = network.layout
+    return Tokens(sequence[:, :, list(layout.prefix)], sequence[:, :, layout.patches.start : layout.patches.stop])
+
+
+def non_finite(network: Network, condition: Condition, unit: str) -> FeatureError:
+    """Return the complaint about features of an image that are not finite."""
+    return FeatureError(
+        f"{network.name} under {condition.name}: NaN or infinite features for image {unit}. "
+        "Check the weights, and extraction.precision if it is not float32"
+    )
 
 
 def passes(
@@ -96,23 +158,13 @@ def passes(
     What an image's features are depends neither on ``batch_size`` nor on which other rows are asked for: conditions
     that mix images get their groups whole, and the rows that nobody asked for are dropped afterwards.
     """
-    mixes = condition.by is not None and replacement(condition.by, calibration).mixes_images
+    mixes = condition.by in MIXING
     passed = whole_groups(rows, pack.index["group"]) if mixes else rows
     for part in batches(passed, pack.index["group"], batch_size, whole_groups=mixes):
-        tokens = tokens_under(
-            network, np.asarray(pack.images[part]), batch_of(pack, part, seed), condition, calibration, layers
-        )
+        images = images_of(network, pack, part, np.asarray(pack.images[part]), seed, (condition,))
+        tokens = tokens_under(network, images, condition, calibration, layers)
         wanted = np.isin(part, rows)
         if not wanted.all():
             chosen = torch.from_numpy(wanted).to(network.device)
             part, tokens = part[wanted], Tokens(tokens.prefix[chosen], tokens.patches[chosen])
         yield part, tokens
-
-
-def batch_of(pack: OpenPack, rows: NDArray[np.int64], seed: int) -> Batch:
-    """Return the identities of pack rows."""
-    return Batch(
-        units=tuple(pack.index["unit"].to_numpy()[rows]),
-        groups=tuple(pack.index["group"].to_numpy()[rows]),
-        seed=seed,
-    )

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from config.errors import InputError
 from config.keys import digest
 from config.layout import KNOWN_ANSWER_WEIGHTS
-from config.settings import Model
+from config.settings import Extraction, Model
 from extract.known_answer import networks
 from extract.tokens import TokenLayout, read_layout
 
@@ -37,6 +37,7 @@ class Network:
         layout: rows of its token sequence.
         image_size: side of its square input in pixels.
         mean, std: pixels enter as (value − mean) / std, values from 0 to 1, per channel.
+        precision: of the forward pass, float32 or bfloat16 (mixed: weights and residual stream stay in float32).
         signature: enough to know which weights were run.
     """
 
@@ -46,6 +47,7 @@ class Network:
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    precision: str
     signature: str
 
     @property
@@ -58,16 +60,21 @@ class Network:
         """Number of blocks."""
         return len(cast(nn.ModuleList, self.module.blocks))
 
-    def layers(self, wanted: tuple[int, ...]) -> tuple[int, ...]:
-        """Return layer indices counted from 0, in order, negative ones counted from the last.
+    @property
+    def dimension(self) -> int:
+        """Width of a token."""
+        return cast(int, self.module.embed_dim)
+
+    def layers(self, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
+        """Return layer indices counted from 0, in order, negative ones counted from the last; every one for None.
 
         Raises:
             ValueError: for a layer that the network does not have.
         """
+        if wanted is None:
+            return tuple(range(self.depth))
         if absent := [layer for layer in wanted if not -self.depth <= layer < self.depth]:
-            raise ValueError(
-                f"extraction.layers: {absent} are not layers of {self.name}; allowed: {-self.depth} … {self.depth - 1}"
-            )
+            raise ValueError(f"{absent} are not layers of {self.name}; allowed: {-self.depth} … {self.depth - 1}")
         return tuple(sorted({layer % self.depth for layer in wanted}))
 
     def input(self, images: NDArray[np.uint8]) -> Tensor:
@@ -79,8 +86,17 @@ class Network:
         mean, std = (torch.tensor(each, device=x.device).view(1, 3, 1, 1) for each in (self.mean, self.std))
         return (x - mean) / std
 
+    def run(self, x: Tensor) -> Tensor:
+        """Return the tokens of network input, B × tokens × dimension, after the final norm."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return cast(Callable[[Tensor], Tensor], self.module.forward_features)(x)
 
-def load_network(model: Model, seed: int, device: str = "cpu") -> Network:
+    def norm(self, tokens: Tensor) -> Tensor:
+        """Return tokens, … × dimension, after the final norm, in float32."""
+        return cast(nn.Module, self.module.norm)(tokens.float())  # type: ignore[no-any-return]
+
+
+def load_network(model: Model, seed: int, options: Extraction | None = None) -> Network:
     """Build a model and load its weights.
 
     Deviations from the official implementations, all of timm 1.0.31: DINOv2's position embeddings are resampled
@@ -92,7 +108,7 @@ def load_network(model: Model, seed: int, device: str = "cpu") -> Network:
     Args:
         model: what to build.
         seed: seed of random weights, combined with the model's name.
-        device: auto, cpu or cuda.
+        options: device and precision; the CPU and float32 where left out.
 
     Raises:
         WeightsError: where the weights cannot be found or do not fill every parameter.
@@ -104,7 +120,8 @@ def load_network(model: Model, seed: int, device: str = "cpu") -> Network:
     for block in cast(nn.ModuleList, module.blocks):
         cast(nn.Module, block.attn).fused_attn = False  # type: ignore[assignment]
     _refuse_non_finite(model, module)
-    module.eval().requires_grad_(False).to(resolve_device(device))
+    module.eval().requires_grad_(False).to(resolve_device(options.device if options else "cpu"))
+    precision = options.precision if options else "float32"
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     return Network(
@@ -114,8 +131,9 @@ def load_network(model: Model, seed: int, device: str = "cpu") -> Network:
         image_size=image_size,
         mean=mean,
         std=std,
+        precision=precision,
         signature=f"{model.architecture or model.family}|weights:{model.weights or 'committed'}|"
-        f"res:{image_size}|dtype:fp32|timm:{timm.__version__}|torch:{torch.__version__.split('+')[0]}",
+        f"res:{image_size}|dtype:{precision}|timm:{timm.__version__}|torch:{torch.__version__.split('+')[0]}",
     )
 
 

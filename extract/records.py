@@ -139,7 +139,8 @@ class Records:
             KeyError: for a token or layer that was not recorded.
         """
         if token == "register_mean" and self.registers:
-            return np.mean([self.features(register, layer) for register in self.registers], axis=0, dtype=np.float32)
+            mean: Floats = np.mean([self.features(each, layer) for each in self.registers], axis=0, dtype=np.float32)
+            return mean
         if token not in self.tokens or layer not in self.layers:
             raise KeyError(f"{token} after layer {layer} was not recorded; recorded: {self.tokens}, {self.layers}")
         return self._read(f"{token}/{layer}")[self._order].astype(np.float32)

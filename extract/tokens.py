@@ -7,6 +7,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from config.settings import RANDOM_PATCHES
+
 
 class _FirstBlockReached(Exception):
     """Stops a forward pass once the sequence that enters the first block is known."""
@@ -34,8 +36,11 @@ class TokenLayout:
         return tuple(sorted((() if self.cls is None else (self.cls,)) + self.registers))
 
     def missing(self, tokens: tuple[str, ...]) -> tuple[str, ...]:
-        """Return which of the token names (cls, registers, r1, r2, …) the model does not have."""
-        return tuple(name for name in tokens if not self._rows_of(name))
+        """Return which of the token names (cls, registers, r1, r2, …) the model does not have.
+
+        Every model has ``random_patches``; which rows they are is drawn image by image.
+        """
+        return tuple(name for name in tokens if name != RANDOM_PATCHES and not self._rows_of(name))
 
     def rows(self, tokens: tuple[str, ...]) -> tuple[int, ...]:
         """Return the rows that token names stand for, each once, in sequence order.

@@ -4,7 +4,7 @@ Rows of a pack are ordered by split (calibration, train, test, twin) and, within
 that the groups of 64 within which registers are shuffled mix the classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,13 +77,19 @@ def batches(
         return
     names = groups.to_numpy()[rows]
     starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
-    batch: list[NDArray[np.int64]] = []
-    for part in np.split(rows, starts[1:]):
-        if batch and sum(map(len, batch)) + len(part) > batch_size:
-            yield np.concatenate(batch)
-            batch = []
-        batch.append(part)
-    yield np.concatenate(batch)
+    yield from packed(np.split(rows, starts[1:]), batch_size)
+
+
+def packed(parts: Iterable[NDArray[np.int64]], size: int) -> Iterator[NDArray[np.int64]]:
+    """Join parts that follow each other into runs of at most ``size`` rows, and at least one part."""
+    run: list[NDArray[np.int64]] = []
+    for part in parts:
+        if run and sum(map(len, run)) + len(part) > size:
+            yield np.concatenate(run)
+            run = []
+        run.append(part)
+    if run:
+        yield np.concatenate(run)
 
 
 def whole_groups(rows: NDArray[np.int64], groups: pd.Series) -> NDArray[np.int64]:
@@ -92,11 +98,11 @@ def whole_groups(rows: NDArray[np.int64], groups: pd.Series) -> NDArray[np.int64
     return np.concatenate([np.flatnonzero(names == name) for name in dict.fromkeys(names[rows])])
 
 
-def shard_rows(pack: OpenPack, shard: int, shards: int) -> NDArray[np.int64]:
-    """Return the rows of one of ``shards`` parts: whole groups, each followed by the twins of its images.
+def shard_blocks(pack: OpenPack, shard: int, shards: int) -> list[NDArray[np.int64]]:
+    """Return the rows of one of ``shards`` parts, in blocks that hold whole groups and whole pairs.
 
-    Calibration images belong to no part. With twins right behind their sources, a pass over the rows needs to
-    hold the patches of one group only, however many pairs there are.
+    A block is a group followed by the twins of its images, so that a pass over it needs to hold the patches of one
+    block only, however many pairs there are. Calibration images belong to no part.
     """
     index = pack.index[pack.index["split"] != "calibration"]
     # A group of twins goes with the groups of all its sources: two, where a single twin left over joined the group
@@ -106,10 +112,12 @@ def shard_rows(pack: OpenPack, shard: int, shards: int) -> NDArray[np.int64]:
     for source, twin in zip(groups[pack.pairs["source"]], groups[pack.pairs["twin"]], strict=True):
         home.setdefault(source, home.setdefault(twin, home.get(source, source)))
     key = index["group"].map(lambda group: home.get(group, group))
-    mine = np.array_split(key.unique(), shards)[shard]
-    place = key.map({name: i for i, name in enumerate(mine)})
-    order = pd.DataFrame({"place": place, "twin": index["split"] == "twin"}).dropna()
-    return order.sort_values(["place", "twin"], kind="stable").index.to_numpy(dtype=np.int64)
+    twins = index["split"] == "twin"
+    blocks = []
+    for name in np.array_split(key.unique(), shards)[shard]:
+        mine = key == name
+        blocks.append(np.r_[index.index[mine & ~twins], index.index[mine & twins]].astype(np.int64))
+    return blocks
 
 
 def shard_name(shard: int, shards: int) -> str:

@@ -125,7 +125,7 @@ def _logits(probe: Pipeline, tokens: NDArray[np.float32], classes: int) -> Tenso
 
 def run(settings: Settings, folder: Run, model: str) -> None:
     """Segment every data set of a run that asks for it, through one model, and write the outcomes."""
-    network = load_network(settings.models[model], settings.seed, settings.extraction.device)
+    network = load_network(settings.models[model], settings.seed, settings.extraction)
     calibration = load_calibration(folder.calibration(model), network.device)
     counts = []
     for dataset in settings.datasets_with(TASK):
