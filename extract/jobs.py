@@ -67,10 +67,25 @@ class Jobs:
         return [file for dataset in chosen for file in self.pack(dataset.name)]
 
     def shard_pattern(self) -> list[Path]:
-        """Return the records of one shard, with wildcards model, dataset, shard and shards."""
+        """Return the records and measures of one shard, with wildcards model, dataset, shard and shards."""
+        shard = "{model}", "{dataset}", "{shard}-of-{shards}"
         return [
-            self.run.records("{model}", "{dataset}", "{shard}-of-{shards}", condition)
-            for condition in self.settings.conditions
+            *(self.run.records(*shard, condition) for condition in self.settings.conditions),
+            self.run.measures(*shard),
+            self.run.spectra(*shard),
+        ]
+
+    def covariances(self) -> bool:
+        """Tell whether a condition draws from whole covariances, which calibration then measures."""
+        return any(condition.by == "resample" for condition in self.settings.conditions.values())
+
+    def measures(self) -> list[Path]:
+        """Return every file of measures."""
+        return [
+            self.run.measures(model, dataset, f"{shard}-of-{self.settings.datasets[dataset].shards}")
+            for model in self.settings.models
+            for dataset in self.settings.measures.datasets
+            for shard in range(1, self.settings.datasets[dataset].shards + 1)
         ]
 
     def records(self, model: str) -> list[Path]:

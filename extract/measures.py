@@ -232,7 +232,8 @@ class MeasuresFile:
             for (condition, layer), (total, n) in self._spectra.items()
             for component, value in enumerate(total, start=1)
         ]
-        return pd.DataFrame(rows, columns=["condition", "layer", "component", "share_sum", "images"])
+        kinds = {"condition": str, "layer": np.int64, "component": np.int64, "share_sum": float, "images": np.int64}
+        return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
 
 
 @contextmanager

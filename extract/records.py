@@ -186,7 +186,13 @@ def open_records(paths: list[Path]) -> Records | Skipped:
     features = {(token, layer) for token, layer in features if token not in ("hits", "cycles")}
     return Records(
         tuple(paths),
-        tuple(sorted({token for token, _ in features}, key=lambda token: (token == "patch_mean", token))),
+        tuple(sorted({token for token, _ in features}, key=_sequence_order)),
         tuple(sorted({layer for _, layer in features})),
         np.sort(np.concatenate(rows)),
     )
+
+
+def _sequence_order(token: str) -> tuple[int, int]:
+    if token.startswith("r"):
+        return 1, int(token[1:])
+    return ("cls", "", "patch_mean").index(token), 0

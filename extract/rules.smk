@@ -45,6 +45,7 @@ rule calibrate:
         values=lambda wildcards: jobs.values(
             "seed", "calibrate_on", "extraction", model=wildcards.model
         ),
+        covariances=jobs.covariances(),
     shell:
         "python -m extract.calibration --settings {params.settings} --model {wildcards.model} "
         "2>&1 | tee {log}"
@@ -65,7 +66,7 @@ rule extract:
     params:
         settings=run.settings,
         values=lambda wildcards: jobs.values(
-            "seed", "conditions", "extraction", model=wildcards.model
+            "seed", "conditions", "extraction", "measures", model=wildcards.model
         ),
         shard=lambda wildcards: int(wildcards.shard) - 1,
     shell:

@@ -42,7 +42,7 @@ def calibrations(networks: dict[str, Network]) -> dict[str, Calibration]:
     for name, network in networks.items():
         shape = (network.depth, len(network.layout.prefix), network.module.embed_dim)
         random = torch.Generator().manual_seed(5)
-        made_up[name] = Calibration(
-            torch.randn(shape, generator=random), torch.rand(shape, generator=random) + 0.1, network.layout.prefix
-        )
+        mean, variance = torch.randn(shape, generator=random), torch.rand(shape, generator=random) + 0.1
+        factor = torch.randn((*shape, shape[-1]), generator=random) / shape[-1] ** 0.5
+        made_up[name] = Calibration(mean, variance, network.layout.prefix, factor)
     return made_up

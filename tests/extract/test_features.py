@@ -10,9 +10,9 @@ from timm.models.vision_transformer import VisionTransformer
 
 from config.layout import Pack
 from config.settings import Condition
-from extract.datasets.packs import OpenPack, open_pack, shard_rows
+from extract.datasets.packs import OpenPack, open_pack, shard_blocks
 from extract.datasets.prepare import prepare
-from extract.features import passes, tokens_under
+from extract.features import Images, passes, tokens_under
 from extract.interventions import Batch
 from extract.models import Network
 from extract.tokens import read_layout
@@ -31,10 +31,11 @@ class PatchesFirst(VisionTransformer):
 def test_tokens_are_those_of_the_layout_in_another_order() -> None:
     torch.manual_seed(0)
     module = PatchesFirst(img_size=32, patch_size=8, embed_dim=16, depth=2, num_heads=2, reg_tokens=3).eval()
-    network = Network("odd", module, read_layout(module, 32), 32, (0.5,) * 3, (0.5,) * 3, "")
+    network = Network("odd", module, read_layout(module, 32), 32, (0.5,) * 3, (0.5,) * 3, "float32", "")
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     batch = Batch(("one", "two"), ("g", "g"), 0)
-    tokens = tokens_under(network, images, batch, Condition("full"), None, (1,))
+    passed = Images(np.arange(2), network.input(images), batch)
+    tokens = tokens_under(network, passed, Condition("full"), None, (1,))
     sequence = module.forward_features(network.input(images))
     assert torch.equal(tokens.patches[:, 0], sequence[:, :16])
     assert torch.equal(tokens.prefix[:, 0], sequence[:, 16:])
@@ -70,10 +71,11 @@ def test_shuffled_features_do_not_depend_on_who_else_is_asked_for(
 def test_no_pair_is_cut_in_two(tmp_path: Path, test: int, pairs: int, shards: int) -> None:
     prepare(replace(scenes(), calibration=2, train=10, test=test, pairs=pairs, image_size=8), 0, Pack(tmp_path))
     pack = open_pack(Pack(tmp_path))
-    parts = [set(shard_rows(pack, shard, shards).tolist()) for shard in range(shards)]
+    blocks = [shard_blocks(pack, shard, shards) for shard in range(shards)]
+    parts = [{row for block in of_shard for row in block.tolist()} for of_shard in blocks]
     assert sum(map(len, parts)) == 10 + test + pairs == len(set.union(*parts))
     for source, twin in zip(pack.pairs["source"], pack.pairs["twin"], strict=True):
-        assert any({source, twin} <= part for part in parts)
+        assert any({source, twin} <= set(block.tolist()) for of_shard in blocks for block in of_shard)
     groups = pack.index["group"].to_numpy()
     for part in parts:
         rest = set(range(2, len(groups))) - part

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from config.settings import Condition
+from extract.features import clean_prefix
 from extract.interventions import Batch, Calibration, derangement, intervene
 from extract.models import Network
 from extract.noise import keyed_normal
@@ -17,8 +18,8 @@ IMAGES = 6
 BATCH = Batch(tuple(f"image {k}" for k in range(IMAGES)), ("a", "a", "a", "b", "b", "b"), seed=11)
 CONDITIONS = [
     Condition(f"{by}_{'_'.join(tokens)}", tokens, by)
-    for by in ("zero", "mean", "noise", "shuffle")
-    for tokens in (("cls",), ("registers",), ("r2",))
+    for by in ("zero", "mean", "noise", "resample", "shuffle", "shuffle_trajectory")
+    for tokens in (("cls",), ("registers",), ("r2",), ("r1", "r3"))
 ]
 
 
@@ -45,12 +46,12 @@ def by_hand(network: Network, x: Tensor, condition: Condition, calibration: Cali
     else:
         tokens = module._pos_embed(module.patch_embed(x))
         arguments["attn_mask"] = getattr(module, "attention_bias", None)
-    tokens = module.norm_pre(tokens)
-    names = {"cls": [0], "registers": [1, 2, 3, 4], "r2": [2]}
+    tokens = clean = module.norm_pre(tokens)
+    names = {"cls": [0], "registers": [1, 2, 3, 4], "r1": [1], "r2": [2], "r3": [3]}
     rows = [row for name in condition.tokens for row in names[name]]
     outputs = []
     for layer, block in enumerate(module.blocks):
-        tokens = block(tokens, **arguments)
+        tokens, clean = block(tokens, **arguments), block(clean, **arguments)
         new = tokens.clone()
         for row in rows:
             mean, variance = calibration.mean[layer, row], calibration.variance[layer, row]
@@ -64,6 +65,14 @@ def by_hand(network: Network, x: Tensor, condition: Condition, calibration: Cali
                         key = BATCH.image_keys[image : image + 1]
                         draw = keyed_normal(key, layer, (row,), tokens.shape[-1])[0, 0]
                         new[image, row] = (mean + variance.sqrt() * draw).float()
+                    case "resample":
+                        key = BATCH.image_keys[image : image + 1]
+                        draw = keyed_normal(key, layer, (row,), tokens.shape[-1])[0, 0]
+                        new[image, row] = (mean + calibration.factor[layer, row].double() @ draw).float()
+                    case "shuffle_trajectory":
+                        group, place = divmod(image, 3)
+                        donors = derangement(3, 11, "shuffle_trajectory", "ab"[group])
+                        new[image, row] = clean[3 * group + int(donors[place]), row]
                     case "shuffle":
                         group, place = divmod(image, 3)
                         donors = derangement(3, 11, "shuffle", "ab"[group], layer)
@@ -91,7 +100,8 @@ def test_replaces_exactly_its_rows_at_every_block(
         return
     expected = by_hand(network, x, condition, calibration)
     seen: list[Tensor] = []
-    with intervene(network.module, condition, network.layout, calibration, BATCH):
+    clean = clean_prefix(network, x)
+    with intervene(network.module, condition, network.layout, calibration, BATCH, clean):
         watchers = [
             block.register_forward_hook(lambda _block, _inputs, output: seen.append(output.clone()))
             for block in network.module.blocks
@@ -109,7 +119,7 @@ def test_replaces_exactly_its_rows_at_every_block(
     others = [row for row in range(seen[0].shape[1]) if row not in rows]
     assert torch.equal(seen[0][:, others], plain[0][:, others])
     # And the condition does something, except where registers are alike in all images.
-    if name != "sink" or condition.by != "shuffle" or condition.tokens == ("cls",):
+    if name != "sink" or "shuffle" not in condition.by or condition.tokens == ("cls",):
         assert (seen[-1] - plain[-2])[:, rows].abs().max() > 1e-3
 
 
@@ -156,11 +166,50 @@ def test_gradients_pass_through_an_intervention(networks: dict[str, Network]) ->
     assert x.grad is not None and torch.isfinite(x.grad).all() and x.grad.abs().max() > 0
 
 
-def test_mean_and_noise_need_a_calibration(networks: dict[str, Network]) -> None:
+@torch.inference_mode()
+def test_random_patches_are_zeroed_at_the_same_places_after_every_block(networks: dict[str, Network]) -> None:
+    network = networks["dinov3"]
+    layout = network.layout
+
+    def zeroed(draw: int) -> list[Tensor]:
+        condition = Condition("zero_random_patches", ("random_patches",), "zero", patches=4, draw=draw)
+        seen: list[Tensor] = []
+        with intervene(network.module, condition, layout, None, BATCH):
+            watchers = [
+                block.register_forward_hook(lambda _b, _i, output: seen.append((output == 0).all(dim=-1)))
+                for block in network.module.blocks
+            ]
+            network.module.forward_features(images(network))
+            for watcher in watchers:
+                watcher.remove()
+        return seen
+
+    draws = [zeroed(1), zeroed(2)]
+    for seen in draws:
+        assert len(seen) == network.depth and all(torch.equal(seen[0], each) for each in seen)
+        assert (seen[0].sum(dim=1) == 4).all() and not seen[0][:, list(layout.prefix)].any()
+    # Places differ between images and between draws.
+    assert len({tuple(row.tolist()) for seen in draws for row in seen[0]}) == 2 * IMAGES
+
+
+def test_random_patches_are_drawn_evenly() -> None:
+    # 4 of 16 patches for 2,000 images: chi-square with 15 degrees of freedom, 99.9 % point.
+    batch = Batch(tuple(map(str, range(2000))), ("a",) * 2000, seed=0)
+    counts = torch.bincount(batch.random_patches(range(5, 21), 4, 1).flatten() - 5, minlength=16)
+    # Drawing without replacement shrinks the variance by (16 − 4) / (16 − 1).
+    assert ((counts - 500) ** 2 / 500).sum().item() / (12 / 15) < 37.7
+
+
+def test_what_a_replacement_needs_must_be_given(networks: dict[str, Network]) -> None:
     network = networks["open"]
-    for by in ("mean", "noise"):
+    for by, needed in (
+        ("mean", "'mean' needs a calibration"),
+        ("noise", "'noise' needs a calibration"),
+        ("resample", "'resample' needs a calibration with covariances"),
+        ("shuffle_trajectory", "'shuffle_trajectory' needs the tokens of an unchanged pass"),
+    ):
         with (
-            pytest.raises(ValueError, match=f"'{by}' needs a calibration"),
+            pytest.raises(ValueError, match=needed),
             intervene(network.module, Condition("x", ("cls",), by), network.layout, None, BATCH),
         ):
             pass
@@ -188,5 +237,5 @@ def test_derangements_are_uniform() -> None:
 
 
 def test_donors_stay_in_their_group() -> None:
-    donors = BATCH.donors(layer=3)
+    donors = BATCH.donors("shuffle", 3)
     assert [BATCH.groups[donor] for donor in donors] == list(BATCH.groups)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from config.layout import ROOT, Pack
 from config.settings import Dataset
-from extract.datasets.packs import DatasetError, OpenPack, batches, group_names, open_pack, shard_rows
+from extract.datasets.packs import DatasetError, OpenPack, batches, group_names, open_pack, shard_blocks
 from extract.datasets.prepare import decode, prepare
 
 PHOTOS = ROOT.parent / "shared" / "data" / "photos" / "clothing"
@@ -186,7 +186,7 @@ def test_batches_cut_rows_or_groups() -> None:
 @pytest.mark.parametrize("shards", [1, 2, 3])
 def test_shards_partition_what_is_evaluated(tmp_path: Path, shards: int) -> None:
     pack = packed(scenes(), tmp_path)
-    parts = [shard_rows(pack, shard, shards) for shard in range(shards)]
+    parts = [np.concatenate(shard_blocks(pack, shard, shards)) for shard in range(shards)]
     together = np.concatenate(parts)
     evaluated = np.flatnonzero(pack.index["split"] != "calibration")
     assert np.array_equal(np.sort(together), evaluated)

@@ -9,6 +9,7 @@ from scipy import stats
 from torch import Tensor
 
 from config.settings import Condition
+from extract.features import clean_prefix
 from extract.interventions import Batch, Calibration, intervene
 from extract.models import Network
 from tests.extract.conftest import EVERY
@@ -36,10 +37,12 @@ def watch(network: Network, calibration: Calibration, tokens: str, by: str, batc
     )
     seen = Watched([], [], [])
     blocks = list(network.module.blocks)
+    clean = clean_prefix(network, x) if by == "shuffle_trajectory" else None
     handles = [block.register_forward_pre_hook(lambda _b, args: seen.read.append(args[0].clone())) for block in blocks]
     handles += [block.register_forward_hook(lambda _b, _a, out: seen.computed.append(out.clone())) for block in blocks]
     try:
-        with intervene(network.module, Condition(by, (tokens,), by), network.layout, calibration, batch):
+        condition = Condition("full") if by == "none" else Condition(by, (tokens,), by)
+        with intervene(network.module, condition, network.layout, calibration, batch, clean):
             handles += [
                 block.register_forward_hook(lambda _b, _a, out: seen.replaced.append(out.clone())) for block in blocks
             ]
@@ -59,7 +62,7 @@ def donors(seen: Watched, row: int, layer: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("by", ["zero", "mean", "noise", "shuffle"])
+@pytest.mark.parametrize("by", ["zero", "mean", "noise", "resample", "shuffle", "shuffle_trajectory"])
 @pytest.mark.parametrize(("tokens", "rows"), [("cls", [0]), ("registers", [1, 2, 3, 4]), ("r2", [2])])
 @pytest.mark.parametrize("name", EVERY)
 def test_other_rows_stay_as_computed_and_the_next_block_reads_the_result(
@@ -98,6 +101,42 @@ def test_noise_has_the_calibration_moments(
     # Draws of two images, two layers or two registers have nothing in common.
     for pairs in (standard[0] * standard[1], standard[:, 0] * standard[:, 1], standard[:, :, 0] * standard[:, :, 1]):
         assert abs(pairs.mean()) < 4 / np.sqrt(pairs.size)
+
+
+@pytest.mark.parametrize("name", ["dinov2_reg", "dinov3", "open", "sink"])
+def test_resampled_rows_have_the_whole_covariance(
+    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+) -> None:
+    calibration = calibrations[name]
+    held = torch.stack(watch(networks[name], calibration, "registers", "resample").replaced, dim=1)[:, :, 1:5]
+    # Turned back by the inverse of the factor, what is left must be independent standard normal values.
+    factor, centred = calibration.factor[:, 1:5].double(), (held - calibration.mean[:, 1:5]).double()
+    standard = torch.linalg.solve(factor, centred[..., None])[..., 0].numpy()
+    assert abs(standard.mean()) < 4 / np.sqrt(standard.size)
+    assert stats.kstest(standard.ravel(), "norm").pvalue > 0.001
+    neighbours = standard[..., 1:] * standard[..., :-1]
+    assert abs(neighbours.mean()) < 4 / np.sqrt(neighbours.size)
+    # And it is not the diagonal alone: scaled by variances, the same rows are correlated.
+    scaled = centred / factor.square().sum(dim=-1).sqrt()
+    assert np.abs(np.corrcoef(scaled[:, 0, 0].numpy(), rowvar=False)).max() > 0.5
+
+
+@pytest.mark.parametrize("name", ["dinov2_reg", "dinov3", "open", "bottleneck"])
+def test_a_trajectory_comes_from_one_donors_unchanged_pass(
+    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+) -> None:
+    network = networks[name]
+    plain = watch(network, calibrations[name], "registers", "none")
+    seen = watch(network, calibrations[name], "registers", "shuffle_trajectory")
+    takers: set[tuple[int, ...]] = set()
+    for clean, replaced in zip(plain.computed, seen.replaced, strict=True):
+        found = [
+            next(donor for donor in range(2 * GROUP) if torch.equal(clean[donor, 1:5], held[1:5])) for held in replaced
+        ]
+        takers.add(tuple(found))
+    (donor_of,) = takers  # one donor for all layers
+    assert sorted(donor_of) == list(range(2 * GROUP))
+    assert all(donor != image and donor // GROUP == image // GROUP for image, donor in enumerate(donor_of))
 
 
 def test_noise_follows_the_image_and_the_seed(
