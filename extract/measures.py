@@ -184,26 +184,15 @@ def _attention(weights: Tensor, reference: Tensor, groups: dict[str, Tensor]) ->
     }
 
 
-class MeasuresFile:
-    """A measures file, written pass by pass, and the mean spectra beside it."""
+class MeasuresTable:
+    """The measures of a shard as they come in. Their number is that of the measured images, which config bounds."""
 
-    def __init__(self, writer: pq.ParquetWriter, layout: TokenLayout) -> None:
-        self._writer, self._columns = writer, columns(layout)
+    def __init__(self, layout: TokenLayout) -> None:
+        self._columns = columns(layout)
+        self._frames: list[pd.DataFrame] = []
         self._spectra: dict[tuple[str, int], tuple[NDArray[np.float64], int]] = {}
 
-    @staticmethod
-    def schema(layout: TokenLayout) -> pa.Schema:
-        """Return the columns of the file and their types."""
-        keys = [("unit", pa.string()), ("condition", pa.string()), ("layer", pa.int64())]
-        return pa.schema([*keys, *((name, pa.float32()) for name in columns(layout))])
-
-    def add(
-        self,
-        measured: Measured,
-        condition: str,
-        units: NDArray[np.str_],
-        attended: NDArray[np.bool_],
-    ) -> None:
+    def add(self, measured: Measured, condition: str, units: NDArray[np.str_], attended: NDArray[np.bool_]) -> None:
         """Add the measures of one pass.
 
         Args:
@@ -212,18 +201,25 @@ class MeasuresFile:
             units: identities of the measured images.
             attended: which of them have their attention measured.
         """
-        frames = []
         for layer, found in measured.geometry.items():
-            frame = pd.DataFrame({name: value.cpu().numpy() for name, value in found.items()})
+            values = np.full((len(units), len(self._columns)), np.nan, np.float32)
+            for name, value in found.items():
+                values[:, self._columns.index(name)] = value.cpu().numpy()
             for name, value in measured.attention.get(layer, {}).items():
-                frame.loc[attended, name] = value.cpu().numpy()
-            frames.append(frame.assign(unit=units, condition=condition, layer=layer))
+                values[attended, self._columns.index(name)] = value.cpu().numpy()
+            keys = pd.DataFrame({"unit": units, "condition": condition, "layer": np.int64(layer)})
+            self._frames.append(pd.concat([keys, pd.DataFrame(values, columns=self._columns)], axis=1))
             spectrum = measured.spectra[layer].cpu().numpy()
             total, n = self._spectra.get((condition, layer), (np.zeros(spectrum.shape[1]), 0))
             self._spectra[condition, layer] = (total + spectrum.sum(axis=0), n + len(spectrum))
-        if frames:
-            whole = pd.concat(frames).reindex(columns=["unit", "condition", "layer", *self._columns])
-            self._writer.write_table(pa.Table.from_pandas(whole, self._writer.schema, preserve_index=False))
+
+    def measures(self) -> pa.Table:
+        """Return a row an image × condition × layer."""
+        keys = [("unit", pa.string()), ("condition", pa.string()), ("layer", pa.int64())]
+        schema = pa.schema([*keys, *((name, pa.float32()) for name in self._columns)])
+        if not self._frames:
+            return schema.empty_table()
+        return pa.Table.from_pandas(pd.concat(self._frames), schema, preserve_index=False)
 
     def spectra(self) -> pd.DataFrame:
         """Return the spectra: condition, layer, component (from 1), the sum of its share over images, and images."""
@@ -235,13 +231,8 @@ class MeasuresFile:
         kinds = {"condition": str, "layer": np.int64, "component": np.int64, "share_sum": float, "images": np.int64}
         return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
 
-
-@contextmanager
-def measures_file(path: Path, spectra: Path, layout: TokenLayout, facts: dict[str, str]) -> Iterator[MeasuresFile]:
-    """Open a measures file for writing; both files get their names when the ``with`` block is left unharmed."""
-    with written_whole(path) as partial, written_whole(spectra) as partial_spectra:
-        schema = MeasuresFile.schema(layout).with_metadata(facts)
-        with pq.ParquetWriter(partial, schema) as writer:
-            file = MeasuresFile(writer, layout)
-            yield file
-        file.spectra().to_parquet(partial_spectra, index=False)
+    def save(self, measures: Path, spectra: Path) -> None:
+        """Write both."""
+        with written_whole(measures) as partial, written_whole(spectra) as partial_spectra:
+            pq.write_table(self.measures(), partial)
+            self.spectra().to_parquet(partial_spectra, index=False)

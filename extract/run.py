@@ -27,7 +27,7 @@ from extract.datasets.packs import GROUP, OpenPack, batches, open_pack, packed, 
 from extract.features import Images, images_of, non_finite, run_under
 from extract.interventions import MIXING, Calibration
 from extract.matching import PairCounts
-from extract.measures import Measured, MeasuresFile, Reference, measured_rows, measures_file, measuring
+from extract.measures import Measured, MeasuresTable, Reference, measured_rows, measuring
 from extract.models import Network, load_network
 from extract.records import Skipped, TensorFile, save_skipped, tensor_file
 from extract.reduction import Plan, Reduction, planned_tensors, plans
@@ -174,8 +174,8 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 class Shard:
     """The open files of one shard, written load by load."""
 
-    def __init__(self, extraction: Extraction, files: list[TensorFile], measures: MeasuresFile) -> None:
-        self._extraction, self._files, self._measures = extraction, files, measures
+    def __init__(self, extraction: Extraction, files: list[TensorFile], measures: MeasuresTable) -> None:
+        self._extraction, self._files, self.measures = extraction, files, measures
         self._images = self._pairs = 0
 
     def write(self, rows: NDArray[np.int64], kept: list[Kept]) -> None:
@@ -193,7 +193,7 @@ class Shard:
                 file.write(f"cycles/{layer}", counts.cycles, self._pairs)
             for measured, places in found.measured:
                 attended = np.isin(places, self._extraction.attended)
-                self._measures.add(measured, plan.condition.name, units[places], attended)
+                self.measures.add(measured, plan.condition.name, units[places], attended)
         self._images += len(rows)
         self._pairs += len(pairs)
 
@@ -247,14 +247,14 @@ def extract(
             for plan in extraction.plans
         ]
         of_shard = model, dataset.name, name
-        measures = measures_file(folder.measures(*of_shard), folder.spectra(*of_shard), network.layout, facts)
-        written = Shard(extraction, files, stack.enter_context(measures))
+        written = Shard(extraction, files, MeasuresTable(network.layout))
         batch_size = settings.extraction.batch_size
         with tqdm(total=len(rows), desc=" ".join(of_shard), unit=" images", mininterval=5) as progress:
             for some, pixels in loads(pack, blocks, batch_size):
                 kept, batch_size = fitting(extraction, some, pixels, batch_size)
                 written.write(some, kept)
                 progress.update(len(some))
+        written.measures.save(folder.measures(*of_shard), folder.spectra(*of_shard))
 
 
 def run(settings: Settings, folder: Run, model: str, dataset: Dataset, shard: int) -> None:

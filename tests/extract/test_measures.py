@@ -13,7 +13,7 @@ from scipy.spatial.distance import jensenshannon
 from config.settings import Condition
 from extract.features import Images, clean_prefix, run_under
 from extract.interventions import Batch, Calibration
-from extract.measures import Measured, MeasuresFile, Reference, columns, measures_file, measuring
+from extract.measures import Measured, MeasuresTable, Reference, columns, measuring
 from extract.models import Network
 
 IMAGES = 4
@@ -137,12 +137,16 @@ def test_a_measures_file_holds_a_row_an_image_condition_and_layer(
     network = networks["open"]
     found = measured_under(network, calibrations["open"], Condition("full"), Reference(), (2, 5))
     path, spectra = tmp_path / "1-of-1.parquet", tmp_path / "1-of-1.spectra.parquet"
-    with measures_file(path, spectra, network.layout, {"model": "open"}) as file:
-        for part in ("a", "b"):
-            units = np.array([f"{part}{k}" for k in range(IMAGES)])
-            file.add(found, "full", units, np.isin(ALL, ATTENDED))
+    collected = MeasuresTable(network.layout)
+    for part in ("a", "b"):
+        units = np.array([f"{part}{k}" for k in range(IMAGES)])
+        collected.add(found, "full", units, np.isin(ALL, ATTENDED))
+    collected.save(path, spectra)
     table = pd.read_parquet(path)
-    assert pq.read_schema(path).equals(MeasuresFile.schema(network.layout))
+    assert list(table.columns) == ["unit", "condition", "layer", *columns(network.layout)]
+    none = MeasuresTable(network.layout)
+    none.save(tmp_path / "none.parquet", tmp_path / "none.spectra.parquet")
+    assert pq.read_schema(tmp_path / "none.parquet").names == pq.read_schema(path).names
     assert len(table) == 2 * IMAGES * 2 and set(table["layer"]) == {2, 5}
     row = table[(table["unit"] == "b3") & (table["layer"] == 5)].iloc[0]
     assert row["effective_rank"] == pytest.approx(found.geometry[5]["effective_rank"][3].item())
