@@ -13,6 +13,8 @@ METRICS = {
     "classification": "accuracy",
     "retrieval": "Recall@1",
     "correspondence": "hits/points",
+    "cycle_consistency": "cycles/points",
+    "pck_per_image": "PCK, mean over images",
     "segmentation": "mIoU",
 }
 

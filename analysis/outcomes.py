@@ -22,6 +22,12 @@ NAMES = ("dataset", "task", "model", "family", "scale", "condition", "readout", 
 COUNTS = ("numerator", "denominator")
 REFERENCE = "full"
 READOUTS = ("matched", "frozen", "direct")
+# The features that a task is reported by, where the outcomes hold several.
+PRIMARY = {
+    "classification": "cls",
+    "retrieval": "cls",
+    **dict.fromkeys(("correspondence", "cycle_consistency", "pck_per_image", "segmentation"), "patches"),
+}
 
 _GROUP = ["dataset", "task", "model", "readout"]
 _ROW = [*_GROUP, "condition", "unit", "category"]
@@ -72,6 +78,7 @@ def read_outcomes(path: Path) -> list[Outcomes]:
         ) from error
     frame = frame.reset_index(drop=True)
     _check_columns(frame, path)
+    frame = _primary(frame)
     _check_counts(frame, path)
     _check_duplicates(frame, path)
     return [_dense(group, path) for _, group in frame.groupby(_GROUP, sort=True)]
@@ -111,6 +118,20 @@ def _check_columns(frame: pd.DataFrame, path: Path) -> None:
                 f"{path}: column '{name}': model '{model}' has more than one {name}, "
                 f"{_listed(sorted(found))}. A model is one family at one scale."
             )
+
+
+def _primary(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that a task is reported by: its own features after the last layer, from the probe itself.
+
+    Rows of other tokens, of earlier layers and of refitted probes lie beside them. A file without
+    the columns that tell them apart holds none.
+    """
+    if not {"features", "layer", "refit"} <= set(frame.columns):
+        return frame
+    own = frame["task"].map(PRIMARY).fillna(frame["features"])
+    last = frame.groupby(["dataset", "task", "model"])["layer"].transform("max")
+    kept = (frame["features"] == own) & (frame["layer"] == last) & (frame["refit"] == 0)
+    return frame[kept].reset_index(drop=True)
 
 
 def _check_counts(frame: pd.DataFrame, path: Path) -> None:

@@ -8,9 +8,10 @@ published = PUBLISHED.relative_to(workflow.basedir)
 rule analyse:
     input:
         outcomes=[
-            run.outcomes(task, model)
+            run.outcomes(part, model)
             for task in ("classification", "retrieval", "correspondence", "segmentation")
             if run_settings.datasets_with(task)
+            for part in run_settings.outcomes_of(task)
             for model in run_settings.models
         ],
         facts=[run.pack(dataset).facts for dataset in run_settings.datasets],

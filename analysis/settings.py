@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from analysis.outcomes import REFERENCE
+from config.settings import conditions_of, outcomes_of
 
 FAMILY_COLUMNS = ("dataset", "task", "model", "family", "scale", "readout", "condition")
 
@@ -72,10 +73,19 @@ def read_settings(path: Path) -> AnalysisSettings:
         )
     return AnalysisSettings(
         seed=int(at("seed")),
-        datasets=MappingProxyType({name: tuple(at("datasets", name, "tasks")) for name in at("datasets")}),
+        datasets=MappingProxyType(
+            {
+                name: tuple(
+                    part
+                    for task in at("datasets", name, "tasks")
+                    for part in outcomes_of(task, at("datasets", name, "source"))
+                )
+                for name in at("datasets")
+            }
+        ),
         models=tuple(at("models")),
         # `full` first, also where a config lists only the interventions.
-        conditions=tuple(dict.fromkeys([REFERENCE, *at("conditions")])),
+        conditions=tuple(dict.fromkeys([REFERENCE, *conditions_of(at("conditions"))])),
         draws=int(at("analysis", "draws")),
         resamples=int(at("analysis", "resamples")),
         level=float(at("analysis", "level")),

@@ -17,13 +17,16 @@ from analysis.multiplicity import holm_within_families
 from analysis.settings import AnalysisSettings
 from config.files import write_whole
 
-# The article's table of replacements: condition → its label there.
+ARTICLE_TASKS = ("classification", "retrieval", "correspondence", "segmentation")
+# The article's table of replacements: condition → its label there, and the controls that it lacks.
 REPLACEMENTS = {
     "full": "Full",
     "zero_registers": "Zero registers",
     "mean_registers": "Mean-sub",
     "noise_registers": "Noise-sub",
+    "resample_registers": "Resample",
     "shuffle_registers": "Shuffle",
+    "shuffle_trajectory_registers": "Shuffle, one donor",
 }
 
 # Columns that would come out as objects where a row, or every row, has nothing in them.
@@ -68,7 +71,8 @@ def ablation_table(rows: Sequence[AblationRow]) -> pd.DataFrame:
 def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -> pd.DataFrame:
     """The article's layout: what register content may be replaced by, percent as printed strings.
 
-    One row per dataset and condition in Full, Zero registers, Mean-sub, Noise-sub, Shuffle; one
+    One row per dataset and condition in Full, Zero registers, Mean-sub, Noise-sub, Shuffle, and the
+    two controls that the article lacks; one
     column `<task>/<model>` per model that has a condition on registers, matched readout where a
     probe is trained. Empty where something was not measured.
     """
@@ -80,7 +84,7 @@ def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -
         if row.model in registered and row.condition in REPLACEMENTS
     }
     lines = {(dataset, condition) for dataset, condition, _, _ in printed}
-    cells = {(task, model) for _, _, task, model in printed}
+    cells = {(task, model) for _, _, task, model in printed if task in ARTICLE_TASKS}
     columns = [cell for cell in itertools.product(settings.tasks, settings.models) if cell in cells]
     return pd.DataFrame(
         [

@@ -81,6 +81,10 @@ class Run:
         """The per-unit counts of a task."""
         return self.folder / "outcomes" / task / f"{model}.parquet"
 
+    def probes(self, task: str, model: str) -> Path:
+        """How the probes of a task were fitted: penalty, held-out loss, iterations."""
+        return self.folder / "outcomes" / task / f"{model}.probes.csv"
+
     @property
     def tables(self) -> Path:
         """Folder of the result tables."""

@@ -18,6 +18,7 @@ from config.files import written_whole
 
 SCHEMA = Path(__file__).with_name("schema.yaml")
 RANDOM_PATCHES = "random_patches"
+KEY_POINTS = "spair"  # the source whose pairs are matched at key points
 KNOWN_ANSWER = {"family": ("plain", "open", "bottleneck", "sink"), "scale": ("S", "B")}
 
 
@@ -115,9 +116,20 @@ class Measures:
 
 @dataclass(frozen=True)
 class Probe:
-    """The linear probe's penalty and iterations."""
+    """The linear probe.
 
-    c: float
+    Attributes:
+        strengths: inverse penalties (C) to choose from.
+        held_out: share of the training images on which one is chosen.
+        tokens: classified under every condition.
+        refits: bootstrap resamples of the training images on which the CLS probe is fitted again.
+        iterations: most iterations of the solver.
+    """
+
+    strengths: tuple[float, ...]
+    held_out: float
+    tokens: tuple[str, ...]
+    refits: int
     iterations: int
 
 
@@ -137,9 +149,24 @@ class Settings:
     probe: Probe
     analysis: Mapping[str, Any]
 
+    def outcomes_of(self, task: str) -> tuple[str, ...]:
+        """Return the tasks whose outcomes are written where ``task`` is asked for: itself, and what comes with it."""
+        parts = (part for dataset in self.datasets_with(task) for part in outcomes_of(task, dataset.source))
+        return tuple(dict.fromkeys(parts))
+
     def datasets_with(self, task: str) -> tuple[Dataset, ...]:
         """Return the data sets that ``task`` is run on."""
         return tuple(dataset for dataset in self.datasets.values() if task in dataset.tasks)
+
+
+def outcomes_of(task: str, source: str) -> tuple[str, ...]:
+    """Return the tasks that a task's outcomes are reported as on a data set of that source.
+
+    Correspondence brings cycle consistency with it, or, for key points, the mean over images beside that over points.
+    """
+    if task != "correspondence":
+        return (task,)
+    return (task, "pck_per_image") if source == KEY_POINTS else (task, "cycle_consistency")
 
 
 def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,11 +214,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
             for name, dataset in config["datasets"].items()
         },
         calibrate_on=config["calibrate_on"],
-        conditions={
-            condition.name: condition
-            for name, entry in config["conditions"].items()
-            for condition in _conditions(name, entry)
-        },
+        conditions=conditions_of(config["conditions"]),
         extraction=Extraction(
             **{
                 **extraction,
@@ -202,9 +225,20 @@ def settings(config: Mapping[str, Any]) -> Settings:
         measures=Measures(
             **{**measures, "datasets": tuple(measures["datasets"]), "layers": _layers(measures["layers"])}
         ),
-        probe=Probe(**config["probe"]),
+        probe=Probe(
+            **{
+                **config["probe"],
+                "strengths": tuple(config["probe"]["strengths"]),
+                "tokens": tuple(config["probe"]["tokens"]),
+            }
+        ),
         analysis=config["analysis"],
     )
+
+
+def conditions_of(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Condition]:
+    """Return the conditions of a config's entries by name, draws of random patches one by one."""
+    return {condition.name: condition for name, entry in entries.items() for condition in _conditions(name, entry)}
 
 
 def _conditions(name: str, entry: Mapping[str, Any]) -> Iterator[Condition]:

@@ -9,6 +9,7 @@ from typing import Any
 from config.layout import KNOWN_ANSWER_WEIGHTS, ROOT, Run
 from config.settings import Settings
 
+PROBED = ("classification", "segmentation")
 NVIDIA = Path("/dev/nvidiactl")  # there where the driver is loaded; asking torch would import it in every dry run
 
 
@@ -29,6 +30,11 @@ class Jobs:
     def tasks(self, among: Iterable[str]) -> list[str]:
         """Return the tasks that some data set of the run asks for."""
         return [task for task in among if self.settings.datasets_with(task)]
+
+    def outcomes(self, tasks: Iterable[str]) -> list[Path]:
+        """Return the outcomes, and what is told of the probes, of one model's tasks; with wildcard model."""
+        outcomes = [self.run.outcomes(part, "{model}") for task in tasks for part in self.settings.outcomes_of(task)]
+        return outcomes + [self.run.probes(task, "{model}") for task in tasks if task in PROBED]
 
     def values(self, *keys: str, model: str | None = None, dataset: str | None = None) -> str:
         """Return what a job reads from the config: when one of these changes, and only then, it is run again.

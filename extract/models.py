@@ -19,6 +19,7 @@ from config.errors import InputError
 from config.keys import digest
 from config.layout import KNOWN_ANSWER_WEIGHTS
 from config.settings import Extraction, Model
+from extract.devices import resolve_device
 from extract.known_answer import networks
 from extract.tokens import TokenLayout, read_layout
 
@@ -135,13 +136,6 @@ def load_network(model: Model, seed: int, options: Extraction | None = None) -> 
         signature=f"{model.architecture or model.family}|weights:{model.weights or 'committed'}|"
         f"res:{image_size}|dtype:{precision}|timm:{timm.__version__}|torch:{torch.__version__.split('+')[0]}",
     )
-
-
-def resolve_device(device: str) -> str:
-    """Return cuda for auto where there is a GPU, else cpu."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
 
 
 Triple = tuple[float, float, float]

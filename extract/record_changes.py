@@ -14,12 +14,13 @@ from config.files import written_whole
 from config.layout import Run
 from config.settings import Settings, load_settings
 from extract.evaluate import records_of
-from extract.records import Skipped
+from extract.records import Records, Skipped
 
 
 def record_changes(settings: Settings, folder: Run) -> pd.DataFrame:
-    """Return the largest absolute change against ``full`` of any feature, one row a model, data set, condition,
-    token and recorded layer (counted in the order of ``extraction.layers``).
+    """Return the largest absolute change against ``full`` of any feature.
+
+    One row a model, data set, condition, token (registers together) and layer that both were recorded after.
     """
     rows = []
     for model in settings.models:
@@ -30,15 +31,18 @@ def record_changes(settings: Settings, folder: Run) -> pd.DataFrame:
             for condition, changed in records.items():
                 if isinstance(changed, Skipped) or condition == "full":
                     continue
-                for token in ("cls", "registers", "patch_mean"):
-                    difference = np.abs(getattr(changed, token) - getattr(full, token))
-                    if difference.size == 0:
-                        continue
-                    axes = tuple(axis for axis in range(difference.ndim) if axis != 1)
-                    for layer, largest in enumerate(difference.max(axis=axes)):
-                        rows.append((model, dataset.name, condition, token, layer, largest))
+                groups = {"cls": ("cls",), "registers": full.registers, "patch_mean": ("patch_mean",)}
+                for group, tokens in groups.items():
+                    kept = [token for token in tokens if token in full.tokens]
+                    for layer in sorted(set(full.layers) & set(changed.layers)) if kept else []:
+                        largest = max(_largest(full, changed, token, layer) for token in kept)
+                        rows.append((model, dataset.name, condition, group, layer, largest))
     columns = ["model", "dataset", "condition", "token", "layer", "max_abs_change"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _largest(full: Records, changed: Records, token: str, layer: int) -> float:
+    return float(np.abs(changed.features(token, layer) - full.features(token, layer)).max())
 
 
 def main() -> None:

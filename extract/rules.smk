@@ -80,14 +80,14 @@ rule evaluate:
         records=lambda wildcards: jobs.records(wildcards.model),
         modules=sources("extract.evaluate"),
     output:
-        [run.outcomes(task, "{model}") for task in jobs.tasks(TASKS_ON_RECORDS)],
+        jobs.outcomes(jobs.tasks(TASKS_ON_RECORDS)),
     log:
         run.folder / "logs" / "evaluate" / "{model}.log",
     params:
         settings=run.settings,
         tasks=jobs.tasks(TASKS_ON_RECORDS),
         values=lambda wildcards: jobs.values(
-            "probe", "conditions", "datasets", model=wildcards.model
+            "seed", "probe", "conditions", "datasets", model=wildcards.model
         ),
     shell:
         "python -m extract.evaluate --settings {params.settings} --model {wildcards.model} "
@@ -101,7 +101,7 @@ rule segment:
         calibration=run.calibration("{model}"),
         modules=sources("extract.tasks.segmentation"),
     output:
-        run.outcomes("segmentation", "{model}"),
+        jobs.outcomes(["segmentation"]),
     log:
         run.folder / "logs" / "segment" / "{model}.log",
     resources:

@@ -17,6 +17,7 @@ from config.layout import Pack
 
 GROUP = 64  # images within which a condition may exchange rows
 NO_LABEL = -1
+VOID = 255  # of a mask's pixel that belongs to no class
 
 
 class DatasetError(InputError):

@@ -32,7 +32,7 @@ from extract.known_answer.networks import (
     Scale,
 )
 from extract.known_answer.scenes import CLASS_NAMES, draw_scenes, render
-from extract.tasks.probes import linear_probe
+from extract.tasks.probes import fit_path
 
 RENDER_BLOCK = 512
 
@@ -172,7 +172,7 @@ def reached(network: KnownAnswerViT, recipe: Recipe, train_n: int = 1_000, test_
     prefix = network.num_prefix_tokens
 
     def predict(features: dict[str, Tensor], target: dict[str, Tensor]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        probe = linear_probe(features["probe training"].numpy(), target["probe training"].numpy(), 0.1, 1_000)
+        (probe,) = fit_path(features["probe training"].numpy(), target["probe training"].numpy(), [0.1], 1_000, "cpu")
         return probe.predict(features["probe test"].numpy()), target["probe test"].numpy()
 
     predicted, actual = predict({k: t[:, 0] for k, t in tokens.items()}, labels)

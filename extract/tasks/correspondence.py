@@ -1,32 +1,68 @@
-"""Correspondence on warps: the share of patches whose nearest neighbour in the twin is the right one."""
+"""Correspondence: the share of patches, or key points, whose nearest neighbour in the other image is the right one."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from extract.outcomes import Counts
 from extract.records import Records, Skipped
 
 
-def correspondence(dataset: str, pairs: pd.DataFrame, records: Mapping[str, Records | Skipped]) -> list[Counts]:
-    """Collect the matching counts of every pair of the pack: hits over points.
+def correspondence(
+    dataset: str, pairs: pd.DataFrame, records: Mapping[str, Records | Skipped]
+) -> dict[str, list[Counts]]:
+    """Collect the matching counts of every pair of the pack, after every layer they were taken at.
 
     Args:
         dataset: its name.
         pairs: of the pack.
         records: by condition.
+
+    Returns:
+        By task: ``correspondence`` (hits over points; for key points that is PCK per point), ``cycle_consistency``
+        (patches that come back to themselves, over points; warps only), and ``pck_per_image`` (the mean over pairs of
+        their share of hits; key points only).
     """
-    return [
-        Counts(
-            dataset,
-            condition,
-            "direct",
-            units=pairs["unit"].to_numpy(dtype=str)[found.pair_rows],
-            categories=np.full(len(found.pair_rows), ""),
-            numerator=found.hits.astype(np.float64),
-            denominator=found.points.astype(np.float64),
-        )
-        for condition, found in records.items()
-        if not isinstance(found, Skipped)
-    ]
+    found: dict[str, list[Counts]] = {"correspondence": [], "cycle_consistency": [], "pck_per_image": []}
+    for condition, kept in records.items():
+        if isinstance(kept, Skipped):
+            continue
+        mine = pairs.iloc[kept.pairs.rows]
+        points = kept.pairs.points
+        warped = mine["warp"].notna().to_numpy()
+        shown = ~warped & (points > 0)
+        for layer, hits in kept.pairs.hits.items():
+            place = dataset, condition, layer
+            found["correspondence"].append(_counts(*place, mine, hits, points))
+            if warped.any():
+                cycles = kept.pairs.cycles[layer]
+                found["cycle_consistency"].append(_counts(*place, mine[warped], cycles[warped], points[warped]))
+            if shown.any():
+                share = hits[shown] / points[shown]
+                found["pck_per_image"].append(_counts(*place, mine[shown], share, np.ones_like(share)))
+    return {task: each for task, each in found.items() if each}
+
+
+def _counts(
+    dataset: str,
+    condition: str,
+    layer: int,
+    pairs: pd.DataFrame,
+    numerator: NDArray[np.number[Any]],
+    denominator: NDArray[np.number[Any]],
+) -> Counts:
+    return Counts(
+        dataset,
+        condition,
+        "direct",
+        "patches",
+        layer,
+        units=pairs["unit"].to_numpy(dtype=str),
+        categories=np.full(len(pairs), ""),
+        numerator=numerator.astype(np.float64),
+        denominator=denominator.astype(np.float64),
+        clusters=pairs["cluster"].to_numpy(dtype=str) if "cluster" in pairs else None,
+    )

@@ -12,6 +12,7 @@ from extract.records import Records, Skipped
 # Cosines this close are one value up to float32 rounding. A tie is a miss: where a condition makes all CLS tokens
 # alike, rounding must not decide who is retrieved.
 TIE = 1e-6
+BLOCK = 1024  # sources compared with all twins at once
 
 
 def retrieved(sources: NDArray[np.floating], twins: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -21,10 +22,17 @@ def retrieved(sources: NDArray[np.floating], twins: NDArray[np.floating]) -> NDA
         sources: n × dimension.
         twins: n × dimension.
     """
-    similarity = _unit(sources) @ _unit(twins).T
-    own = np.diag(similarity).copy()
-    np.fill_diagonal(similarity, -np.inf)
-    nearer: NDArray[np.bool_] = own > similarity.max(axis=1) + TIE
+    if len(sources) < 2:
+        return np.ones(len(sources), dtype=bool)  # there is no other twin
+    unit_sources, unit_twins = _unit(sources), _unit(twins)
+    found = []
+    for start in range(0, len(sources), BLOCK):
+        similarity = unit_sources[start : start + BLOCK] @ unit_twins.T
+        mine = np.arange(len(similarity)), np.arange(start, start + len(similarity))
+        own = similarity[mine].copy()
+        similarity[mine] = -np.inf
+        found.append(own > similarity.max(axis=1) + TIE)
+    nearer: NDArray[np.bool_] = np.concatenate(found)
     return nearer
 
 
@@ -35,29 +43,22 @@ def _unit(rows: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def retrieval(dataset: str, pairs: pd.DataFrame, records: Mapping[str, Records | Skipped]) -> list[Counts]:
-    """Score every pair of the pack by the last recorded layer's CLS.
+    """Score every warped twin of the pack by CLS, after every recorded layer.
 
     Args:
         dataset: its name.
-        pairs: of the pack.
+        pairs: of the pack; pairs of key points are of different scenes, and left out.
         records: by condition.
     """
     counts = []
-    for condition, features in records.items():
-        if isinstance(features, Skipped):
+    twins = pairs[pairs["warp"].notna()]
+    for condition, found in records.items():
+        if isinstance(found, Skipped) or "cls" not in found.tokens:
             continue
-        place = pd.Series(np.arange(len(features.rows)), index=features.rows)
-        cls = features.cls[:, -1]
-        hit = retrieved(cls[place[pairs["source"]]], cls[place[pairs["twin"]]])
-        counts.append(
-            Counts(
-                dataset,
-                condition,
-                "direct",
-                units=pairs["unit"].to_numpy(dtype=str),
-                categories=np.full(len(pairs), ""),
-                numerator=hit.astype(np.float64),
-                denominator=np.ones(len(pairs)),
-            )
-        )
+        source, twin = (np.searchsorted(found.rows, twins[half]) for half in ("source", "twin"))
+        for layer in found.layers:
+            cls = found.features("cls", layer)
+            hit = retrieved(cls[source], cls[twin])
+            units = twins["unit"].to_numpy(dtype=str)
+            counts.append(Counts.of_correct(dataset, condition, "direct", "cls", layer, units, hit))
     return counts

@@ -5,37 +5,41 @@ test images, which are reduced to intersections and unions as they come.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 from torch import Tensor
 from tqdm import tqdm
 
 from config.errors import report_errors
 from config.layout import Run
-from config.settings import Condition, Settings, load_settings
+from config.settings import Condition, Dataset, Settings, load_settings
 from extract.calibration import load_calibration
-from extract.datasets.packs import OpenPack, open_pack
+from extract.datasets.packs import VOID, OpenPack, open_pack
 from extract.features import passes
 from extract.interventions import Calibration
 from extract.models import Network, load_network
-from extract.outcomes import Counts, save_outcomes
-from extract.tasks.probes import linear_probe
+from extract.outcomes import Counts, Fit, save_fits, save_outcomes
+from extract.tasks.probes import LinearProbe, linear_probe
 
 TASK = "segmentation"
 
 
 def patch_classes(masks: NDArray[np.uint8], grid: tuple[int, int], classes: int) -> NDArray[np.int64]:
-    """Return the class that covers most of every patch, n × patches, from masks n×H×W."""
-    one_hot = F.one_hot(torch.from_numpy(masks).long(), classes).permute(0, 3, 1, 2).float()
+    """Return the class that covers most of every patch, n × patches, from masks n×H×W.
+
+    VOID where most of a patch belongs to no class.
+    """
+    values = torch.from_numpy(np.where(masks == VOID, classes, masks)).long()
+    one_hot = F.one_hot(values, classes + 1).permute(0, 3, 1, 2).float()
     covered = F.interpolate(one_hot, size=grid, mode="area")
     labels: NDArray[np.int64] = covered.argmax(dim=1).flatten(1).numpy()
-    return labels
+    return np.where(labels == classes, VOID, labels)
 
 
 def pixel_classes(logits: Tensor, grid: tuple[int, int], size: tuple[int, int]) -> Tensor:
@@ -50,91 +54,144 @@ def pixel_classes(logits: Tensor, grid: tuple[int, int], size: tuple[int, int]) 
 def overlaps(
     predicted: NDArray[np.int64], actual: NDArray[np.uint8], classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return intersection and union in pixels, n × classes each, of class maps n×H×W."""
+    """Return intersection and union in pixels, n × classes each, of class maps n×H×W; VOID pixels are in neither."""
     n = len(actual)
-    pairs = (predicted * classes + actual).reshape(n, -1) + (np.arange(n) * classes**2)[:, None]
-    confusion = np.bincount(pairs.ravel(), minlength=n * classes**2).reshape(n, classes, classes)
+    counted = actual != VOID
+    image = np.broadcast_to(np.arange(n)[:, None, None], actual.shape)
+    pairs = (image * classes + predicted)[counted] * classes + actual[counted]
+    confusion = np.bincount(pairs, minlength=n * classes**2).reshape(n, classes, classes)
     intersection = np.diagonal(confusion, axis1=1, axis2=2)
     return intersection, confusion.sum(axis=1) + confusion.sum(axis=2) - intersection
 
 
-def segment(
-    network: Network,
-    calibration: Calibration,
-    pack: OpenPack,
-    condition: Condition,
-    names: list[str],
-    settings: Settings,
-    dataset: str,
-) -> Counts:
-    """Train a probe on the last layer's patches under a condition, and score it under the same one (matched)."""
-    assert pack.masks is not None
-    classes = len(names)
-    grid = network.layout.grid
-    layers = (network.depth - 1,)
-    batch_size, seed = settings.extraction.batch_size, settings.seed
-    train = pack.rows("train")[: settings.datasets[dataset].segmentation_train]
+@dataclass(frozen=True)
+class Segmentation:
+    """The segmentation of one data set through one model.
 
-    def patches(rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        for part, tokens in passes(network, pack, rows, condition, calibration, layers, batch_size, seed):
+    Attributes:
+        network, calibration, pack: what passes through what.
+        dataset: its name and how many training images it gives.
+        names: of the classes, in the order of the masks' values.
+        settings: of the run.
+    """
+
+    network: Network
+    calibration: Calibration
+    pack: OpenPack
+    dataset: Dataset
+    names: tuple[str, ...]
+    settings: Settings
+
+    @property
+    def layer(self) -> int:
+        """The layer whose patches are read: the last."""
+        return self.network.depth - 1
+
+    def patches(
+        self, rows: NDArray[np.int64], condition: Condition
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield rows of the pack and their patches, B × patches × dimension, a batch at a time."""
+        batch_size, seed = self.settings.extraction.batch_size, self.settings.seed
+        passed = passes(self.network, self.pack, rows, condition, self.calibration, (self.layer,), batch_size, seed)
+        for part, tokens in passed:
             yield part, tokens.patches[:, 0].float().cpu().numpy()
 
-    seen = list(patches(train))
-    features = np.concatenate([tokens for _, tokens in seen])
-    order = np.concatenate([part for part, _ in seen])
-    labels = patch_classes(np.asarray(pack.masks[order]), grid, classes)
-    probe = linear_probe(
-        features.reshape(-1, features.shape[-1]),
-        labels.ravel(),
-        settings.probe.c,
-        settings.probe.iterations,
-    )
+    def masks(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the masks of rows, n×H×W."""
+        assert self.pack.masks is not None
+        return np.asarray(self.pack.masks[rows])
 
-    rows, parts = [], []
-    for part, tokens in patches(pack.rows("test")):
-        actual = np.asarray(pack.masks[part])
-        logits = _logits(probe, tokens, classes)
-        predicted = pixel_classes(logits, grid, actual.shape[1:]).numpy()
-        parts.append(overlaps(predicted, actual, classes))
-        rows.append(part)
-    units = pack.index["unit"].to_numpy(dtype=str)[np.concatenate(rows)]
-    intersection, union = (np.concatenate(each) for each in zip(*parts, strict=True))
-    unit, category = np.nonzero(union)
-    return Counts(
-        dataset,
-        condition.name,
-        "matched",
-        units=units[unit],
-        categories=np.array(names)[category],
-        numerator=intersection[unit, category].astype(np.float64),
-        denominator=union[unit, category].astype(np.float64),
-    )
+    def fit(self, condition: Condition) -> LinearProbe:
+        """Train a probe on the patches of the first training images under a condition."""
+        train = self.pack.rows("train")[: self.dataset.segmentation_train]
+        seen = list(self.patches(train, condition))
+        features = np.concatenate([tokens for _, tokens in seen])
+        rows = np.concatenate([part for part, _ in seen])
+        labels = patch_classes(self.masks(rows), self.network.layout.grid, len(self.names)).ravel()
+        units = np.repeat(self.pack.index["unit"].to_numpy(dtype=str)[rows], features.shape[1])
+        counted = labels != VOID
+        return linear_probe(
+            features.reshape(-1, features.shape[-1])[counted],
+            labels[counted],
+            units[counted].tolist(),
+            self.settings.probe,
+            self.settings.extraction.device,
+            self.settings.seed,
+        )
+
+    def score(self, condition: Condition, probes: Mapping[str, LinearProbe]) -> list[Counts]:
+        """Score probes, by the name of their readout, on the test images under a condition, in one pass."""
+        rows: list[NDArray[np.int64]] = []
+        parts: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {readout: [] for readout in probes}
+        classes = len(self.names)
+        for part, tokens in self.patches(self.pack.rows("test"), condition):
+            actual = self.masks(part)
+            rows.append(part)
+            for readout, probe in probes.items():
+                maps = class_logits(probe, tokens, classes)
+                predicted = pixel_classes(maps, self.network.layout.grid, actual.shape[1:]).numpy()
+                parts[readout].append(overlaps(predicted, actual, classes))
+        units = self.pack.index["unit"].to_numpy(dtype=str)[np.concatenate(rows)]
+        counts = []
+        for readout, found in parts.items():
+            intersection, union = (np.concatenate(each) for each in zip(*found, strict=True))
+            unit, category = np.nonzero(union)
+            counts.append(
+                Counts(
+                    self.dataset.name,
+                    condition.name,
+                    readout,
+                    "patches",
+                    self.layer,
+                    units=units[unit],
+                    categories=np.array(self.names)[category],
+                    numerator=intersection[unit, category].astype(np.float64),
+                    denominator=union[unit, category].astype(np.float64),
+                )
+            )
+        return counts
 
 
-def _logits(probe: Pipeline, tokens: NDArray[np.float32], classes: int) -> Tensor:
-    """Return logits for every class; one that the probe never saw in training can never win."""
+def class_logits(probe: LinearProbe, tokens: NDArray[np.float32], classes: int) -> Tensor:
+    """Return logits for every class, B × patches × classes; one that the probe never saw in training can never win."""
     n, patches, dimension = tokens.shape
-    decision = probe.decision_function(tokens.reshape(-1, dimension).astype(np.float64))
-    logits = np.full((n * patches, classes), -np.inf)
-    if decision.ndim == 1:  # two classes: scikit-learn gives the second one's margin over the first
-        decision = np.stack([-decision / 2, decision / 2], axis=1)
-    logits[:, probe.classes_] = decision
     # Interpolation turns −inf into NaN, so a very low finite value stands for it.
-    return torch.from_numpy(np.maximum(logits, -1e6)).view(n, patches, classes)
+    logits = np.full((n * patches, classes), -1e6)
+    logits[:, probe.classes] = probe.decision(tokens.reshape(-1, dimension))
+    return torch.from_numpy(logits).view(n, patches, classes)
+
+
+def segment(task: Segmentation, conditions: Sequence[Condition]) -> tuple[list[Counts], list[Fit]]:
+    """Segment a data set under every condition that the model can be put under, ``full`` first."""
+    counts: list[Counts] = []
+    fits: list[Fit] = []
+    frozen: LinearProbe | None = None
+    possible = [each for each in conditions if not task.network.layout.missing(each.tokens)]
+    ordered = sorted(possible, key=lambda condition: condition.name != "full")
+    for condition in tqdm(ordered, desc=f"segment {task.network.name}", mininterval=5):
+        probe = task.fit(condition)
+        frozen = frozen or probe  # the first is that of ``full``
+        counts += task.score(condition, {"matched": probe, "frozen": frozen})
+        chosen = probe.strength, probe.held_out_loss, probe.iterations, probe.rows
+        fits.append(Fit(task.dataset.name, condition.name, "patches", task.layer, *chosen))
+    return counts, fits
 
 
 def run(settings: Settings, folder: Run, model: str) -> None:
     """Segment every data set of a run that asks for it, through one model, and write the outcomes."""
     network = load_network(settings.models[model], settings.seed, settings.extraction)
     calibration = load_calibration(folder.calibration(model), network.device)
-    counts = []
+    counts: list[Counts] = []
+    fits: list[Fit] = []
     for dataset in settings.datasets_with(TASK):
         pack = open_pack(folder.pack(dataset.name))
-        names = ["background", *_class_names(pack)]
-        for condition in tqdm(settings.conditions.values(), desc=f"segment {model}", mininterval=5):
-            if not network.layout.missing(condition.tokens):
-                counts.append(segment(network, calibration, pack, condition, names, settings, dataset.name))
+        names = ("background", *_class_names(pack))
+        task = Segmentation(network, calibration, pack, dataset, names, settings)
+        found, fitted = segment(task, tuple(settings.conditions.values()))
+        counts += found
+        fits += fitted
     save_outcomes(counts, TASK, settings.models[model], folder.outcomes(TASK, model))
+    save_fits(fits, folder.probes(TASK, model))
 
 
 def _class_names(pack: OpenPack) -> list[str]:

@@ -2,18 +2,21 @@
 
 ``uv run python -m tests.benchmarks.extraction`` prints a table; docs/performance.md holds one. Every row's passes
 alternate with plain ones, so that whatever else a machine does meets both, and the median of the ratios is taken.
+With ``--project config/paper.yaml`` it prints instead how long the extraction of that run would take on this machine.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
+import yaml
 
-from config.settings import Condition, Curves, Extraction, Model
+from config.settings import Condition, Curves, Extraction, Model, resolve, settings
 from extract.calibration import covariance_factor
 from extract.features import Images, clean_prefix, run_under
 from extract.interventions import Batch, Calibration
@@ -104,6 +107,30 @@ def table(on: Bench, repeats: int) -> Iterator[tuple[str, float]]:
     yield f"{zero.name}, geometry and attention of every layer", ratio(on.plain, on.under(zero, every, True), repeats)
 
 
+def projected_hours(on: Bench, conditions: Iterable[Condition], images: int, repeats: int) -> float:
+    """Return how long a model takes for so many images under every condition that it can be put under."""
+    batch = len(on.images.rows)
+    each = sum(
+        median(seconds(on.under(condition)) for _ in range(repeats))
+        for condition in conditions
+        if not on.network.layout.missing(condition.tokens)
+    )
+    return each * images / batch / 3600
+
+
+def project(config: Path, images: int, batch: int, device: str, precision: str, repeats: int) -> None:
+    """Print the projected hours of every timm model of a config, and their sum."""
+    chosen = settings(resolve(yaml.safe_load(config.read_text())))
+    total = 0.0
+    for model in chosen.models.values():
+        if model.architecture is not None and model.image_size is not None:
+            on = bench(model.architecture, batch, device, precision, model.image_size)
+            hours = projected_hours(on, chosen.conditions.values(), images, repeats)
+            print(f"{hours:8.2f} h  {model.name}")
+            total += hours
+    print(f"{total:8.2f} h  {images} images, {len(chosen.conditions)} conditions")
+
+
 def main() -> None:
     """Command line: print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -112,7 +139,13 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--project", type=Path, metavar="CONFIG", help="a config whose timm models are timed")
+    parser.add_argument("--images", type=int, default=50_000, help="images of the projection")
     arguments = parser.parse_args()
+    if arguments.project:
+        options = (arguments.batch, arguments.device, arguments.precision, arguments.repeats)
+        project(arguments.project, arguments.images, *options)
+        return
     on = bench(arguments.architecture, arguments.batch, arguments.device, arguments.precision)
     each = median(seconds(on.plain) for _ in range(arguments.repeats))
     print(f"plain forward pass: {arguments.batch / each:.1f} images/s")

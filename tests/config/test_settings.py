@@ -41,10 +41,33 @@ def changed(*keys: str, value: Any) -> dict[str, Any]:
         (changed("analysis", "level", value=1.5), ["analysis.level: 1.5"]),
         (
             changed("conditions", "x", value={"tokens": ["cls"], "by": "zeros"}),
-            ["conditions.x.by: 'zeros'", "zero, mean, noise, shuffle"],
+            ["conditions.x.by: 'zeros'", "zero, mean, noise, resample, shuffle, shuffle_trajectory"],
         ),
         (changed("conditions", "x", value={"tokens": ["patch"], "by": "zero"}), ["conditions.x.tokens.0: 'patch'"]),
         (changed("conditions", "x", value={"tokens": ["cls"]}), ["conditions.x"]),
+        (
+            changed("conditions", "x", value={"tokens": ["random_patches"], "by": "mean"}),
+            ["conditions.x.by: 'mean' needs calibrated tokens", "allowed: zero, shuffle"],
+        ),
+        (
+            changed("conditions", "x", value={"tokens": ["cls"], "by": "zero", "draws": 2}),
+            ["conditions.x.draws: 2 is for tokens [random_patches]"],
+        ),
+        (
+            changed("conditions", "x", value={"tokens": ["random_patches", "cls"], "by": "zero"}),
+            ["conditions.x.tokens", "replaced alone"],
+        ),
+        (
+            changed("conditions", "zero_random_patches_2", value={"tokens": ["cls"], "by": "zero"}),
+            ["two conditions are called zero_random_patches_2"],
+        ),
+        (
+            changed("extraction", value={"curves": {"conditions": ["ful"]}}),
+            ["extraction.curves.conditions: ful is not a condition"],
+        ),
+        (changed("measures", "datasets", value=["images"]), ["measures.datasets: images", "allowed: scenes"]),
+        (changed("probe", value={"strengths": []}), ["probe.strengths"]),
+        (changed("probe", value={"tokens": ["patches"]}), ["probe.tokens.0: 'patches'", "patch_mean"]),
         (changed("conditions", "x", value={}), ["conditions.x", "only full, and it alone"]),
         (changed("conditions", "full", value={"tokens": ["cls"], "by": "zero"}), ["conditions.full"]),
         (
@@ -110,3 +133,12 @@ def test_every_key_is_described() -> None:
             walk(schema["additionalProperties"], f"{place}.*")
 
     walk(yaml.safe_load(SCHEMA.read_text()), "config")
+
+
+def test_every_draw_of_random_patches_is_a_condition() -> None:
+    conditions = settings(resolve(DEMO)).conditions
+    drawn = [condition for condition in conditions.values() if condition.of == "zero_random_patches"]
+    assert [condition.name for condition in drawn] == [f"zero_random_patches_{draw}" for draw in range(1, 6)]
+    assert [condition.draw for condition in drawn] == [1, 2, 3, 4, 5]
+    assert all(condition.tokens == ("random_patches",) and condition.patches == 4 for condition in drawn)
+    assert "zero_random_patches" not in conditions

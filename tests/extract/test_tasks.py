@@ -1,5 +1,6 @@
 """Scores of the tasks on examples small enough to work out by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,15 @@ import pytest
 import torch
 
 from config.settings import Model, Probe
+from extract.datasets.packs import VOID
 from extract.matching import match
-from extract.outcomes import COLUMNS, Counts, save_outcomes
-from extract.records import Records, Skipped
+from extract.outcomes import COLUMNS, save_outcomes
+from extract.records import Planned, Records, Skipped, open_records, tensor_file
 from extract.tasks.classification import classification
 from extract.tasks.correspondence import correspondence
-from extract.tasks.probes import ProbeError, linear_probe
-from extract.tasks.retrieval import retrieval, retrieved
-from extract.tasks.segmentation import overlaps, patch_classes, pixel_classes
+from extract.tasks.probes import fit_path
+from extract.tasks.retrieval import BLOCK, retrieval, retrieved
+from extract.tasks.segmentation import class_logits, overlaps, patch_classes, pixel_classes
 
 IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], dtype=np.float32)
 RIGHT = np.array([[1, 0, 0.5], [0, 1, 0]], dtype=np.float32)  # everything moves half the width to the right
@@ -57,6 +59,15 @@ def test_retrieval_by_hand() -> None:
     assert retrieved(sources, twins).tolist() == [True, False, False]
 
 
+def test_retrieval_in_blocks_is_that_of_all_at_once() -> None:
+    rng = np.random.default_rng(6)
+    sources = rng.normal(size=(BLOCK + 300, 4))
+    twins = sources + 0.3 * rng.normal(size=sources.shape)
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (sources, twins)]
+    expected = (unit[0] @ unit[1].T).argmax(axis=1) == np.arange(len(sources))
+    assert np.array_equal(retrieved(sources, twins), expected) and 0.01 < expected.mean() < 0.9
+
+
 def test_retrieval_ties_are_misses() -> None:
     alike = np.ones((5, 3)) + 1e-9 * np.random.default_rng(0).normal(size=(5, 3))
     assert not retrieved(alike, alike[::-1].copy()).any()
@@ -78,6 +89,25 @@ def test_pixels_follow_their_patch() -> None:
     assert [pixels[0, y, x].item() for y, x in ((0, 0), (0, 7), (7, 0), (7, 7))] == [0, 1, 2, 0]
 
 
+def test_void_is_never_trained_on_and_in_no_overlap() -> None:
+    mask = np.full((1, 4, 4), VOID, dtype=np.uint8)
+    mask[0, :2, :2] = 1
+    mask[0, 2, 0] = 1  # a quarter of its patch: the rest is void
+    assert patch_classes(mask, (2, 2), 3).tolist() == [[1, VOID, VOID, VOID]]
+    predicted = np.ones((1, 4, 4), dtype=np.int64)
+    intersection, union = overlaps(predicted, mask, 3)
+    assert intersection.tolist() == union.tolist() == [[0, 5, 0]]
+
+
+def test_a_class_that_the_probe_never_saw_never_wins() -> None:
+    rng = np.random.default_rng(5)
+    labels = np.repeat([0, 3], 40)
+    features = (np.eye(2)[labels // 3] * 5 + rng.normal(size=(80, 2))).astype(np.float32)
+    (probe,) = fit_path(features, labels, [0.1], 500, "cpu")
+    logits = class_logits(probe, features.reshape(20, 4, 2), 5)
+    assert logits.shape == (20, 4, 5) and set(logits.argmax(dim=-1).flatten().tolist()) == {0, 3}
+
+
 def test_overlaps_by_brute_force() -> None:
     rng = np.random.default_rng(1)
     predicted = rng.integers(0, 4, (5, 6, 7))
@@ -90,73 +120,134 @@ def test_overlaps_by_brute_force() -> None:
             assert union[image, k] == (ours | theirs).sum()
 
 
-def test_probe_separates_what_a_line_separates() -> None:
-    rng = np.random.default_rng(2)
-    labels = np.arange(300) % 3
-    features = (np.eye(3)[labels] * 8 + rng.normal(size=(300, 3))).astype(np.float32)
-    probe = linear_probe(features[:200], labels[:200], 0.1, 1000)
-    assert (probe.predict(features[200:]) == labels[200:]).mean() > 0.95
-    again = linear_probe(features[:200], labels[:200], 0.1, 1000)
-    assert np.array_equal(probe.decision_function(features), again.decision_function(features))
+def recorded(path: Path, features: dict[str, np.ndarray], pairs: dict[str, list[int]] | None = None) -> Records:
+    """Write features (by token/layer, images × dimension) to a record file, and open it."""
+    n = len(next(iter(features.values())))
+    counts = pairs or {"pair_rows": [], "points": []}
+    plan = {
+        "rows": Planned((n,), np.int64),
+        **{name: Planned(values.shape) for name, values in features.items()},
+        **{name: Planned((len(values),), np.int64) for name, values in counts.items()},
+    }
+    with tensor_file(path, plan, {}) as file:
+        file.write("rows", np.arange(n))
+        for name, values in features.items():
+            file.write(name, values)
+        for name, numbers in counts.items():
+            file.write(name, np.array(numbers, dtype=np.int64))
+    records = open_records([path])
+    assert isinstance(records, Records)
+    return records
 
 
-def test_probe_does_not_read_rounding() -> None:
-    rng = np.random.default_rng(3)
-    labels = np.arange(400) % 2
-    # A constant, up to float32 rounding that happens to give the class away.
-    features = (5 + 2e-6 * labels[:, None] + 1e-7 * rng.normal(size=(400, 6))).astype(np.float32)
-    predicted = linear_probe(features[:200], labels[:200], 0.1, 1000).predict(features[200:])
-    assert len(np.unique(predicted)) == 1
+FIXED = Probe(strengths=(0.1,), held_out=0.2, tokens=("cls",), refits=0, iterations=500)
+LABELS = np.arange(90) % 3
+INDEX = pd.DataFrame({"unit": [f"u{k}" for k in range(90)], "split": ["train"] * 60 + ["test"] * 30, "label": LABELS})
+TOLD = np.eye(3)[LABELS] * 10
 
 
-def test_probe_that_does_not_converge_names_the_key() -> None:
-    rng = np.random.default_rng(4)
-    with pytest.raises(ProbeError, match=r"probe\.iterations"):
-        linear_probe(rng.normal(size=(50, 20)), rng.integers(0, 5, 50), 100.0, 3)
+def test_matched_probes_are_trained_under_the_condition_and_frozen_ones_on_full(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(size=(90, 3))
+    # Under "turned" the classes trade places everywhere: a reader trained on it copes, one trained on full does not.
+    records = {
+        "turned": recorded(tmp_path / "turned", {"cls/5": np.roll(TOLD, 1, axis=1) + noise}),
+        "full": recorded(tmp_path / "full", {"cls/5": TOLD + noise}),
+        "blank": recorded(tmp_path / "blank", {"cls/5": np.zeros((90, 3))}),
+        "zero_registers": Skipped("no registers"),
+    }
+    counts, fits = classification("d", INDEX, records, FIXED, 0)
+    found = {(each.condition, each.readout): each.numerator.mean() for each in counts}
+    assert found == {
+        ("full", "matched"): 1.0,
+        ("full", "frozen"): 1.0,
+        ("turned", "matched"): 1.0,
+        ("turned", "frozen"): 0.0,
+        ("blank", "matched"): pytest.approx(1 / 3),
+        ("blank", "frozen"): pytest.approx(1 / 3),
+    }
+    assert counts[0].units.tolist() == [f"u{k}" for k in range(60, 90)]
+    assert {fit.condition for fit in fits} == {"full", "turned", "blank"} and fits[0].training_rows == 60
 
-
-def records(cls: np.ndarray) -> Records:
-    n = len(cls)
-    none = np.zeros(0, np.int64)
-    blank = np.zeros((n, 1, 0), np.float32)
-    return Records(np.arange(n), cls[:, None].astype(np.float32), blank, blank, none, none, none, none)
-
-
-def test_classification_trains_on_training_and_scores_test(tmp_path: Path) -> None:
-    labels = np.arange(90) % 3
-    index = pd.DataFrame(
-        {"unit": [f"u{k}" for k in range(90)], "split": ["train"] * 60 + ["test"] * 30, "label": labels}
-    )
-    told = np.eye(3)[labels] * 10
-    wrong = np.where(np.arange(90)[:, None] < 60, told, np.roll(told, 1, axis=1))
-    found = classification(
-        "d",
-        index,
-        {"full": records(told), "shifted": records(wrong), "zero_registers": Skipped("no registers")},
-        Probe(c=0.1, iterations=500),
-    )
-    assert [(each.condition, each.numerator.mean()) for each in found] == [("full", 1.0), ("shifted", 0.0)]
-    assert found[0].units.tolist() == [f"u{k}" for k in range(60, 90)]
-
-    save_outcomes(found, "classification", Model("m", "known_answer", "open", "S"), tmp_path / "m.parquet")
+    save_outcomes(counts, "classification", Model("m", "known_answer", "open", "S"), tmp_path / "m.parquet")
     stored = pd.read_parquet(tmp_path / "m.parquet")
-    assert tuple(stored.columns) == COLUMNS and len(stored) == 60
-    assert set(stored["readout"]) == {"matched"} and set(stored["category"]) == {""}
+    assert tuple(stored.columns) == COLUMNS and len(stored) == 6 * 30
+    assert set(stored["category"]) == {""} and set(stored["features"]) == {"cls"} and set(stored["layer"]) == {5}
+    assert (stored["cluster"] == stored["unit"]).all() and (stored["refit"] == 0).all()
     assert stored["numerator"].dtype == stored["denominator"].dtype == np.float64
 
 
-def test_pairs_are_scored_by_their_unit() -> None:
-    pairs = pd.DataFrame({"unit": ["a", "b"], "source": [0, 1], "twin": [2, 3]})
+def test_every_token_is_probed_along_a_layer_curve(tmp_path: Path) -> None:
+    tokens = ("cls", "r1", "r2", "patch_mean")
+    wrong = np.random.default_rng(1).normal(size=(90, 3))
+    curve = {f"{token}/{layer}": TOLD if (token, layer) == ("r2", 3) else wrong for token in tokens for layer in (3, 5)}
+    last = {f"{token}/5": wrong for token in tokens}
+    records = {"full": recorded(tmp_path / "full", curve), "zero": recorded(tmp_path / "zero", last)}
+    counts, _ = classification("d", INDEX, records, FIXED, 0)
+    matched = [each for each in counts if each.readout == "matched"]
+    of_full = {(each.features, each.layer): each.numerator.mean() for each in matched if each.condition == "full"}
+    assert set(of_full) == {(token, layer) for token in (*tokens, "register_mean") for layer in (3, 5)}
+    assert of_full["r2", 3] == 1.0 and of_full["register_mean", 3] > 0.8 and of_full["r1", 3] < 0.7
+    assert {(each.features, each.layer) for each in matched if each.condition == "zero"} == {("cls", 5)}
+    every = replace(FIXED, tokens=("registers", "register_mean"))
+    counts, _ = classification("d", INDEX, records, every, 0)
+    of_zero = {(each.features, each.layer, each.readout) for each in counts if each.condition == "zero"}
+    assert of_zero == {(token, 5, how) for token in ("r1", "r2", "register_mean") for how in ("matched", "frozen")}
+
+
+def test_refits_resample_the_training_images_alike_for_every_condition(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    noisy = TOLD / 10 + rng.normal(size=(90, 3))
+    records = {name: recorded(tmp_path / name, {"cls/5": noisy}) for name in ("full", "same")}
+    counts, _ = classification("d", INDEX, records, replace(FIXED, refits=3), 0)
+    refitted = {name: [each for each in counts if each.condition == name and each.refit] for name in records}
+    assert [each.refit for each in refitted["full"]] == [1, 2, 3]
+    for one, other in zip(refitted["full"], refitted["same"], strict=True):
+        assert np.array_equal(one.numerator, other.numerator)
+    assert len({each.numerator.tobytes() for each in refitted["full"]}) > 1
+
+
+def test_a_class_without_training_images_is_never_right_and_never_a_crash(tmp_path: Path) -> None:
+    index = INDEX.assign(label=np.where((INDEX.index >= 60) & (LABELS == 2), 7, LABELS))
+    records = {"full": recorded(tmp_path / "full", {"cls/5": TOLD})}
+    counts, _ = classification("d", index, records, FIXED, 0)
+    assert counts[0].numerator.mean() == pytest.approx(2 / 3)
+
+
+def test_pairs_are_scored_by_their_unit(tmp_path: Path) -> None:
+    pairs = pd.DataFrame({"unit": ["a", "b"], "source": [0, 1], "twin": [2, 3], "warp": [list(IDENTITY.ravel())] * 2})
     cls = np.array([[1.0, 0], [0, 1], [1, 0.1], [1, 0]])
-    (found,) = retrieval("d", pairs, {"full": records(cls)})
-    assert found.units.tolist() == ["a", "b"] and found.readout == "direct"
-    # The twin of a is not its nearest: that of b is the same vector.
-    assert found.numerator.tolist() == [0.0, 0.0]
-    whole = records(cls)
-    counted = Records(
-        whole.rows, whole.cls, whole.registers, whole.patch_mean,
-        pair_rows=np.array([1, 0]), hits=np.array([5, 3]), points=np.array([9, 8]), cycles=np.array([4, 2]),
-    )  # fmt: skip
-    (counts,) = correspondence("d", pairs, {"full": counted})
-    assert isinstance(counts, Counts)
-    assert list(zip(counts.units, counts.numerator, counts.denominator, strict=True)) == [("b", 5, 9), ("a", 3, 8)]
+    records = {"full": recorded(tmp_path / "full", {"cls/2": cls, "cls/5": cls[[0, 1, 0, 1]]})}
+    before, last = retrieval("d", pairs, records)
+    assert last.units.tolist() == ["a", "b"] and last.readout == "direct" and (before.layer, last.layer) == (2, 5)
+    # The twin of a is not its nearest: that of b is the same vector. After the last layer all are.
+    assert before.numerator.tolist() == [0.0, 0.0] and last.numerator.tolist() == [1.0, 1.0]
+    counts = {"pair_rows": [1, 0], "points": [9, 8], "hits/5": [5, 3], "cycles/5": [4, 2]}
+    found = correspondence("d", pairs, {"full": recorded(tmp_path / "pairs", {"cls/5": cls}, counts)})
+    assert set(found) == {"correspondence", "cycle_consistency"}
+    for task, expected in (
+        ("correspondence", [("a", 3, 8), ("b", 5, 9)]),
+        ("cycle_consistency", [("a", 2, 8), ("b", 4, 9)]),
+    ):
+        (each,) = found[task]
+        assert list(zip(each.units, each.numerator, each.denominator, strict=True)) == expected
+
+
+def test_key_points_are_scored_per_point_and_per_image(tmp_path: Path) -> None:
+    pairs = pd.DataFrame(
+        {
+            "unit": ["a", "b", "c"],
+            "source": [0, 1, 2],
+            "twin": [1, 2, 3],
+            "warp": [None] * 3,
+            "cluster": ["cat", "cat", "dog"],
+        }
+    )
+    counts = {"pair_rows": [0, 1, 2], "points": [4, 10, 0], "hits/5": [1, 10, 0], "cycles/5": [0, 0, 0]}
+    found = correspondence("d", pairs, {"full": recorded(tmp_path / "x", {"cls/5": np.eye(4)}, counts)})
+    assert set(found) == {"correspondence", "pck_per_image"}
+    (per_point,), (per_image,) = found["correspondence"], found["pck_per_image"]
+    assert per_point.numerator.sum() / per_point.denominator.sum() == 11 / 14
+    assert per_image.units.tolist() == ["a", "b"]
+    assert per_image.numerator.sum() / per_image.denominator.sum() == (0.25 + 1) / 2
+    assert per_point.clusters is not None and per_point.clusters.tolist() == ["cat", "cat", "dog"]
+    assert not retrieval("d", pairs, {"full": recorded(tmp_path / "y", {"cls/5": np.eye(4)}, counts)})[0].units.size

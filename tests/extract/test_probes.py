@@ -1,0 +1,121 @@
+"""Linear probes, held to scikit-learn, and to what may and may not influence them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from config.settings import Probe
+from extract.tasks.probes import LinearProbe, ProbeError, fit_path, held_out, linear_probe, log_loss
+
+OPTIONS = Probe(strengths=(0.001, 0.01, 0.1, 1.0), held_out=0.25, tokens=("cls",), refits=0, iterations=2000)
+
+
+def examples(n: int, dimension: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, n)
+    mixed = rng.normal(size=(dimension, dimension)) * np.geomspace(1, 0.01, dimension)
+    features = (rng.normal(size=(classes, dimension))[labels] + 2 * rng.normal(size=(n, dimension))) @ mixed
+    return features.astype(np.float32), labels.astype(np.int64)
+
+
+def units(n: int) -> list[str]:
+    return [f"u{k}" for k in range(n)]
+
+
+def probabilities(probe: LinearProbe, features: np.ndarray) -> np.ndarray:
+    logits = probe.decision(features)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("n", "dimension", "classes"), [(200, 12, 2), (300, 20, 5), (60, 40, 3)])
+@pytest.mark.parametrize("strength", [0.01, 1.0])
+def test_the_optimum_is_that_of_scikit_learn(n: int, dimension: int, classes: int, strength: float) -> None:
+    features, labels = examples(n, dimension, classes)
+    (probe,) = fit_path(features, labels, [strength], 20_000, "cpu", tolerance=1e-10)
+    standard = (features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)) / features.std(
+        axis=0, dtype=np.float64
+    )
+    reference = LogisticRegression(C=strength, max_iter=20_000, tol=1e-12)
+    # scikit-learn fits two classes with one vector of weights; two opposite ones of half its length cost half as much.
+    if classes == 2:
+        reference = LogisticRegression(C=2 * strength, max_iter=20_000, tol=1e-12)
+    reference.fit(standard, labels)
+    np.testing.assert_allclose(probabilities(probe, features), reference.predict_proba(standard), atol=1e-6)
+
+
+def test_the_stopping_tolerance_costs_no_accuracy() -> None:
+    features, labels = examples(1200, 30, 6)
+    (near,) = fit_path(features[:800], labels[:800], [0.1], 2000, "cpu")
+    (exact,) = fit_path(features[:800], labels[:800], [0.1], 20_000, "cpu", tolerance=1e-10)
+    assert (near.predict(features) == exact.predict(features)).mean() > 0.995
+    assert near.iterations < exact.iterations
+
+
+def test_a_path_ends_where_each_strength_alone_does() -> None:
+    features, labels = examples(400, 20, 4)
+    for together in fit_path(features, labels, OPTIONS.strengths, 20_000, "cpu", tolerance=1e-9):
+        (alone,) = fit_path(features, labels, [together.strength], 20_000, "cpu", tolerance=1e-9)
+        np.testing.assert_allclose(together.weights, alone.weights, atol=1e-5)
+
+
+def test_the_penalty_is_the_one_of_least_held_out_loss() -> None:
+    features, labels = examples(160, 30, 4)
+    names = units(160)
+    probe = linear_probe(features, labels, names, OPTIONS)
+    held = held_out(names, OPTIONS.held_out, 0)
+    assert held.sum() == 40
+    losses = {}
+    for strength in OPTIONS.strengths:
+        single = linear_probe(features[~held], labels[~held], units(120), replace(OPTIONS, strengths=(strength,)))
+        losses[strength] = log_loss(single, features[held], labels[held])
+        # Independently of the probe's own arithmetic: minus the mean log-probability of the right class.
+        chosen = probabilities(single, features[held])[np.arange(40), labels[held]]
+        assert losses[strength] == pytest.approx(-np.log(chosen).mean())
+    assert probe.strength == min(losses, key=lambda strength: losses[strength])
+    assert probe.held_out_loss == pytest.approx(min(losses.values()), rel=1e-3) and probe.rows == 160
+
+
+def test_noise_takes_the_strongest_penalty_and_signal_a_weaker_one() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(200) % 2
+    nothing = rng.normal(size=(200, 50)).astype(np.float32)
+    assert linear_probe(nothing, labels, units(200), OPTIONS).strength == 0.001
+    something = nothing + 4 * labels[:, None].astype(np.float32)
+    assert linear_probe(something, labels, units(200), OPTIONS).strength > 0.001
+
+
+def test_rows_of_an_image_are_held_out_together_by_its_identity() -> None:
+    names = np.repeat(units(20), 7)
+    held = held_out(names.tolist(), 0.25, 3)
+    assert {len(set(held[names == unit])) for unit in set(names)} == {1}
+    assert len(set(names[held])) == 5
+    order = np.random.default_rng(0).permutation(len(names))
+    assert np.array_equal(held_out(names[order].tolist(), 0.25, 3), held[order])
+    assert not np.array_equal(held_out(names.tolist(), 0.25, 4), held)
+    for share in (0.001, 0.999):
+        assert 1 <= held_out(units(5), share, 0).sum() <= 4
+
+
+def test_the_same_data_give_the_same_probe_bit_for_bit() -> None:
+    features, labels = examples(300, 16, 3)
+    one, other = (linear_probe(features, labels, units(300), OPTIONS) for _ in range(2))
+    assert np.array_equal(one.weights, other.weights) and one.strength == other.strength
+
+
+def test_a_probe_does_not_read_rounding() -> None:
+    rng = np.random.default_rng(3)
+    labels = np.arange(400) % 2
+    # A constant, up to float32 rounding that happens to give the class away.
+    features = (5 + 2e-6 * labels[:, None] + 1e-7 * rng.normal(size=(400, 6))).astype(np.float32)
+    predicted = linear_probe(features[:200], labels[:200], units(200), OPTIONS).predict(features[200:])
+    assert len(np.unique(predicted)) == 1
+
+
+def test_a_probe_that_does_not_converge_names_the_key() -> None:
+    rng = np.random.default_rng(4)
+    features, labels = rng.normal(size=(50, 20)).astype(np.float32), rng.integers(0, 5, 50)
+    with pytest.raises(ProbeError, match=r"probe\.iterations"):
+        linear_probe(features, labels, units(50), replace(OPTIONS, strengths=(100.0,), iterations=3))
