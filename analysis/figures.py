@@ -1,34 +1,22 @@
-"""Figures as SVG: every byte a function of the numbers, text as paths, readable at phone width.
-
-Panels stand on white, so they read on light and on dark pages alike.
-"""
+"""Figures of what conditions take away, and of whether the known answers came out."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import matplotlib
-
-matplotlib.use("agg")
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from analysis.figure_style import colour_and_marker, house_style, placeholder, save
 from analysis.known_answers import KNOWN_ANSWER_FAMILIES, Chance
 from analysis.outcomes import REFERENCE
 from analysis.settings import AnalysisSettings
-from config.files import write_whole
 
 # Deltas within this many percentage points never get the full colour: noise must look pale.
 PALEST_RANGE = 5.0
@@ -46,50 +34,14 @@ _KNOWN_ANSWERS = {
     "bottleneck": "known: chance without content",
     "sink": "known: mean, shuffle as full",
 }
-# Okabe and Ito's colours keep apart for colour-blind readers; the markers do so without colour.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
-_STYLE: dict[str, Any] = {
-    "svg.hashsalt": "register-audit",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "hatch.linewidth": 0.6,
-}
-
-
-@contextmanager
-def _house_style() -> Iterator[None]:
-    # From the defaults, so that a reader's own matplotlibrc cannot change the bytes.
-    with plt.style.context(["default", _STYLE], after_reset=True):
-        yield
-
-
-def _save(figure: Figure, path: Path) -> None:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure)
-    write_whole(path, buffer.getvalue())
-
-
-def _placeholder(message: str, path: Path) -> None:
-    figure, axes = plt.subplots(figsize=(6.4, 1.6))
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, message, ha="center", va="center", transform=axes.transAxes)
-    _save(figure, path)
 
 
 def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path) -> None:
     """Draw what each condition takes away: deltas to `full` in percentage points.
 
     One panel per task, models as rows, conditions as columns, in display order; matched readout
-    where a probe is trained. One colour scale for all panels, centred on 0. Combinations that the
-    run does not have are hatched.
+    where a probe is trained; draws of random patches as their mean. One colour scale for all
+    panels, centred on 0. Combinations that the run does not have are hatched.
 
     Args:
         ablation: the ablation table's rows of one dataset.
@@ -97,13 +49,16 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
         path: the SVG to write.
     """
     shown = ablation[(ablation["readout"] != "frozen") & (ablation["condition"] != REFERENCE)]
-    with _house_style():
+    named = shown.assign(condition=shown["condition"].replace(dict(settings.drawn_from)))
+    shown = named.groupby(["task", "metric", "model", "condition"], as_index=False, sort=False)[["delta"]].mean()
+    with house_style():
         if shown.empty:
-            _placeholder("No condition other than full in this run", path)
+            placeholder("No condition other than full in this run", path)
             return
         tasks = [task for task in settings.tasks if (shown["task"] == task).any()]
         models = [name for name in settings.models if (shown["model"] == name).any()]
-        conditions = [name for name in settings.conditions if (shown["condition"] == name).any()]
+        entries = dict.fromkeys(settings.drawn_from.get(name, name) for name in settings.conditions)
+        conditions = [name for name in entries if (shown["condition"] == name).any()]
         points = 100 * shown["delta"]
         limit = max(PALEST_RANGE, float(points.abs().max()))
         figure, panels = plt.subplots(
@@ -157,7 +112,7 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
         bar = figure.colorbar(panels[0, 0].collections[0], ax=panels[:, 0], location="bottom", shrink=0.8, aspect=40)
         bar.set_label("change against full, percentage points\nhatched: not in this run")
         bar.outline.set_visible(False)
-        _save(figure, path)
+        save(figure, path)
 
 
 def _signed(points: float) -> str:
@@ -189,9 +144,9 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
     ]
     present = list(shown["family"].unique())
     families = [name for name in KNOWN_ANSWER_FAMILIES if name in present] or present
-    with _house_style():
+    with house_style():
         if not families:
-            _placeholder("No classification outcomes in this run", path)
+            placeholder("No classification outcomes in this run", path)
             return
         shown = shown[shown["family"].isin(families)]
         conditions = [name for name in KNOWN_ANSWER_CONDITIONS if (shown["condition"] == name).any()]
@@ -222,7 +177,7 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
             ncols=len(scales) + 2,
             frameon=False,
         )
-        _save(figure, path)
+        save(figure, path)
 
 
 def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales: list[str], chance: Chance) -> None:
@@ -230,7 +185,7 @@ def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales
     panel.axhline(50 * (chance.low + chance.high), color="#666666", linestyle="--", linewidth=1)
     for index, scale in enumerate(scales):
         of_scale = rows[rows["scale"] == scale]
-        colour = _COLOURS[index % len(_COLOURS)]
+        colour, marker = colour_and_marker(index)
         models = list(of_scale["model"].unique())
         for number, model in enumerate(models):
             line = of_scale[of_scale["model"] == model].set_index("condition")
@@ -246,7 +201,7 @@ def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales
                 across,
                 value,
                 linestyle="none",
-                marker=_MARKERS[index % len(_MARKERS)],
+                marker=marker,
                 markersize=5.5,
                 color=colour,
             )
@@ -286,11 +241,11 @@ def _legend(scales: list[str]) -> list[Line2D | Patch]:
             [],
             [],
             linestyle="none",
-            marker=_MARKERS[index % len(_MARKERS)],
-            color=_COLOURS[index % len(_COLOURS)],
+            marker=marker,
+            color=colour,
             label=f"scale {scale}",
         )
-        for index, scale in enumerate(scales)
+        for scale, (colour, marker) in zip(scales, map(colour_and_marker, range(len(scales))), strict=True)
     ]
     return [
         *points,

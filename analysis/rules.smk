@@ -16,15 +16,25 @@ rule analyse:
         ],
         facts=[run.pack(dataset).facts for dataset in run_settings.datasets],
         record_changes=run.record_changes,
+        measures=jobs.measures(),
         modules=sources("analysis.run"),
     output:
         tables=[
-            run.tables / f"{table}.csv" for table in ("ablation", "replacement", "known_answers")
+            run.tables / f"{table}.csv"
+            for table in ("ablation", "replacement", "known_answers", "measures", "layer_curves")
         ],
         figures=[
             run.figures / dataset / f"{figure}.svg"
             for dataset in run_settings.datasets
-            for figure in ("delta_heatmap", "known_answers")
+            for figure in (
+                "delta_heatmap",
+                "known_answers",
+                "attention_divergence",
+                "patch_cosine",
+                "effective_rank",
+                "attention_to_registers",
+                "token_curves",
+            )
         ],
     log:
         run.folder / "logs" / "analyse.log",
@@ -38,6 +48,7 @@ rule analyse:
     shell:
         "python -m analysis.run --settings {params.settings} --outcomes {params.run.folder}/outcomes "
         "--packs {params.run.folder}/packs --record-changes {input.record_changes} "
+        "--measures {params.run.folder}/measures "
         "--tables {params.run.tables} --figures {params.run.figures} 2>&1 | tee {log}"
 
 

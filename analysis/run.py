@@ -2,7 +2,7 @@ r"""From the outcomes of a run to its tables and figures.
 
 python -m analysis.run --settings results/demo/settings.yaml \
         --outcomes results/demo/outcomes --packs results/demo/packs \
-        --record-changes results/demo/measures/record_changes.csv \
+        --record-changes results/demo/measures/record_changes.csv --measures results/demo/measures \
         --tables results/demo/tables --figures results/demo/figures
 """
 
@@ -15,8 +15,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from analysis.ablation import AblationRow, ablation_rows, on_the_same_units
+from analysis.curves import layer_curves
 from analysis.figures import delta_heatmap, known_answer_figure
 from analysis.known_answers import known_answer_checks, read_chance, read_record_changes
+from analysis.layer_figures import layer_figures
+from analysis.measures import gather_measures
 from analysis.outcomes import OutcomeError, Outcomes, read_outcomes
 from analysis.settings import AnalysisSettings, read_settings
 from analysis.tables import (
@@ -83,16 +86,18 @@ def analyse(
     outcomes: Path,
     packs: Path,
     record_changes: Path,
+    measures: Path,
     tables: Path,
     figures: Path,
 ) -> None:
-    """Write ablation.csv, replacement.csv, known_answers.csv, and two figures per dataset.
+    """Write ablation, replacement, known_answers, measures and layer_curves, and the figures of each dataset.
 
     Args:
         settings: of the run.
         outcomes: folder of `<task>/<model>.parquet`.
         packs: folder of `<dataset>/pack.yaml`, for the chance level.
         record_changes: CSV of the largest change of each record.
+        measures: folder of `<model>/<dataset>/<shard>.parquet`.
         tables, figures: folders to write to; figures go to `<figures>/<dataset>/`.
     """
     gathered = gather_outcomes(outcomes, settings)
@@ -120,6 +125,10 @@ def analyse(
     write_csv(ablation, tables / "ablation.csv")
     write_csv(replacement_table(rows, settings), tables / "replacement.csv")
     write_csv(checks, tables / "known_answers.csv")
+    measured = gather_measures(measures, settings)
+    write_csv(measured, tables / "measures.csv")
+    curves = layer_curves(outcomes, settings)
+    write_csv(curves, tables / "layer_curves.csv")
 
     for dataset in tqdm(datasets, desc="figures", unit="dataset"):
         of_dataset = ablation[ablation["dataset"] == dataset]
@@ -129,6 +138,12 @@ def analyse(
             checks[checks["dataset"] == dataset],
             chance[dataset],
             figures / dataset / "known_answers.svg",
+        )
+        layer_figures(
+            measured[measured["dataset"] == dataset],
+            curves[curves["dataset"] == dataset],
+            chance[dataset],
+            figures / dataset,
         )
 
 
@@ -147,6 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         required=True,
         help="CSV: model, dataset, condition, token, layer, max_abs_change against full",
     )
+    parser.add_argument("--measures", type=Path, required=True, help="folder of <model>/<dataset>/<shard>.parquet")
     parser.add_argument("--tables", type=Path, required=True, help="folder to write CSV tables to")
     parser.add_argument("--figures", type=Path, required=True, help="folder to write SVG to")
     given = parser.parse_args(arguments)
@@ -155,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         outcomes=given.outcomes,
         packs=given.packs,
         record_changes=given.record_changes,
+        measures=given.measures,
         tables=given.tables,
         figures=given.figures,
     )

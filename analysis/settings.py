@@ -24,6 +24,8 @@ class AnalysisSettings:
         seed: with names, the key of every random draw.
         datasets: dataset → its tasks, both in display order.
         models, conditions: names in display order; `full` is always among the conditions.
+        drawn_from: condition → the config's entry of which it is a draw, for random patches.
+        families_of: model → family and scale.
         draws: permutation draws.
         resamples: bootstrap resamples.
         level: coverage of intervals, between 0 and 1.
@@ -34,6 +36,8 @@ class AnalysisSettings:
     datasets: Mapping[str, tuple[str, ...]]
     models: tuple[str, ...]
     conditions: tuple[str, ...]
+    drawn_from: Mapping[str, str]
+    families_of: Mapping[str, tuple[str, str]]
     draws: int
     resamples: int
     level: float
@@ -71,6 +75,7 @@ def read_settings(path: Path) -> AnalysisSettings:
             f"{path}: key 'analysis.families': {', '.join(map(repr, unknown))} is no column that "
             f"can define a family of tests. Allowed: {', '.join(FAMILY_COLUMNS)}."
         )
+    conditions = conditions_of(at("conditions"))
     return AnalysisSettings(
         seed=int(at("seed")),
         datasets=MappingProxyType(
@@ -85,7 +90,11 @@ def read_settings(path: Path) -> AnalysisSettings:
         ),
         models=tuple(at("models")),
         # `full` first, also where a config lists only the interventions.
-        conditions=tuple(dict.fromkeys([REFERENCE, *conditions_of(at("conditions"))])),
+        conditions=tuple(dict.fromkeys([REFERENCE, *conditions])),
+        drawn_from=MappingProxyType({name: each.of for name, each in conditions.items() if each.of is not None}),
+        families_of=MappingProxyType(
+            {name: (str(at("models", name, "family")), str(at("models", name, "scale"))) for name in at("models")}
+        ),
         draws=int(at("analysis", "draws")),
         resamples=int(at("analysis", "resamples")),
         level=float(at("analysis", "level")),

@@ -31,6 +31,7 @@ from extract.tokens import TokenLayout
 
 GEOMETRY = (
     "effective_rank",
+    "effective_rank_share",
     "effective_rank_centred",
     "effective_rank_unnormalised",
     "participation_ratio",
@@ -152,8 +153,10 @@ def _geometry(
     patches = normed[:, groups["patches"]].float()
     spectrum = geometry.gram_spectrum(patches)
     norms = raw[:, groups["patches"]].float().norm(dim=-1)
+    rank = geometry.effective_rank(spectrum)
     values = (
-        geometry.effective_rank(spectrum),
+        rank,
+        rank / patches.shape[1],
         geometry.effective_rank(geometry.gram_spectrum(patches, centred=True)),
         geometry.effective_rank(geometry.gram_spectrum(patches, unit_rows=False)),
         geometry.participation_ratio(spectrum),

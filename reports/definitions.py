@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from reports.inputs import Cells
 from reports.numbers import count, fixed, is_missing, p_value
-from reports.outcomes import Section
+from reports.outcomes import Section, task_title
 from reports.table import Text, escaped
 
 _METRICS = {
@@ -14,10 +14,14 @@ _METRICS = {
     "Recall@1": "share of images whose own warped twin is, of all twins, the nearest by the cosine of CLS; a tie "
     "is a miss",
     "hits/points": "share of patches whose nearest neighbour in the warped image is the true one",
+    "cycles/points": "share of patches whose nearest neighbour in the warped image has them as its own nearest "
+    "neighbour",
+    "PCK, mean over images": "share of an image pair’s key points found within 0.1 of the object’s larger side, "
+    "averaged over pairs",
     "mIoU": "intersection over union summed over images, then averaged over classes; a linear probe "
     "reads the patch tokens",
 }
-_UNITS = {"correspondence": "image pairs"}
+_UNITS = dict.fromkeys(("correspondence", "cycle_consistency", "pck_per_image"), "image pairs")
 _READOUTS = {
     "matched": "the probe is trained under the same condition",
     "frozen": "the probe is trained on full and applied to the ablated features",
@@ -99,7 +103,7 @@ def replacement_definitions(rows: Sequence[Cells]) -> str:
         metric = of_task[0]["metric"]
         entries.append(
             (
-                f"{task.capitalize()}, {dataset}",
+                f"{task_title(task)}, {dataset}",
                 f"{metric}: {_METRICS.get(metric, 'ratio of summed counts')}; "
                 f"n = {span_of(row['n'] for row in of_task)} {_UNITS.get(task, 'images')}, "
                 f"seed {of_task[0]['seed']}",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from html import escape
 
 from reports.checks import check_table, state_of_checks
 from reports.definitions import ablation_definitions, replacement_definitions
 from reports.facts import condition_table, dataset_notes, dataset_table, model_table, signature
 from reports.inputs import Inputs
+from reports.layers import FIGURES, last_layer_table, layer_plate, measure_definitions, rank_table
+from reports.numbers import counted
 from reports.outcomes import (
     ablation_sections,
     ablation_table,
     measured_replacements,
     published_replacements,
+    task_title,
 )
 from reports.plates import Plate, heatmap_plate, known_answer_plate, render_plate
 from reports.questions import random_weights_note, three_questions
@@ -37,6 +41,12 @@ def generated(inputs: Inputs) -> dict[str, str]:
         if inputs.checks
         else fenced(_NOTHING),
         "known_answer_figures.md": _plates(inputs, known_answer_plate, needed="classification"),
+        **{
+            f"{figure}.md": _plates(inputs, partial(layer_plate, figure=figure), needed=needed)
+            for figure, needed in {**dict.fromkeys(FIGURES, ""), "token_curves": "classification"}.items()
+        },
+        "last_layer.md": _tables(inputs, last_layer_table, measure_definitions()),
+        "rank_definitions.md": _tables(inputs, rank_table),
         "heatmaps.md": _plates(inputs, heatmap_plate),
         "replacements.md": _replacements(inputs),
         "ablations.md": _ablations(inputs),
@@ -80,6 +90,14 @@ def _plates(inputs: Inputs, plate: Callable[[Inputs, str], Plate], needed: str =
     return fenced("\n".join(render_plate(plate(inputs, name)) for name in datasets))
 
 
+def _tables(inputs: Inputs, table: Callable[[Inputs, str], Table | None], definitions: str = "") -> str:
+    """A table per data set that was measured."""
+    found = [render(made) for name in inputs.datasets if (made := table(inputs, name)) is not None]
+    if not found:
+        return fenced("<p>This run measured no geometry and no attention.</p>")
+    return fenced("\n".join((*found, _source("tables/measures.csv"), definitions)))
+
+
 def _replacements(inputs: Inputs) -> str:
     published = render(published_replacements(inputs.published))
     measured = [measured_replacements(inputs.replacement, name) for name in inputs.datasets]
@@ -108,10 +126,11 @@ def _ablations(inputs: Inputs) -> str:
     several = len({section.dataset for section in sections}) > 1
     blocks = []
     for section in sections:
-        name = section.task.capitalize() + (f", {section.dataset}" if several else "")
+        name = task_title(section.task) + (f", {section.dataset}" if several else "")
         blocks.append(
             f'<h3 id="{section.ident}">{escaped(name)}</h3>\n'
-            f"{render(ablation_table(section))}\n{_source('tables/ablation.csv')}\n"
+            f"<details><summary>{counted(len(section.rows), 'row')}</summary>\n"
+            f"{render(ablation_table(section))}\n</details>\n{_source('tables/ablation.csv')}\n"
             f"{ablation_definitions(section, inputs.settings)}"
         )
     jumps = _jumps((section.ident, f"{section.task} on {section.dataset}") for section in sections)

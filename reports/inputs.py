@@ -24,6 +24,10 @@ ABLATION = (
     *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm", "draws", "resamples", "level", "seed"),
 )
 REPLACEMENT = ("dataset", "condition")
+MEASURES = (
+    *("dataset", "model", "family", "scale", "condition", "layer", "measure"),
+    *("n", "median", "q25", "q75"),
+)
 CHECKS = (
     *("dataset", "model", "family", "check", "condition", "quantity", "expected"),
     *("observed", "low", "high", "passed"),
@@ -52,7 +56,7 @@ class Inputs:
         run: where the files lie.
         settings: the resolved config.
         packs: data set → the facts of its pack.
-        ablation, checks, claims, published: rows of the CSV files.
+        ablation, checks, measures, claims, published: rows of the CSV files.
         replacement: with its columns, whose number depends on the run.
         published_counts: file → rows of the published numbers.
     """
@@ -63,6 +67,7 @@ class Inputs:
     ablation: tuple[Cells, ...]
     replacement: CsvTable
     checks: tuple[Cells, ...]
+    measures: tuple[Cells, ...]
     claims: tuple[Cells, ...]
     published: tuple[Cells, ...]
     published_counts: Mapping[str, int]
@@ -113,6 +118,7 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
         ablation=read_csv(run.tables / "ablation.csv", ABLATION).rows,
         replacement=read_csv(run.tables / "replacement.csv", REPLACEMENT),
         checks=read_csv(run.tables / "known_answers.csv", CHECKS).rows,
+        measures=read_csv(run.tables / "measures.csv", MEASURES).rows,
         claims=read_csv(run.audit / "claims.csv", CLAIMS).rows,
         published=read_csv(published / "tables.csv", PUBLISHED).rows,
         published_counts={name: len(read_csv(published / name, ()).rows) for name in PUBLISHED_FILES},

@@ -36,6 +36,12 @@ class Section:
         return f"ablation-{slug(self.dataset)}-{slug(self.task)}"
 
 
+def task_title(task: str) -> str:
+    """A task's name as a heading: `Cycle consistency`, `PCK per image`."""
+    words = task.replace("_", " ")
+    return words[0].upper() + words[1:] if not words.startswith("pck") else words.replace("pck", "PCK", 1)
+
+
 def slug(text: str) -> str:
     """`text` as part of an identifier."""
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower())
@@ -113,7 +119,7 @@ def _replacements(
     titles = [Column("Condition")]
     for task, group in groupby(columns, key=lambda column: column[0]):
         models = [model for _, model in group]
-        spans.append(Span(task.capitalize(), len(models)))
+        spans.append(Span(task_title(task), len(models)))
         # The first column of a task carries the rule that sets the tasks apart.
         titles += [Column(model, "number" if position else "number first") for position, model in enumerate(models)]
     rows = tuple(
@@ -137,7 +143,7 @@ def ablation_table(section: Section) -> Table:
     """Value, change, intervals and p-values of every model and condition of a section."""
     return Table(
         ident=f"{section.ident}-table",
-        caption=f"{section.task.capitalize()} on {section.dataset}: {section.rows[0]['metric']}",
+        caption=f"{task_title(section.task)} on {section.dataset}: {section.rows[0]['metric']}",
         columns=(
             Column("Condition"),
             Column("Value, %", "number"),

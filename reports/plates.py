@@ -54,7 +54,7 @@ def known_answer_plate(inputs: Inputs, dataset: str) -> Plate:
     )
     return Plate(
         ident=f"known-answers-{slug(dataset)}",
-        file=_figure(inputs, dataset, "known_answers.svg"),
+        file=figure_of(inputs, dataset, "known_answers.svg"),
         alt=(
             f"Classification accuracy on {dataset} by family, under full and under zeroed, mean, noise and "
             f"shuffled registers, with intervals and the range of chance; {outcome}. "
@@ -82,7 +82,7 @@ def heatmap_plate(inputs: Inputs, dataset: str) -> Plate:
         )
     return Plate(
         ident=f"deltas-{slug(dataset)}",
-        file=_figure(inputs, dataset, "delta_heatmap.svg"),
+        file=figure_of(inputs, dataset, "delta_heatmap.svg"),
         alt=f"Heat map of changes against full on {dataset}, in percentage points: a panel per task, models as "
         f"rows, conditions as columns.{largest}",
         caption=f"What each condition takes away on {dataset}: change against full, percentage points.{largest}",
@@ -91,7 +91,8 @@ def heatmap_plate(inputs: Inputs, dataset: str) -> Plate:
     )
 
 
-def _figure(inputs: Inputs, dataset: str, name: str) -> str:
+def figure_of(inputs: Inputs, dataset: str, name: str) -> str:
+    """The place in the report of a figure of a data set; ReportError where the run lacks it."""
     path = inputs.run.figures / dataset / name
     if not path.is_file():
         raise ReportError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.")

@@ -45,6 +45,7 @@ class SyntheticRun:
             "--outcomes", str(self.folder / "outcomes"),
             "--packs", str(self.folder / "packs"),
             "--record-changes", str(self.folder / "measures" / "record_changes.csv"),
+            "--measures", str(self.folder / "measures"),
             "--tables", str(self.folder / "tables"),
             "--figures", str(self.folder / "figures"),
         ]  # fmt: skip
@@ -103,7 +104,7 @@ def synthetic_run(tmp_path: Path) -> SyntheticRun:
     settings = {
         "run": "synthetic",
         "seed": 7,
-        "datasets": {"scenes": {"tasks": list(TASKS)}},
+        "datasets": {"scenes": {"source": "scenes", "tasks": list(TASKS)}},
         "models": {name: {"family": f, "scale": s} for name, (f, s) in MODELS.items()},
         "conditions": {name: {} for name in CONDITIONS},
         "analysis": {

@@ -38,6 +38,11 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
+def model_settings(name: str) -> dict[str, str]:
+    family, scale = name.split("_")
+    return {"family": family, "scale": scale.upper()}
+
+
 def edit_settings(run: SyntheticRun, **changes: object) -> None:
     path = run.folder / "settings.yaml"
     settings = yaml.safe_load(path.read_text())
@@ -130,8 +135,8 @@ def test_known_answers(synthetic_run: SyntheticRun) -> None:
         *("expected", "observed", "low", "high", "passed"),
     ]
     assert set(table["family"]) == {"bottleneck", "sink"}
-    # bottleneck: 3 conditions; sink: 2 conditions × (records + 3 tasks), two models.
-    assert len(table) == 3 + 2 * 2 * 4
+    # bottleneck: 4 conditions; sink: 2 conditions × (records + 3 tasks), two models.
+    assert len(table) == 4 + 2 * 2 * 4
     assert set(table["passed"]) == {"true"}
     records = table[table["check"] == "records do not change"]
     assert set(records["observed"].astype(float)) == {2e-6}
@@ -157,7 +162,7 @@ def test_failing_known_answers_are_reported(synthetic_run: SyntheticRun) -> None
     bottleneck = table[table["family"] == "bottleneck"]
     assert set(bottleneck["passed"]) == {"false"}
     figure = text_of(folder / "figures" / "scenes" / "known_answers.svg")
-    assert "0 of 3 checks passed" in figure
+    assert "0 of 4 checks passed" in figure
     assert "13 of 16 checks passed" in figure
 
 
@@ -168,8 +173,15 @@ def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> Non
         "tables/ablation.csv",
         "tables/replacement.csv",
         "tables/known_answers.csv",
+        "tables/measures.csv",
+        "tables/layer_curves.csv",
         "figures/scenes/delta_heatmap.svg",
         "figures/scenes/known_answers.svg",
+        "figures/scenes/attention_divergence.svg",
+        "figures/scenes/attention_to_registers.svg",
+        "figures/scenes/effective_rank.svg",
+        "figures/scenes/patch_cosine.svg",
+        "figures/scenes/token_curves.svg",
     }
     for path in (synthetic_run.folder / "outcomes").rglob("*.parquet"):
         shuffled = pd.read_parquet(path).sample(frac=1, random_state=4)
@@ -183,7 +195,7 @@ def test_a_model_does_not_change_the_numbers_of_another(synthetic_run: Synthetic
     path = synthetic_run.folder / "tables" / "ablation.csv"
     unadjusted = [name for name in COLUMNS if name != "p_holm"]
     before = pd.read_csv(path).query("model == 'sink_b'")[unadjusted].reset_index(drop=True)
-    edit_settings(synthetic_run, models={"sink_b": {}, "bottleneck_s": {}})
+    edit_settings(synthetic_run, models={name: model_settings(name) for name in ("sink_b", "bottleneck_s")})
     main(synthetic_run.arguments)
     after = pd.read_csv(path)
     assert list(dict.fromkeys(after["model"])) == ["sink_b", "bottleneck_s"]
@@ -202,7 +214,7 @@ def test_figures_are_valid_dateless_svg(synthetic_run: SyntheticRun) -> None:
     for name in (*synthetic_run.models, "classification (accuracy)", "segmentation (mIoU)"):
         assert name in heatmap
     answers = text_of(folder / "known_answers.svg")
-    for name in ("plain", "bottleneck", "sink", "3 of 3 checks passed", "16 of 16 checks passed"):
+    for name in ("plain", "bottleneck", "sink", "4 of 4 checks passed", "16 of 16 checks passed"):
         assert name in answers
 
 
@@ -232,7 +244,7 @@ def test_run_without_known_answer_models_or_registers(synthetic_run: SyntheticRu
 
 
 def test_run_without_classification(synthetic_run: SyntheticRun) -> None:
-    edit_settings(synthetic_run, datasets={"scenes": {"tasks": ["retrieval"]}})
+    edit_settings(synthetic_run, datasets={"scenes": {"source": "scenes", "tasks": ["retrieval"]}})
     main(synthetic_run.arguments)
     figure = text_of(synthetic_run.folder / "figures" / "scenes" / "known_answers.svg")
     assert "No classification outcomes in this run" in figure
@@ -256,8 +268,8 @@ def test_two_datasets_have_their_own_figures(synthetic_run: SyntheticRun) -> Non
     edit_settings(
         synthetic_run,
         datasets={
-            "photos": {"tasks": ["retrieval"]},
-            "scenes": {"tasks": list(synthetic_run.tasks)},
+            "photos": {"source": "scenes", "tasks": ["retrieval"]},
+            "scenes": {"source": "scenes", "tasks": list(synthetic_run.tasks)},
         },
     )
     path = folder / "outcomes" / "retrieval" / "sink_s.parquet"
@@ -339,7 +351,7 @@ def test_condition_that_the_settings_do_not_name(synthetic_run: SyntheticRun) ->
 
 
 def test_no_outcomes_at_all(synthetic_run: SyntheticRun) -> None:
-    edit_settings(synthetic_run, models={"dinov3_s": {}})
+    edit_settings(synthetic_run, models={"dinov3_s": {"family": "dinov3", "scale": "S"}})
     with pytest.raises(OutcomeError, match=r"no outcome file .* models dinov3_s"):
         main(synthetic_run.arguments)
 
@@ -365,5 +377,5 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    for option in ("settings", "outcomes", "packs", "record-changes", "tables", "figures"):
+    for option in ("settings", "outcomes", "packs", "record-changes", "measures", "tables", "figures"):
         assert f"--{option}" in shown

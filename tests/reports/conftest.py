@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,11 @@ METRICS = {
     "correspondence": "hits/points",
     "segmentation": "mIoU",
 }
+LAYER_FIGURES = ("attention_divergence", "patch_cosine", "effective_rank", "attention_to_registers", "token_curves")
+MEASURE_COLUMNS = (
+    *("dataset", "model", "family", "scale", "condition", "layer", "measure"),
+    *("n", "median", "q25", "q75", "mean"),
+)
 REPLACEMENTS = {
     "full": "Full",
     "zero_registers": "Zero registers",
@@ -98,7 +104,7 @@ class SyntheticRun:
             pack = run / "packs" / name / "pack.yaml"
             pack.parent.mkdir(parents=True)
             pack.write_text(yaml.safe_dump(_pack(name), sort_keys=False))
-            for figure in ("delta_heatmap", "known_answers"):
+            for figure in ("delta_heatmap", "known_answers", *LAYER_FIGURES):
                 path = run / "figures" / name / f"{figure}.svg"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(SVG)
@@ -106,10 +112,23 @@ class SyntheticRun:
         write_rows(run / "tables" / "ablation.csv", ablation)
         self._write_replacement(ablation)
         write_rows(run / "tables" / "known_answers.csv", list(self._checks()), CHECK_COLUMNS)
+        write_rows(run / "tables" / "measures.csv", list(self._measures()), MEASURE_COLUMNS)
+        write_rows(run / "tables" / "layer_curves.csv", [{"dataset": "scenes", "value": "0.5"}])
         write_rows(run / "audit" / "claims.csv", [_claim(*claim) for claim in CLAIMS])
         write_rows(run / "audit" / "summary.csv", [{"verdict": "consistent", "claims": "1"}])
         write_published(self.published)
         return self
+
+    def _measures(self) -> Iterable[dict[str, Any]]:
+        for dataset, (name, model) in itertools.product(self.datasets, self.models.items()):
+            for condition, layer in itertools.product(("full", "zero_registers"), (0, 5)):
+                for place, measure in enumerate(("effective_rank", "effective_rank_centred", "js", "patch_cosine")):
+                    middle = 10 * place + layer + 0.25
+                    yield {
+                        **{"dataset": dataset, "model": name, "family": model["family"], "scale": model["scale"]},
+                        **{"condition": condition, "layer": layer, "measure": measure, "n": 60 if place < 2 else 30},
+                        **{"median": middle, "q25": middle - 1, "q75": middle + 1, "mean": middle},
+                    }
 
     def _settings(self) -> dict[str, Any]:
         return {

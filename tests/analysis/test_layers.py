@@ -1,0 +1,151 @@
+"""What happens inside: summaries of measures, curves over layers, held to hand-made numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from statsmodels.stats.proportion import proportion_confint
+
+from analysis.curves import layer_curves
+from analysis.figures import delta_heatmap
+from analysis.known_answers import Chance
+from analysis.layer_figures import layer_figures
+from analysis.measures import gather_measures
+from analysis.outcomes import read_outcomes
+from analysis.settings import AnalysisSettings, read_settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> AnalysisSettings:
+    path = tmp_path / "settings.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "seed": 1,
+                "datasets": {"scenes": {"source": "scenes", "tasks": ["classification", "correspondence"]}},
+                "models": {"m_s": {"family": "open", "scale": "S"}, "m_b": {"family": "open", "scale": "B"}},
+                "conditions": {
+                    "full": {},
+                    "zero_registers": {"tokens": ["registers"], "by": "zero"},
+                    "zero_random_patches": {"tokens": ["random_patches"], "by": "zero", "draws": 2},
+                },
+                "analysis": {"draws": 199, "resamples": 400, "level": 0.9, "families": ["task"]},
+            },
+            sort_keys=False,
+        )
+    )
+    return read_settings(path)
+
+
+def measures(n: int) -> pd.DataFrame:
+    rows = [
+        {
+            "unit": f"u{k}",
+            "condition": condition,
+            "layer": layer,
+            "effective_rank": k + layer,
+            "cosine_r1_r2": 0.5,
+            "mass_cls_to_r1": 0.1,
+            "mass_cls_to_registers": 0.4,
+            "nearest_r1": float(k),
+            "nearest_r1_cosine": 0.9,
+            "js": k / 10 if k < 4 else np.nan,
+        }
+        for k in range(n)
+        for condition in ("zero_registers", "full")
+        for layer in (1, 0)
+    ]
+    return pd.DataFrame(rows)
+
+
+def save(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    frame.to_parquet(folder / name, index=False)
+
+
+def test_measures_are_summarised_over_all_shards(tmp_path: Path, settings: AnalysisSettings) -> None:
+    whole = measures(9)
+    folder = tmp_path / "m_s" / "scenes"
+    save(folder, "1-of-2.parquet", whole[whole["unit"] < "u4"])
+    save(folder, "2-of-2.parquet", whole[whole["unit"] >= "u4"])
+    save(folder, "1-of-2.spectra.parquet", pd.DataFrame({"share_sum": [1.0]}))
+    table = gather_measures(tmp_path, settings)
+    assert set(table["model"]) == {"m_s"} and set(table["scale"]) == {"S"}
+    # In the order of the config, of layers, and of the file's columns; single registers under full alone.
+    assert list(dict.fromkeys(table["condition"])) == ["full", "zero_registers"]
+    full = table[(table["condition"] == "full") & (table["layer"] == 1)].set_index("measure")
+    assert list(full.index) == [
+        *("effective_rank", "cosine_r1_r2", "mass_cls_to_r1", "mass_cls_to_registers", "nearest_r1_cosine", "js"),
+    ]
+    zeroed = table[table["condition"] == "zero_registers"]
+    assert set(zeroed["measure"]) == {"effective_rank", "mass_cls_to_registers", "js"}
+    # 1 … 9: median 5, quartiles 3 and 7. And 0, 0.1, 0.2, 0.3 for the four images whose attention was measured.
+    assert full.loc["effective_rank", ["n", "median", "q25", "q75", "mean"]].tolist() == [9, 5, 3, 7, 5]
+    assert full.loc["js", ["n", "median"]].tolist() == pytest.approx([4, 0.15])
+
+
+def test_nothing_measured_is_an_empty_table_and_a_sentence(tmp_path: Path, settings: AnalysisSettings) -> None:
+    save(tmp_path / "m_s" / "scenes", "1-of-1.parquet", measures(1).iloc[:0])
+    table = gather_measures(tmp_path, settings)
+    assert table.empty and list(table.columns)[:3] == ["dataset", "model", "family"]
+    layer_figures(table, layer_curves(tmp_path, settings), Chance(0.1, 0.1), tmp_path / "figures")
+    assert len(list((tmp_path / "figures").glob("*.svg"))) == 5
+
+
+def test_a_file_without_its_keys_is_an_error_that_names_it(tmp_path: Path, settings: AnalysisSettings) -> None:
+    save(tmp_path / "m_b" / "scenes", "1-of-1.parquet", measures(2).drop(columns="layer"))
+    with pytest.raises(ValueError, match=r"m_b/scenes/1-of-1\.parquet: missing column layer"):
+        gather_measures(tmp_path, settings)
+
+
+def outcomes(right: dict[tuple[str, str, int], int]) -> pd.DataFrame:
+    """100 units, of which so many are right: condition, features and layer → how many."""
+    rows = [
+        {
+            **{"dataset": "scenes", "task": "classification", "model": "m_s", "family": "open", "scale": "S"},
+            **{"condition": condition, "readout": readout, "features": features, "layer": layer, "refit": refit},
+            **{"unit": f"u{k:03d}", "category": "", "numerator": float(k < n and not refit), "denominator": 1.0},
+        }
+        for (condition, features, layer), n in right.items()
+        for readout in ("matched", "frozen")
+        for refit in (0, 1)
+        for k in range(100)
+    ]
+    return pd.DataFrame(rows).sample(frac=1, random_state=0)
+
+
+def test_curves_hold_every_token_and_layer_with_its_interval(tmp_path: Path, settings: AnalysisSettings) -> None:
+    right = {("full", "cls", 3): 40, ("full", "cls", 5): 70, ("full", "r1", 3): 20, ("full", "r1", 5): 0}
+    save(tmp_path / "classification", "m_s.parquet", outcomes({**right, ("zero_registers", "cls", 5): 60}))
+    table = layer_curves(tmp_path, settings)
+    assert {(row.condition, row.features, row.layer): round(100 * row.value) for row in table.itertuples()} == right
+    assert set(table["n"]) == {100} and set(table["level"]) == {0.9}
+    row = table.set_index(["features", "layer"]).loc[("cls", 3)]
+    low, high = proportion_confint(40, 100, alpha=0.1, method="wilson")
+    assert row["value_low"] == pytest.approx(low, abs=0.02) and row["value_high"] == pytest.approx(high, abs=0.02)
+
+
+def test_a_task_is_reported_by_its_own_token_after_the_last_layer(tmp_path: Path) -> None:
+    right = {("full", "cls", 3): 40, ("full", "cls", 5): 70, ("full", "r1", 5): 20, ("zero_registers", "cls", 5): 60}
+    save(tmp_path, "m_s.parquet", outcomes(right))
+    by_readout = {one.readout: one for one in read_outcomes(tmp_path / "m_s.parquet")}
+    assert set(by_readout) == {"matched", "frozen"}
+    matched = by_readout["matched"].conditions
+    assert {name: round(100 * counts.value()) for name, counts in matched.items()} == {"full": 70, "zero_registers": 60}
+
+
+def test_draws_of_random_patches_share_a_column_of_the_heat_map(tmp_path: Path, settings: AnalysisSettings) -> None:
+    names = ("full", "zero_registers", "zero_random_patches_1", "zero_random_patches_2")
+    assert settings.conditions == names
+    table = pd.DataFrame(
+        {
+            **{"task": "classification", "metric": "accuracy", "model": "m_s", "readout": "matched"},
+            "condition": names,
+            "delta": [np.nan, -0.25, -0.02, -0.04],
+        }
+    )
+    delta_heatmap(table, settings, tmp_path / "map.svg")
+    text = "\n".join(line for line in (tmp_path / "map.svg").read_text().splitlines() if line.startswith("    <!--"))
+    assert "-25.0" in text and "-3.0" in text and "-2.0" not in text
