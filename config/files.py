@@ -35,22 +35,27 @@ def written_whole(path: Path, needed: int | None = None) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except Exception as error:
-        if not _is_full(error):
+        if not is_full(error):
             raise
         written = temporary.stat().st_size if temporary.is_file() else 0
-        space = f"{needed / 1e6:,.1f} MB" if needed else f"more than the {written / 1e6:,.1f} MB written so far"
-        raise DiskFull(
-            f"{path}: no space is left on the disk (or in the quota); this file needs {space}. Nothing of it was kept. "
-            "Free some space, or move results/ to a larger disk, and run again"
-        ) from error
+        raise no_space(path, needed, written) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _is_full(error: Exception) -> bool:
-    """Tell whether a write failed for want of space; safetensors and pyarrow say it in words of their own."""
+def is_full(error: Exception) -> bool:
+    """Tell whether a write failed for want of space; safetensors says so in words alone."""
     code = getattr(error, "errno", None)
     return code in FULL if code is not None else "No space left on device" in str(error)
+
+
+def no_space(path: Path, needed: int | None, written: int = 0) -> DiskFull:
+    """Return the error for a file that the disk has no room for: its size in bytes, or what was written of it."""
+    space = f"{needed / 1e6:,.2f} MB" if needed else f"more than the {written / 1e6:,.2f} MB written so far"
+    return DiskFull(
+        f"{path}: no space is left on the disk (or in the quota); this file needs {space}. Nothing of it was kept. "
+        "Free some space, or move results/ to a larger disk, and run again"
+    )
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -298,8 +298,9 @@ def _where_to_get(model: Model) -> str:
     return (
         f"models.{model.name}.weights: the weights of {model.architecture} could not be downloaded from "
         f"{hub.repository} on the Hugging Face hub. Is there a network, and may this account read the repository? "
-        f"Some ask for their licence to be accepted on their page first{f' (this one: {hub.licence})' if hub.licence else ''}, and "
-        "for `hf auth login`. Without a network: on a machine that has one, run "
+        "Some ask for their licence to be accepted on their page first "
+        f"(licence of this one: {hub.licence or 'not stated'}), and for `hf auth login`. "
+        "Without a network: on a machine that has one, run "
         f"`hf download {hub.repository} {hub.name} --local-dir {folder}`, copy the folder here, and set "
         f"models.{model.name}.weights to {folder}/{hub.name}"
     )

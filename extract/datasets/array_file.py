@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from config.files import written_whole
+from config.files import is_full, no_space, written_whole
 
 
 class RowFile:
@@ -21,18 +21,28 @@ class RowFile:
     second kills the process; and the pages of a map count as the process's memory.
     """
 
-    def __init__(self, descriptor: int, start: int, shape: tuple[int, ...]) -> None:
-        self._descriptor, self._start, self._row = descriptor, start, shape[1:]
+    def __init__(self, path: Path, descriptor: int, start: int, shape: tuple[int, ...]) -> None:
+        self._path, self._descriptor, self._start, self._shape = path, descriptor, start, shape
+        self._row = shape[1:]
 
     def put(self, row: int, value: NDArray[np.uint8]) -> None:
-        """Write one row."""
+        """Write one row.
+
+        Raises:
+            DiskFull: naming the file and its size, also where files of several arrays are open.
+        """
         if value.shape != self._row or value.dtype != np.uint8:
             raise ValueError(f"Row {row} is {value.dtype} {value.shape}; expected uint8 {self._row}")
         left = memoryview(value.tobytes())
         place = self._start + row * prod(self._row)
-        while left:
-            written = os.pwrite(self._descriptor, left, place)
-            left, place = left[written:], place + written
+        try:
+            while left:
+                written = os.pwrite(self._descriptor, left, place)
+                left, place = left[written:], place + written
+        except OSError as error:
+            if is_full(error):
+                raise no_space(self._path, prod(self._shape)) from error
+            raise
 
 
 @contextmanager
@@ -47,5 +57,5 @@ def rows_written(path: Path, shape: tuple[int, ...]) -> Iterator[RowFile]:
         npy.write_array_header_1_0(file, header)
         file.flush()
         start = file.tell()
-        yield RowFile(file.fileno(), start, shape)
+        yield RowFile(path, file.fileno(), start, shape)
         file.truncate(start + prod(shape))
