@@ -3,6 +3,7 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from config.inputs import require_inputs
 from config.layout import Run
 from config.settings import ConfigError, resolve, save_resolved, settings
 from config.sources import sources
@@ -18,10 +19,11 @@ if "models" not in config:
 
 try:
     resolved = resolve(config)
+    run_settings = settings(resolved)
+    run = Run(Path("results") / run_settings.run)
+    require_inputs(run_settings, run)
 except ConfigError as error:
     raise WorkflowError(str(error))
-run_settings = settings(resolved)
-run = Run(Path("results") / run_settings.run)
 
 
 # Jobs read the resolved config from here. It is no rule's output: a job that depended on it would be run again

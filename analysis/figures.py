@@ -121,7 +121,7 @@ def _signed(points: float) -> str:
     return "" if math.isnan(points) else "0.0" if rounded == 0 else f"{rounded:+.1f}"
 
 
-def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Chance, path: Path) -> None:
+def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Chance | None, path: Path) -> None:
     """Draw whether the known answers came out: classification accuracy, a panel per family.
 
     Accuracy with its interval under full, zero, mean, noise and shuffle of the registers, scales
@@ -134,7 +134,7 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
     Args:
         ablation: the ablation table's rows of one dataset.
         checks: the known-answer table's rows of that dataset.
-        chance: of that dataset's classification.
+        chance: of that dataset's classification; None where the data set is not classified.
         path: the SVG to write.
     """
     shown = ablation[
@@ -145,7 +145,7 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
     present = list(shown["family"].unique())
     families = [name for name in KNOWN_ANSWER_FAMILIES if name in present] or present
     with house_style():
-        if not families:
+        if not families or chance is None:
             placeholder("No classification outcomes in this run", path)
             return
         shown = shown[shown["family"].isin(families)]

@@ -113,7 +113,7 @@ def known_answer_checks(
     Args:
         rows: the rows of the ablation table.
         record_changes: model × dataset × condition × token × layer, column max_abs_change.
-        chance: dataset → chance level of its classification.
+        chance: dataset → chance level of its classification, where it is classified.
     """
     of_model: dict[tuple[str, str], list[AblationRow]] = {}
     for row in rows:
@@ -122,7 +122,7 @@ def known_answer_checks(
     level = 1 - FALSE_ALARM / max(1, sum(map(_falls_to_chance, rows)))
     checks: list[Check] = []
     for (dataset, model), reported in of_model.items():
-        if reported[0].family == "bottleneck":
+        if reported[0].family == "bottleneck" and dataset in chance:
             checks.extend(_bottleneck(reported, chance[dataset], level))
         if reported[0].family == "sink":
             of_this = (record_changes["model"] == model) & (record_changes["dataset"] == dataset)

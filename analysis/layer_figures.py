@@ -51,7 +51,7 @@ class Lines:
     scale: float = 1.0
 
 
-def layer_figures(measures: pd.DataFrame, curves: pd.DataFrame, chance: Chance, folder: Path) -> None:
+def layer_figures(measures: pd.DataFrame, curves: pd.DataFrame, chance: Chance | None, folder: Path) -> None:
     """Draw the figures of one data set into `folder`."""
     divergence = "JS divergence to full, nats"
     measure_figure(measures, "js", divergence, folder / "attention_divergence.svg", reference=False)

@@ -95,14 +95,15 @@ def analyse(
     Args:
         settings: of the run.
         outcomes: folder of `<task>/<model>.parquet`.
-        packs: folder of `<dataset>/pack.yaml`, for the chance level.
+        packs: folder of `<dataset>/pack.yaml`, for the chance level of classification.
         record_changes: CSV of the largest change of each record.
         measures: folder of `<model>/<dataset>/<shard>.parquet`.
         tables, figures: folders to write to; figures go to `<figures>/<dataset>/`.
     """
     gathered = gather_outcomes(outcomes, settings)
     datasets = [name for name in settings.datasets if any(one.dataset == name for one in gathered)]
-    chance = {name: read_chance(packs / name / "pack.yaml") for name in datasets}
+    classified = [name for name in datasets if "classification" in settings.datasets[name]]
+    chance = {name: read_chance(packs / name / "pack.yaml") for name in classified}
     changes = read_record_changes(record_changes)
 
     groups = on_the_same_units(gathered)
@@ -136,13 +137,13 @@ def analyse(
         known_answer_figure(
             of_dataset,
             checks[checks["dataset"] == dataset],
-            chance[dataset],
+            chance.get(dataset),
             figures / dataset / "known_answers.svg",
         )
         layer_figures(
             measured[measured["dataset"] == dataset],
             curves[curves["dataset"] == dataset],
-            chance[dataset],
+            chance.get(dataset),
             figures / dataset,
         )
 

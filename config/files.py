@@ -1,25 +1,61 @@
 """Files that are either whole or absent."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from config.errors import InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFull(InputError):
+    """A file that the disk has no room for."""
+
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, needed: int | None = None) -> Iterator[Path]:
     """Yield a temporary name beside ``path`` and rename it to ``path`` when the block ends well.
 
     A block that raises leaves neither file behind, so a job that dies never leaves a half-written result under
     its final name. The temporary name is fixed, so that what a killed job left behind is overwritten by the next one;
     the suffix of ``path`` is kept, because writers choose the format by it.
+
+    Args:
+        path: the file to write.
+        needed: its size in bytes, where it is known beforehand.
+
+    Raises:
+        DiskFull: where the block fails for want of space, naming the file and the space it needs.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
+    except Exception as error:
+        if not is_full(error):
+            raise
+        written = temporary.stat().st_size if temporary.is_file() else 0
+        raise no_space(path, needed, written) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_full(error: Exception) -> bool:
+    """Tell whether a write failed for want of space; safetensors says so in words alone."""
+    code = getattr(error, "errno", None)
+    return code in FULL if code is not None else "No space left on device" in str(error)
+
+
+def no_space(path: Path, needed: int | None, written: int = 0) -> DiskFull:
+    """Return the error for a file that the disk has no room for: its size in bytes, or what was written of it."""
+    space = f"{needed / 1e6:,.2f} MB" if needed else f"more than the {written / 1e6:,.2f} MB written so far"
+    return DiskFull(
+        f"{path}: no space is left on the disk (or in the quota); this file needs {space}. Nothing of it was kept. "
+        "Free some space, or move results/ to a larger disk, and run again"
+    )
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -19,6 +19,25 @@ from config.files import written_whole
 SCHEMA = Path(__file__).with_name("schema.yaml")
 RANDOM_PATCHES = "random_patches"
 KEY_POINTS = "spair"  # the source whose pairs are matched at key points
+# Which sources a key of a data set is for, where it is not for all of them.
+ONLY_FOR = {
+    "path": ("class_folders", "voc", "images", "spair"),
+    "test_share": ("class_folders",),
+    "classes": ("voc",),
+    "calibration": ("scenes", "class_folders", "voc", "images"),
+    "train": ("scenes",),
+    "test": ("scenes",),
+    "pairs": ("scenes", "class_folders", "voc", "images"),
+    "segmentation_train": ("scenes", "voc"),
+}
+TASKS_OF = {
+    "scenes": ("classification", "retrieval", "correspondence", "segmentation"),
+    "class_folders": ("classification", "retrieval", "correspondence"),
+    "voc": ("retrieval", "correspondence", "segmentation"),
+    "images": ("retrieval", "correspondence"),
+    "spair": ("correspondence",),
+}
+WITH_MASKS = ("scenes", "voc")
 KNOWN_ANSWER = {"family": ("plain", "open", "bottleneck", "sink"), "scale": ("S", "B")}
 
 
@@ -28,7 +47,10 @@ class ConfigError(InputError):
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the run; ``weights`` is "hub", "random" or a path (None: committed, known-answer only)."""
+    """A model of the run; ``weights`` is "hub", "random" or a path (None: committed, known-answer only).
+
+    ``sha256`` is what the checkpoint's hash must be, in lower case.
+    """
 
     name: str
     source: str
@@ -37,23 +59,26 @@ class Model:
     architecture: str | None = None
     image_size: int | None = None
     weights: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set of the run."""
+    """A data set of the run; what its source has no use for is 0 or None."""
 
     name: str
     source: str
     image_size: int
     tasks: tuple[str, ...]
-    calibration: int
-    train: int
-    test: int
-    pairs: int
-    segmentation_train: int
-    shards: int
+    calibration: int = 0
+    train: int = 0
+    test: int = 0
+    pairs: int = 0
+    segmentation_train: int = 0
+    shards: int = 1
     path: Path | None = None
+    test_share: float | None = None
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +212,8 @@ def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
         first = next(iter(config["datasets"]))
         config.setdefault("calibrate_on", first)
         config["measures"].setdefault("datasets", [first])
-        complaints = list(_inconsistencies(config))
+        complaints = [*_misplaced(raw), *_inconsistencies(config)]
+        config["datasets"] = {name: _of_its_source(dataset) for name, dataset in config["datasets"].items()}
         if not complaints:
             return config
     raise ConfigError("The config cannot be used:\n  " + "\n  ".join(complaints))
@@ -201,7 +227,10 @@ def settings(config: Mapping[str, Any]) -> Settings:
         run=config["run"],
         title=config["title"],
         seed=config["seed"],
-        models={name: Model(name, **model) for name, model in config["models"].items()},
+        models={
+            name: Model(name, **{**model, **({"sha256": model["sha256"].lower()} if "sha256" in model else {})})
+            for name, model in config["models"].items()
+        },
         datasets={
             name: Dataset(
                 **{
@@ -209,6 +238,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
                     "name": name,
                     "tasks": tuple(dataset["tasks"]),
                     "path": Path(dataset["path"]) if "path" in dataset else None,
+                    "classes": tuple(dataset["classes"]) if "classes" in dataset else None,
                 }
             )
             for name, dataset in config["datasets"].items()
@@ -311,6 +341,22 @@ def _did_you_mean(value: object, allowed: list[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def _misplaced(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of data sets that their source has no use for."""
+    for name, dataset in raw["datasets"].items():
+        for key in set(dataset) & set(ONLY_FOR):
+            if dataset["source"] not in ONLY_FOR[key]:
+                yield (
+                    f"datasets.{name}.{key}: {dataset[key]!r} cannot be set for source {dataset['source']}; remove it "
+                    f"(it is for {', '.join(ONLY_FOR[key])})"
+                )
+
+
+def _of_its_source(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a data set without the defaults of keys that its source has no use for."""
+    return {key: value for key, value in dataset.items() if dataset["source"] in ONLY_FOR.get(key, TASKS_OF)}
+
+
 def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong between keys."""
     for name, model in config["models"].items():
@@ -327,20 +373,23 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             for key in {"architecture", "image_size"} & set(model):
                 yield f"{place}.{key}: {model[key]!r} cannot be set for source known_answer; remove it"
         else:
+            if model.get("weights") == "random" and "sha256" in model:
+                yield f"{place}.sha256: {model['sha256']!r} cannot be set for random weights; remove it"
             for key in ("architecture", "image_size", "weights"):
                 if key not in model:
                     yield f"{place}: missing {key}; needed for source timm"
     for name, dataset in config["datasets"].items():
-        place = f"datasets.{name}"
-        if dataset["source"] == "class_folders":
-            if "path" not in dataset:
-                yield f"{place}: missing path; needed for source class_folders: the folder with train/ and test/"
-            if "segmentation" in dataset["tasks"]:
+        place, source = f"datasets.{name}", dataset["source"]
+        if source in ONLY_FOR["path"] and "path" not in dataset:
+            yield f"{place}: missing path; needed for source {source}: the folder of the data set"
+        for task in dataset["tasks"]:
+            if task not in TASKS_OF[source]:
+                needs = {"segmentation": "masks", "classification": "one class an image", "retrieval": "twins"}[task]
                 yield (
-                    f"{place}.tasks: 'segmentation' needs masks, which class folders lack; "
-                    "allowed: classification, retrieval, correspondence"
+                    f"{place}.tasks: {task!r} needs {needs}, which source {source} lacks; "
+                    f"allowed: {', '.join(TASKS_OF[source])}"
                 )
-        elif dataset["pairs"] > dataset["test"]:
+        if source == "scenes" and dataset["pairs"] > dataset["test"]:
             yield (
                 f"{place}.pairs: {dataset['pairs']} is more than the {dataset['test']} test images; "
                 f"allowed: at most {dataset['test']}"
@@ -349,6 +398,13 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"calibrate_on: {config['calibrate_on']!r} is not a data set of this config; "
             f"allowed: {', '.join(config['datasets'])}"
+        )
+    elif config["datasets"][config["calibrate_on"]]["source"] == "spair":
+        yield f"calibrate_on: {config['calibrate_on']!r} is of source spair, which has no calibration images"
+    elif (images := config["datasets"][config["calibrate_on"]]["calibration"]) < 2:
+        yield (
+            f"datasets.{config['calibrate_on']}.calibration: {images}, but calibrate_on names this data set; "
+            "allowed: at least 2"
         )
     if unknown := [name for name in config["measures"]["datasets"] if name not in config["datasets"]]:
         yield (
@@ -364,7 +420,7 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             f"allowed: {', '.join(names)}"
         )
     for name, condition in config["conditions"].items():
-        yield from _misplaced(name, condition)
+        yield from _wrong_for_its_tokens(name, condition)
         if (name == "full") != (not condition):
             yield (
                 f"conditions.{name}: {dict(condition)!r}; only full, and it alone, replaces nothing: "
@@ -372,7 +428,7 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _misplaced(name: str, condition: Mapping[str, Any]) -> Iterator[str]:
+def _wrong_for_its_tokens(name: str, condition: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a condition on random patches, or on other tokens, cannot have."""
     tokens = condition.get("tokens", [])
     if RANDOM_PATCHES not in tokens:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from config.layout import KNOWN_ANSWER_WEIGHTS, ROOT, Run
-from config.settings import Settings
+from config.settings import WITH_MASKS, Settings
 
 PROBED = ("classification", "segmentation")
 NVIDIA = Path("/dev/nvidiactl")  # there where the driver is loaded; asking torch would import it in every dry run
@@ -64,7 +64,7 @@ class Jobs:
     def pack(self, dataset: str) -> list[Path]:
         """Return the files of a pack."""
         pack = self.run.pack(dataset)
-        masks = [pack.masks] if self.settings.datasets[dataset].source == "scenes" else []
+        masks = [pack.masks] if self.settings.datasets[dataset].source in WITH_MASKS else []
         return [pack.images, pack.index, pack.pairs, pack.facts, *masks]
 
     def packs(self, task: str | None = None) -> list[Path]:

@@ -1,5 +1,6 @@
-"""Matching image pairs patch by patch: does a patch find its own place in the warped twin?"""
+"""Matching image pairs patch by patch: does a patch find its own place in the warped twin, and a key point its twin?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,3 +53,52 @@ def match(source: Tensor, twin: Tensor, warps: NDArray[np.floating], grid: tuple
         return counts
 
     return PairCounts(count(forth == truth), count(inside), count(returned))
+
+
+@torch.inference_mode()
+def match_keypoints(
+    source: Tensor,
+    twin: Tensor,
+    source_points: Sequence[NDArray[np.floating]],
+    twin_points: Sequence[NDArray[np.floating]],
+    radii: NDArray[np.floating],
+    grid: tuple[int, int],
+) -> PairCounts:
+    """Find annotated points again: PCK, the percentage of correct key points (Min et al. 2019, SPair-71k).
+
+    The patch that holds a source point is matched to its nearest neighbour in the twin by cosine similarity; the
+    point is found where the centre of that patch lies within the radius of the annotated point, border included.
+
+    Args:
+        source: pairs × patches × dimension.
+        twin: pairs × patches × dimension.
+        source_points: for each pair, points × (x, y) in fractions of the sides; one outside is taken at the border.
+        twin_points: for each pair, where these points are in the twin.
+        radii: pairs × (x, y): half axes of the ellipse within which a point counts as found, in fractions.
+        grid: patches down and across.
+
+    Returns:
+        Counts per pair of key points: found, asked for, and mutual nearest neighbours. Ties go to the first patch in
+        raster order.
+    """
+    down, across = grid
+    n = [len(points) for points in source_points]
+    asked = np.arange(max(n)) < np.array(n)[:, None]  # pairs × most points: which are points, and which fill the row
+    here, there = (np.zeros((*asked.shape, 2)) for _ in range(2))
+    here[asked], there[asked] = np.concatenate(source_points), np.concatenate(twin_points)
+    column, row = (np.clip(np.floor(here[..., k] * side), 0, side - 1) for k, side in enumerate((across, down)))
+    patch = torch.from_numpy((row * across + column).astype(np.int64)).to(source.device)
+
+    forth = _nearest(source, patch, twin)
+    returned = (_nearest(twin, forth, source) == patch).cpu().numpy()
+    found = forth.cpu().numpy()
+    centre = np.stack([(found % across + 0.5) / across, (found // across + 0.5) / down], axis=-1)
+    # Points are stored in float32: one on the border must not fall out of it by rounding.
+    hit = (np.square((centre - there) / radii[:, None]).sum(axis=-1) <= 1 + 1e-6) & asked
+    return PairCounts(hit.sum(axis=1), asked.sum(axis=1), (returned & asked).sum(axis=1))
+
+
+def _nearest(patches: Tensor, chosen: Tensor, others: Tensor) -> Tensor:
+    """Return the nearest of ``others`` to each chosen patch, pairs × chosen."""
+    wanted = torch.gather(patches, 1, chosen[..., None].expand(-1, -1, patches.shape[-1]))
+    return (F.normalize(wanted, dim=-1) @ F.normalize(others, dim=-1).transpose(1, 2)).argmax(dim=2)

@@ -1,21 +1,26 @@
 """Models as the extraction uses them: a network, its token layout, and how pixels enter it."""
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import cast
 
 import numpy as np
 import timm
 import torch
 import torch.nn.functional as F
+from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from config.errors import InputError
+from config.inputs import missing_weights
 from config.keys import digest
 from config.layout import KNOWN_ANSWER_WEIGHTS
 from config.settings import Extraction, Model
@@ -23,9 +28,15 @@ from extract.devices import resolve_device
 from extract.known_answer import networks
 from extract.tokens import TokenLayout, read_layout
 
+CHECKPOINT = "model.safetensors"  # what timm's repositories on the hub call it
+
 
 class WeightsError(InputError):
     """Weights that cannot be had or do not fit, with what to do about it."""
+
+
+class LayerError(InputError):
+    """A layer that a network does not have, with the keys that may have asked for it."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +81,15 @@ class Network:
         """Return layer indices counted from 0, in order, negative ones counted from the last; every one for None.
 
         Raises:
-            ValueError: for a layer that the network does not have.
+            LayerError: for a layer that the network does not have.
         """
         if wanted is None:
             return tuple(range(self.depth))
         if absent := [layer for layer in wanted if not -self.depth <= layer < self.depth]:
-            raise ValueError(f"{absent} are not layers of {self.name}; allowed: {-self.depth} … {self.depth - 1}")
+            raise LayerError(
+                "extraction.layers, extraction.curves.layers or measures.layers: "
+                f"{absent} are not layers of {self.name}; allowed: {-self.depth} … {self.depth - 1}"
+            )
         return tuple(sorted({layer % self.depth for layer in wanted}))
 
     def input(self, images: NDArray[np.uint8]) -> Tensor:
@@ -100,11 +114,25 @@ class Network:
 def load_network(model: Model, seed: int, options: Extraction | None = None) -> Network:
     """Build a model and load its weights.
 
-    Deviations from the official implementations, all of timm 1.0.31: DINOv2's position embeddings are resampled
-    to other grids with antialiasing (official: without, with an offset of 0.1), and DINOv2 with registers folds
-    the CLS position embedding into the CLS token when official weights are converted. Attention is eager in every
-    model, because the fused kernels differ by rounding and hide the weights. DINOv3 pools by average by default;
-    pooling is never used here, CLS is read as a token.
+    Deviations from the official implementations (facebookresearch/dinov2 and dinov3), as of timm 1.0.31:
+
+    - *Position embeddings* of DINOv2 are resampled to other grids bicubically with antialiasing, to the exact size.
+      Official DINOv2 without registers does so without antialiasing, by a scale with an offset of 0.1; official
+      DINOv2 with registers does as timm does.
+    - *Registers* are stored as ``reg_token`` (official: ``register_tokens`` in DINOv2, ``storage_tokens`` in DINOv3),
+      behind CLS and before the patches as in both. They carry no position embedding; so in DINOv2 with registers the
+      CLS position embedding is folded into the CLS token when official weights are converted. The sums are the same.
+    - *RoPE* of DINOv3: its periods are computed in float32. Official checkpoints hold them rounded to bfloat16, and
+      they are not read. Shifts and rescalings of coordinates belong to training and are absent in both.
+    - *QKV bias* of DINOv3 S and B: left out of the architecture ``vit_*_patch16_dinov3``, because it is all zero in the
+      released weights (the key's share is masked to zero in any case). A checkpoint whose bias is not zero is refused
+      here, with the name of the architecture that has one (``…_qkvb``).
+    - *Mask tokens*, and the heads and projectors of training, are not read: nothing is masked in a feature extractor.
+    - *Pooling*: timm pools DINOv3 by average and DINOv2 by CLS. Neither is used here: tokens are read where they are.
+    - *Attention* is eager in every model: fused kernels differ from it by rounding, and hide the weights.
+
+    The same in both: LayerNorm's ε (1e-6 in DINOv2, 1e-5 in DINOv3), one final norm for all tokens, LayerScale, and an
+    MLP with GELU (SwiGLU comes with larger sizes).
 
     Args:
         model: what to build.
@@ -112,7 +140,8 @@ def load_network(model: Model, seed: int, options: Extraction | None = None) -> 
         options: device and precision; the CPU and float32 where left out.
 
     Raises:
-        WeightsError: where the weights cannot be found or do not fill every parameter.
+        WeightsError: where the architecture is no Vision Transformer with CLS, or the weights cannot be found, are not
+            those that the config's hash names, or do not fill every parameter.
     """
     if model.source == "known_answer":
         module, mean, std, image_size = _known_answer(model)
@@ -128,7 +157,7 @@ def load_network(model: Model, seed: int, options: Extraction | None = None) -> 
     return Network(
         name=model.name,
         module=module,
-        layout=read_layout(module, image_size),
+        layout=_layout(model, module, image_size),
         image_size=image_size,
         mean=mean,
         std=std,
@@ -166,25 +195,81 @@ def _timm(model: Model, seed: int) -> tuple[nn.Module, Triple, Triple, int]:
     with torch.random.fork_rng():
         # Random weights are keyed by the model, so that no other model's presence can change them.
         torch.manual_seed(digest(seed, "weights", model.name) % 2**63)
-        try:
-            module = timm.create_model(
-                model.architecture,
-                pretrained=model.weights == "hub",
-                num_classes=0,
-                img_size=model.image_size,
-            )
-        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-            raise WeightsError(_where_to_get(model)) from error
+        module = _built(model)
     if model.weights == "random":
         _open_layer_scales(module)
-    elif model.weights != "hub":
+    elif model.weights == "hub":
+        module = _downloaded(model)
+    else:
         path = Path(model.weights)
-        state = _read(path, model)
-        if (convert := _checkpoint_filter(module)) is not None:
-            state = convert(state, module)
+        state = _converted(_read(path, model), module, path, model)
         _fill(module, state, path, model)
     data = cast(dict[str, Triple], module.pretrained_cfg)
     return module, data["mean"], data["std"], cast(int, model.image_size)
+
+
+def _built(model: Model, pretrained: bool = False) -> nn.Module:
+    """Build a timm architecture, refusing one that is no Vision Transformer as this project needs it."""
+    assert model.architecture is not None
+    try:
+        module = timm.create_model(model.architecture, pretrained=pretrained, num_classes=0, img_size=model.image_size)
+    except (TypeError, AssertionError) as error:  # no img_size, as in a convolutional network, or none of this size
+        raise _not_a_vit(model, str(error)) from error
+    wanted = {"blocks": nn.Module, "patch_embed": nn.Module, "cls_token": Tensor, "norm": nn.Module}
+    if lacking := [name for name, kind in wanted.items() if not isinstance(getattr(module, name, None), kind)]:
+        raise _not_a_vit(model, f"it has no {', '.join(lacking)}")
+    if not all(hasattr(getattr(block, "attn", None), "fused_attn") for block in cast(nn.ModuleList, module.blocks)):
+        raise _not_a_vit(model, "its blocks have no attention that can be made eager")
+    size, side = cast(int, model.image_size), max(cast(tuple[int, int], module.patch_embed.patch_size))  # type: ignore[union-attr]
+    if size % side:
+        raise WeightsError(
+            f"models.{model.name}.image_size: {size} is no multiple of the patches of {model.architecture}, which are "
+            f"{side} pixels wide; near it: {max(1, round(size / side)) * side}"
+        )
+    return module
+
+
+def _not_a_vit(model: Model, reason: str) -> WeightsError:
+    return WeightsError(
+        f"models.{model.name}.architecture: {model.architecture!r} is no Vision Transformer with a CLS token "
+        f"and blocks of one width ({reason}). Choose one that is, such as vit_small_patch16_224, "
+        "deit3_small_patch16_224 or vit_small_patch14_reg4_dinov2"
+    )
+
+
+def _layout(model: Model, module: nn.Module, image_size: int) -> TokenLayout:
+    try:
+        return read_layout(module, image_size)
+    except ValueError as error:  # such as a distillation token, which is neither CLS nor a register
+        raise _not_a_vit(model, str(error)) from error
+
+
+def _downloaded(model: Model) -> nn.Module:
+    """Build a timm architecture with the weights of the hub, or those of an earlier download."""
+    try:
+        if model.sha256 is not None:
+            hub = _hub_file(model)
+            _check_hash(Path(hf_hub_download(hub.repository, hub.name, revision=hub.revision)), model)
+        return _built(model, pretrained=True)
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise WeightsError(_where_to_get(model)) from error
+
+
+@dataclass(frozen=True)
+class _HubFile:
+    """Where timm reads the weights of an architecture from on the Hugging Face hub."""
+
+    repository: str
+    revision: str | None
+    name: str
+    licence: str | None
+
+
+def _hub_file(model: Model) -> _HubFile:
+    stated = timm.get_pretrained_cfg(cast(str, model.architecture))
+    assert stated is not None and stated.hf_hub_id is not None
+    repository, _, revision = str(stated.hf_hub_id).partition("@")
+    return _HubFile(repository, revision or None, stated.hf_hub_filename or CHECKPOINT, stated.license)
 
 
 def _open_layer_scales(module: nn.Module) -> None:
@@ -201,32 +286,80 @@ def _open_layer_scales(module: nn.Module) -> None:
 StateFilter = Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]]
 
 
-def _checkpoint_filter(module: nn.Module) -> StateFilter | None:
-    """Return timm's conversion of official checkpoints for this kind of network."""
-    return getattr(import_module(type(module).__module__), "checkpoint_filter_fn", None)
+def _converted(state: dict[str, Tensor], module: nn.Module, path: Path, model: Model) -> dict[str, Tensor]:
+    """Return an official checkpoint under timm's names, by timm's own conversion; one of timm stays as it is."""
+    if "storage_tokens" in state and "blocks.0.attn.qkv.weight" in module.state_dict():
+        state = _without_zero_bias(state, module, path, model)
+    convert: StateFilter | None = getattr(import_module(type(module).__module__), "checkpoint_filter_fn", None)
+    return state if convert is None else convert(state, module)
+
+
+def _without_zero_bias(state: dict[str, Tensor], module: nn.Module, path: Path, model: Model) -> dict[str, Tensor]:
+    """Drop the QKV bias of an official DINOv3 checkpoint where the architecture has none, after checking that it is 0.
+
+    timm drops it unseen. The key's third is left aside: the official model masks it.
+    """
+    if hasattr(module.blocks[0].attn, "q_bias") and module.blocks[0].attn.q_bias is not None:  # type: ignore[index,union-attr]
+        return state
+    biases = {name for name in state if name.endswith("attn.qkv.bias")}
+    for name in biases:
+        query, _, value = state[name].chunk(3)
+        if query.any() or value.any():
+            raise WeightsError(
+                f"models.{model.name}.architecture: {path} has a QKV bias that is not zero ({name}), which "
+                f"{model.architecture} has no place for. Try {model.architecture}_qkvb"
+            )
+    return {name: value for name, value in state.items() if name not in biases}
 
 
 def _where_to_get(model: Model) -> str:
-    known = timm.get_pretrained_cfg(cast(str, model.architecture))
-    repository = (known and known.hf_hub_id) or "the model's page"
+    hub, folder = _hub_file(model), f"weights/{model.architecture}"
     return (
         f"models.{model.name}.weights: the weights of {model.architecture} could not be downloaded from "
-        f"{repository} on the Hugging Face hub. Without a network: download model.safetensors of "
-        f"{repository} where there is one, put it into weights/, and set "
-        f"models.{model.name}.weights to its path, for example weights/{model.architecture}.safetensors"
+        f"{hub.repository} on the Hugging Face hub. Is there a network, and may this account read the repository? "
+        "Some ask for their licence to be accepted on their page first "
+        f"(licence of this one: {hub.licence or 'not stated'}), and for `hf auth login`. "
+        "Without a network: on a machine that has one, run "
+        f"`hf download {hub.repository} {hub.name} --local-dir {folder}`, copy the folder here, and set "
+        f"models.{model.name}.weights to {folder}/{hub.name}"
     )
 
 
-def _read(path: Path, model: Model) -> dict[str, Tensor]:
-    if not path.is_file():
+def _check_hash(path: Path, model: Model) -> None:
+    """Compare a checkpoint with the hash that the config gives, before anything of it is read."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != model.sha256:
         raise WeightsError(
-            f"models.{model.name}.weights: there is no file {path}. Set the key to a .safetensors or .pth "
-            "file" + (", or to hub to download it" if model.source == "timm" else "")
+            f"models.{model.name}.sha256: {path} has the hash {found}, expected {model.sha256}. The file is damaged or "
+            "another one: fetch it again, or, where it is the one you mean, correct the key"
         )
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return cast(dict[str, Tensor], state.get("model", state.get("state_dict", state)))
+
+
+def _read(path: Path, model: Model) -> dict[str, Tensor]:
+    """Read a checkpoint: safetensors, or what torch.save made of tensors alone."""
+    if (complaint := missing_weights(replace(model, weights=str(path)))) is not None:
+        raise WeightsError(complaint)
+    if model.sha256 is not None:
+        _check_hash(path, model)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    # torch says in many ways that a file is none of its own.
+    except (SafetensorError, UnpicklingError, EOFError, OSError, RuntimeError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"models.{model.name}.weights: {path} is damaged, cut short or no checkpoint "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}); fetch it "
+            "again. A torch file may hold tensors and nothing else"
+        ) from error
+    for key in ("model", "state_dict"):
+        state = state.get(key, state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(
+            f"models.{model.name}.weights: {path} is no checkpoint: it holds other things than named tensors"
+        )
+    return cast(dict[str, Tensor], state)
 
 
 def _fill(module: nn.Module, state: dict[str, Tensor], path: Path, model: Model) -> None:

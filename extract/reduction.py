@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from config.settings import Condition, Settings
-from extract.matching import PairCounts, match
+from extract.matching import PairCounts, match, match_keypoints
 from extract.models import Network
 from extract.observation import See
 from extract.records import Planned
@@ -133,9 +133,16 @@ class Reduction:
                     patches[torch.from_numpy(np.array(place[some[half]])).to(patches.device)]
                     for half in ("source", "twin")
                 )
-                warps = np.array(some["warp"].to_list(), dtype=np.float32).reshape(-1, 2, 3)
-                counted.append(match(source, twin, warps, self._network.layout.grid))
+                counted.append(_match(source, twin, some, self._network.layout.grid))
             found[layer] = PairCounts(
                 *(np.concatenate([getattr(each, name) for each in counted]) for name in ("hits", "points", "cycles"))
             )
         return found
+
+
+def _match(source: Tensor, twin: Tensor, pairs: pd.DataFrame, grid: tuple[int, int]) -> PairCounts:
+    """Match pairs by their warps, or, where they have none, by their annotated points."""
+    if pairs["warp"].notna().all():
+        return match(source, twin, np.array(pairs["warp"].to_list(), dtype=np.float32).reshape(-1, 2, 3), grid)
+    here, there = ([np.reshape(each, (-1, 2)) for each in pairs[key]] for key in ("source_points", "twin_points"))
+    return match_keypoints(source, twin, here, there, pairs[["radius_x", "radius_y"]].to_numpy(), grid)

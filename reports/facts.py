@@ -13,7 +13,13 @@ from reports.numbers import MISSING, count, percent
 from reports.table import Body, Column, Markup, Row, Table, escaped
 
 SIGNED_PACKAGES = ("torch", "timm", "numpy", "scipy", "pandas", "snakemake", "pypandoc-binary")
-_SOURCES = {"scenes": "scenes drawn by this project", "class_folders": "images in class folders"}
+_SOURCES = {
+    "scenes": "scenes drawn by this project",
+    "class_folders": "images in class folders",
+    "voc": "images with class masks, Pascal VOC layout",
+    "images": "unlabelled images",
+    "spair": "annotated image pairs of SPair-71k",
+}
 _REPLACEMENTS = {
     "zero": "zeros",
     "mean": "the calibration mean of that layer and token",
@@ -55,11 +61,13 @@ def dataset_notes(inputs: Inputs) -> str:
     """Class names and chance level of every data set, and where calibration is from, as HTML."""
     lines = []
     for name, pack in inputs.packs.items():
-        low, high = (percent(str(pack["chance"][end])) for end in ("low", "high"))
-        chance = f"{low} %" if low == high else f"{low} to {high} %"
+        chance = "chance is undefined, since nothing is classified"
+        if pack["chance"] is not None:
+            low, high = (percent(str(pack["chance"][end])) for end in ("low", "high"))
+            chance = f"chance is {low} %" if low == high else f"chance is {low} to {high} %"
         names = ", ".join(str(label) for label in pack.get("class_names", ()))
         listed = f" Classes: {escaped(names)}." if names else ""
-        lines.append(f"<p><b>{escaped(name)}</b>: chance is {chance}.{listed}</p>")
+        lines.append(f"<p><b>{escaped(name)}</b>: {chance}.{listed}</p>")
     if "calibrate_on" in inputs.settings:
         lines.append(
             "<p>Replacement means and variances come from the calibration split of "

@@ -6,18 +6,20 @@ that the groups of 64 within which registers are shuffled mix the classes.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from config.errors import InputError
 from config.layout import Pack
 
 GROUP = 64  # images within which a condition may exchange rows
-NO_LABEL = -1
-VOID = 255  # of a mask's pixel that belongs to no class
+NO_LABEL = -1  # of an image that has no class
+VOID = 255  # of a mask's pixel that belongs to no class: never trained on, and in no intersection and no union
 
 
 class DatasetError(InputError):
@@ -30,15 +32,20 @@ class OpenPack:
 
     Attributes:
         images: uint8 N×H×W×3.
-        masks: uint8 N×H×W class masks, or None.
+        masks: uint8 N×H×W class masks, or None; may hold VOID.
         index: one row an image: unit, split, label, class_name, group.
-        pairs: one row a pair: unit, source and twin (rows of the pack), warp (six numbers, row by row).
+        pairs: one row a pair: unit, source and twin (rows of the pack), cluster (pairs that are not independent of
+            each other share one), and either warp (six numbers, row by row) or, with warp None, source_points and
+            twin_points (x, y, x, y, … in fractions of the sides), radius_x and radius_y (how far from its point a
+            prediction may lie, in fractions of the sides).
+        mask_names: names of the masks' values, the background first.
     """
 
     images: NDArray[np.uint8]
     masks: NDArray[np.uint8] | None
     index: pd.DataFrame
     pairs: pd.DataFrame
+    mask_names: tuple[str, ...] = ()
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Return the rows of a split, in order."""
@@ -53,6 +60,7 @@ def open_pack(pack: Pack) -> OpenPack:
         masks,
         pd.read_parquet(pack.index),
         pd.read_parquet(pack.pairs),
+        tuple(yaml.safe_load(pack.facts.read_text(encoding="utf-8"))["mask_names"]),
     )
 
 
@@ -102,23 +110,25 @@ def whole_groups(rows: NDArray[np.int64], groups: pd.Series) -> NDArray[np.int64
 def shard_blocks(pack: OpenPack, shard: int, shards: int) -> list[NDArray[np.int64]]:
     """Return the rows of one of ``shards`` parts, in blocks that hold whole groups and whole pairs.
 
-    A block is a group followed by the twins of its images, so that a pass over it needs to hold the patches of one
-    block only, however many pairs there are. Calibration images belong to no part.
+    A block is a group followed by the twins of its images, or whatever other groups pairs tie together: the twins of
+    a group, the groups of a category. A pass over it needs to hold the patches of one block only, however many pairs
+    there are. Calibration images belong to no part.
     """
-    index = pack.index[pack.index["split"] != "calibration"]
-    # A group of twins goes with the groups of all its sources: two, where a single twin left over joined the group
-    # before it but its source begins a group of its own.
-    groups = pack.index["group"].to_numpy()
-    home: dict[str, str] = {}
-    for source, twin in zip(groups[pack.pairs["source"]], groups[pack.pairs["twin"]], strict=True):
-        home.setdefault(source, home.setdefault(twin, home.get(source, source)))
-    key = index["group"].map(lambda group: home.get(group, group))
-    twins = index["split"] == "twin"
-    blocks = []
-    for name in np.array_split(key.unique(), shards)[shard]:
-        mine = key == name
-        blocks.append(np.r_[index.index[mine & ~twins], index.index[mine & twins]].astype(np.int64))
-    return blocks
+    evaluated = (pack.index["split"] != "calibration").to_numpy()
+    twins = (pack.index["split"] == "twin").to_numpy()
+    tied = _tied_groups(pack)
+    mine = np.array_split(pd.unique(tied[evaluated]), shards)[shard]
+    blocks = [np.flatnonzero(evaluated & (tied == name)) for name in mine]
+    return [np.r_[block[~twins[block]], block[twins[block]]] for block in blocks]
+
+
+def _tied_groups(pack: OpenPack) -> NDArray[np.int64]:
+    """Return, for every row of the pack, which set of groups it is in, groups tied by a pair being in one set."""
+    group, names = pd.factorize(pack.index["group"])
+    ties = (group[pack.pairs["source"]], group[pack.pairs["twin"]])
+    graph = coo_array((np.ones(len(pack.pairs)), ties), shape=(len(names), len(names)))
+    sets: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return sets[group]
 
 
 def shard_name(shard: int, shards: int) -> str:
@@ -127,39 +137,43 @@ def shard_name(shard: int, shards: int) -> str:
 
 
 def facts_of(
-    dataset: str, source: str, index: pd.DataFrame, pairs: pd.DataFrame, image_size: int, names: list[str]
+    dataset: str,
+    source: str,
+    index: pd.DataFrame,
+    pairs: pd.DataFrame,
+    image_size: int,
+    class_names: tuple[str, ...],
+    mask_names: tuple[str, ...],
+    void: bool,
 ) -> dict[str, object]:
     """Return what the report says of a data set: counts by split, classes, and the accuracy of knowing nothing."""
     real = index[index["split"] != "twin"]
-    test, train = (real.loc[real["split"] == split, "label"] for split in ("test", "train"))
-    share = float((test == train.mode().iloc[0]).mean())
-    uniform = 1 / len(names)
     return {
         "dataset": dataset,
         "source": source,
         "images": len(real),
-        "classes": len(names),
-        "class_names": names,
+        "classes": len(class_names),
+        "class_names": list(class_names),
+        "mask_names": list(mask_names),
+        # The value of mask pixels that belong to no class, where there may be any.
+        "void": VOID if void else None,
         "image_size": image_size,
         "splits": {
-            str(split): {"images": len(rows), "classes": int(rows["label"].nunique())}
+            str(split): {"images": len(rows), "classes": int(rows["label"][rows["label"] != NO_LABEL].nunique())}
             for split, rows in real.groupby("split", sort=False)
         },
         "pairs": len(pairs),
-        # Guessing evenly, or always the class most frequent in training.
-        "chance": {"low": min(uniform, share), "high": max(uniform, share)},
+        "chance": _chance(real, len(class_names)),
     }
 
 
-def check_class_folders(path: Path | None, key: str) -> Path:
-    """Return ``path`` if it holds train/ and test/.
+def _chance(real: pd.DataFrame, classes: int) -> dict[str, float] | None:
+    """Return the accuracy of guessing evenly and of always guessing the class most frequent in training.
 
-    Raises:
-        DatasetError: naming the key to set.
+    None where no class can be learned: images without labels, or none to train on.
     """
-    if path is None or not (path / "train").is_dir() or not (path / "test").is_dir():
-        raise DatasetError(
-            f"{key}: there is no folder {path} with train/ and test/ in it. Set {key} to a folder that holds "
-            "train/<class>/ and test/<class>/ with images"
-        )
-    return path
+    test, train = (real.loc[real["split"] == split, "label"] for split in ("test", "train"))
+    if not classes or train.empty:
+        return None
+    share, uniform = float((test == train.mode().iloc[0]).mean()), 1 / classes
+    return {"low": min(uniform, share), "high": max(uniform, share)}

@@ -71,7 +71,6 @@ class Segmentation:
     Attributes:
         network, calibration, pack: what passes through what.
         dataset: its name and how many training images it gives.
-        names: of the classes, in the order of the masks' values.
         settings: of the run.
     """
 
@@ -79,8 +78,12 @@ class Segmentation:
     calibration: Calibration
     pack: OpenPack
     dataset: Dataset
-    names: tuple[str, ...]
     settings: Settings
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the masks' values, the background first."""
+        return self.pack.mask_names
 
     @property
     def layer(self) -> int:
@@ -185,18 +188,12 @@ def run(settings: Settings, folder: Run, model: str) -> None:
     fits: list[Fit] = []
     for dataset in settings.datasets_with(TASK):
         pack = open_pack(folder.pack(dataset.name))
-        names = ("background", *_class_names(pack))
-        task = Segmentation(network, calibration, pack, dataset, names, settings)
+        task = Segmentation(network, calibration, pack, dataset, settings)
         found, fitted = segment(task, tuple(settings.conditions.values()))
         counts += found
         fits += fitted
     save_outcomes(counts, TASK, settings.models[model], folder.outcomes(TASK, model))
     save_fits(fits, folder.probes(TASK, model))
-
-
-def _class_names(pack: OpenPack) -> list[str]:
-    named = pack.index.drop_duplicates("label").sort_values("label")
-    return named["class_name"].tolist()
 
 
 def main() -> None:

@@ -2,9 +2,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from config.files import write_whole, written_whole
+from config.files import DiskFull, write_whole, written_whole
 from config.keys import digest, keyed_generator
 from config.layout import ROOT
 from config.sources import sources
@@ -20,6 +22,19 @@ def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), written_whole(target) as partial:
         partial.write_text(f"{1 / 0}")
     assert target.read_bytes() == b"whole" and list(target.parent.iterdir()) == [target]
+
+
+def test_a_full_disk_is_named_with_the_space_that_is_needed(tmp_path: Path) -> None:
+    """The temporary file leads to the device that is always full, so the system itself refuses the write."""
+    target = tmp_path / "table.parquet"
+    frame = pd.DataFrame({"a": np.random.default_rng(0).random(50_000)})
+    for needed, said in ((None, "this file needs more than the"), (400_000, "this file needs 0.40 MB")):
+        for write in (lambda path: path.write_bytes(bytes(100_000)), frame.to_parquet):
+            with pytest.raises(DiskFull) as caught, written_whole(target, needed) as partial:
+                partial.symlink_to("/dev/full")
+                write(partial)
+            assert f"{target}: no space is left on the disk" in str(caught.value) and said in str(caught.value)
+            assert list(tmp_path.iterdir()) == []
 
 
 def test_the_temporary_name_keeps_the_format(tmp_path: Path) -> None:

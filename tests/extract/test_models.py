@@ -1,7 +1,9 @@
 """Loading weights: what is accepted, what is refused, and what the refusal says."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
+from config.layout import KNOWN_ANSWER_WEIGHTS
 from config.settings import Model
-from extract.models import Network, WeightsError, load_network
-from tests.extract.conftest import timm_model
+from extract.models import LayerError, Network, WeightsError, load_network
+from tests.extract.conftest import TIMM, timm_model
 
 
 def features(network: Network) -> torch.Tensor:
@@ -97,15 +100,181 @@ def test_damaged_checkpoint(networks: dict[str, Network], tmp_path: Path) -> Non
     refused(Model("m", "known_answer", "open", "S", weights=str(path)), r"models\.m: parameter norm\.weight holds NaN")
 
 
-def test_no_network_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: object, **__: object) -> None:
-        raise LocalEntryNotFoundError("no connection")
+def test_a_file_that_is_no_checkpoint_is_named(networks: dict[str, Network], tmp_path: Path) -> None:
+    whole = tmp_path / "whole.safetensors"
+    save_file({k: v.clone() for k, v in networks["sink"].module.state_dict().items()}, whole)
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    for name in ("text.safetensors", "text.pth"):
+        (tmp_path / name).write_text("404: Not Found")
+    (tmp_path / "empty.pth").touch()
+    torch.save({"epoch": 3, "model": {"depth": 12}}, tmp_path / "other.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    torch.save({"arguments": np.random.default_rng(0)}, tmp_path / "code.pth")  # would run code where it were unpickled
+    torch.save(networks["sink"].module.state_dict(), tmp_path / "half.pth")
+    content = (tmp_path / "half.pth").read_bytes()
+    (tmp_path / "half.pth").write_bytes(content[: len(content) // 2])
+    for name in ("cut.safetensors", "text.safetensors", "text.pth", "empty.pth", "code.pth", "half.pth"):
+        refused(
+            Model("m", "known_answer", "sink", "S", weights=str(tmp_path / name)),
+            rf"models\.m\.weights: .*{name} is damaged, cut short or no checkpoint",
+        )
+    for name in ("other.pth", "list.pth"):
+        refused(
+            Model("m", "known_answer", "sink", "S", weights=str(tmp_path / name)),
+            rf"models\.m\.weights: .*{name} is no checkpoint: it holds other things than named tensors",
+        )
+
+
+def test_the_hash_of_a_checkpoint_is_checked_before_it_is_read(tmp_path: Path) -> None:
+    committed = KNOWN_ANSWER_WEIGHTS / "sink_s.safetensors"
+    found = hashlib.sha256(committed.read_bytes()).hexdigest()
+    model = Model("m", "known_answer", "sink", "S", weights=str(committed), sha256=found)
+    assert load_network(model, seed=0).depth == 6
+    refused(
+        replace(model, sha256="0" * 64),
+        rf"models\.m\.sha256: .*sink_s\.safetensors has the hash {found}, expected 0{{64}}\. .*fetch it again",
+    )
+    # Not even opened as a checkpoint: damage is not what is complained of.
+    (tmp_path / "damaged.pth").write_text("damaged")
+    refused(replace(model, weights=str(tmp_path / "damaged.pth")), r"models\.m\.sha256: .*damaged\.pth has the hash")
+
+
+def test_the_hash_of_a_download_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def download(repository: str, name: str, revision: str | None) -> str:
+        asked.append((repository, name))
+        (tmp_path / name).write_bytes(b"another file")
+        return str(tmp_path / name)
+
+    monkeypatch.setattr("extract.models.hf_hub_download", download)
+    refused(replace(timm_model("dinov3", "hub"), sha256="0" * 64), r"models\.dinov3\.sha256: .*model\.safetensors has")
+    assert asked == [("timm/vit_small_patch16_dinov3.lvd1689m", "model.safetensors")]
+
+
+def test_official_checkpoints_are_converted(networks: dict[str, Network], tmp_path: Path) -> None:
+    """The names and shapes of facebookresearch/dinov2 and dinov3, written out by hand."""
+    path = tmp_path / "official.pth"
+    state = {name: value.clone() for name, value in networks["dinov2_reg"].module.state_dict().items()}
+    cls_position = torch.randn(1, 1, 384, generator=torch.Generator().manual_seed(0))
+    official = state | {
+        "mask_token": torch.zeros(1, 384),
+        "register_tokens": state.pop("reg_token"),
+        "cls_token": state["cls_token"] - cls_position,
+        "pos_embed": torch.cat([cls_position, state["pos_embed"]], dim=1),
+    }
+    torch.save(official, path)
+    loaded = load_network(timm_model("dinov2_reg", weights=str(path)), seed=1)
+    assert (features(loaded) - features(networks["dinov2_reg"])).abs().max() < 1e-4
+
+    renamed = {"reg_token": "storage_tokens", "gamma_1": "ls1.gamma", "gamma_2": "ls2.gamma"}
+    official = {"mask_token": torch.zeros(1, 384), "rope_embed.periods": torch.ones(16, dtype=torch.bfloat16)}
+    for name, value in networks["dinov3"].module.state_dict().items():
+        for ours, theirs in renamed.items():
+            name = name.replace(ours, theirs)
+        official[name] = value.clone()
+    for block in range(12):
+        bias = torch.zeros(3 * 384)
+        bias[384:768] = 7.0  # the key's share is masked, whatever it holds
+        official[f"blocks.{block}.attn.qkv.bias"] = bias
+        official[f"blocks.{block}.attn.qkv.bias_mask"] = torch.ones(3 * 384)
+    torch.save(official, path)
+    loaded = load_network(timm_model("dinov3", weights=str(path)), seed=1)
+    assert torch.equal(features(loaded), features(networks["dinov3"]))
+
+    official["blocks.5.attn.qkv.bias"][-1] = 0.5
+    torch.save(official, path)
+    refused(
+        timm_model("dinov3", weights=str(path)),
+        r"QKV bias that is not zero \(blocks\.5\.attn\.qkv\.bias\).*Try vit_small_patch16_dinov3_qkvb",
+    )
+
+
+def test_dinov2_position_embeddings_are_resampled_from_their_own_grid(
+    networks: dict[str, Network], tmp_path: Path
+) -> None:
+    """A checkpoint of a 518 px grid, 37 × 37, holding one value, holds it on any grid."""
+    state = {name: value.clone() for name, value in networks["dinov2"].module.state_dict().items()}
+    state["pos_embed"] = torch.full((1, 1 + 37 * 37, 384), 0.25)
+    save_file(state, tmp_path / "trained_at_518.safetensors")
+    loaded = load_network(timm_model("dinov2", str(tmp_path / "trained_at_518.safetensors")), seed=1)
+    assert loaded.module.pos_embed.shape == (1, 17, 384)
+    torch.testing.assert_close(loaded.module.pos_embed, torch.full((1, 17, 384), 0.25), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "registers"),
+    [
+        ("vit_tiny_patch16_224", 64, 0),
+        ("deit3_small_patch16_224", 64, 0),
+        ("eva02_tiny_patch14_224", 56, 0),
+        ("vit_base_patch14_reg1_tipsv2", 56, 1),
+        ("vit_base_patch14_reg4_dinov2", 56, 4),
+    ],
+)
+def test_any_vision_transformer_of_timm_with_cls(architecture: str, size: int, registers: int) -> None:
+    network = load_network(replace(timm_model("dinov3"), architecture=architecture, image_size=size), seed=0)
+    assert network.layout.cls == 0
+    assert network.layout.registers == tuple(range(1, 1 + registers))
+    assert network.layout.patches == range(1 + registers, 17 + registers) and network.layout.grid == (4, 4)
+    assert torch.isfinite(features(network)).all()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "reason"),
+    [
+        ("resnet18", 64, "img_size"),
+        ("swin_tiny_patch4_window7_224", 224, "no blocks, cls_token"),
+        ("vit_base_patch16_gap_224", 64, "no cls_token"),
+        ("deit_tiny_distilled_patch16_224", 64, "18 tokens enter the first block"),
+        ("cait_xxs24_224", 64, "no attention that can be made eager"),
+    ],
+)
+def test_an_architecture_that_does_not_fit_is_named(architecture: str, size: int, reason: str) -> None:
+    refused(
+        replace(timm_model("dinov3"), architecture=architecture, image_size=size),
+        rf"models\.dinov3\.architecture: '{architecture}' is no Vision Transformer .*{reason}.*Choose one that is",
+    )
+
+
+def test_an_image_size_that_cuts_patches_is_named() -> None:
+    refused(
+        replace(timm_model("dinov2"), image_size=224 + 7),
+        r"models\.dinov2\.image_size: 231 is no multiple of the patches .* 14 pixels wide; near it: 224",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        ("dinov2_reg", "timm/vit_small_patch14_reg4_dinov2.lvd142m"),
+        ("dinov3", "timm/vit_small_patch16_dinov3.lvd1689m"),
+    ],
+)
+@pytest.mark.parametrize("error", [LocalEntryNotFoundError("no connection"), OSError("gated")])
+def test_no_network_says_what_to_fetch(
+    monkeypatch: pytest.MonkeyPatch, name: str, repository: str, error: Exception
+) -> None:
+    create = timm.create_model
+
+    def offline(architecture: str, pretrained: bool, **options: Any) -> Any:
+        if pretrained:
+            raise error
+        return create(architecture, **options)
 
     monkeypatch.setattr(timm, "create_model", offline)
-    refused(
-        timm_model("dinov3", "hub"),
-        r"models\.dinov3\.weights: .*timm/vit_small_patch16_dinov3\S* .*download model\.safetensors .*weights/",
-    )
+    architecture, _ = TIMM[name]
+    with pytest.raises(WeightsError) as caught:
+        load_network(timm_model(name, "hub"), seed=0)
+    for words in (
+        f"models.{name}.weights: the weights of {architecture} could not be downloaded from {repository}",
+        "licence to be accepted on their page first",
+        "`hf auth login`",
+        f"`hf download {repository} model.safetensors --local-dir weights/{architecture}`",
+        f"set models.{name}.weights to weights/{architecture}/model.safetensors",
+    ):
+        assert words in str(caught.value)
 
 
 def test_hub_without_weights_is_refused() -> None:
@@ -119,7 +288,7 @@ def test_hub_without_weights_is_refused() -> None:
 def test_layers_count_from_either_end(networks: dict[str, Network]) -> None:
     network = networks["dinov3"]
     assert network.layers((-1, 0, 11, 4)) == (0, 4, 11)
-    with pytest.raises(ValueError, match=r"extraction\.layers: \[12\] are not layers of dinov3; allowed: -12 … 11"):
+    with pytest.raises(LayerError, match=r"measures\.layers: \[12\] are not layers of dinov3; allowed: -12 … 11"):
         network.layers((12,))
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from config.layout import ROOT, Pack
 from config.settings import Dataset
+from extract.datasets.decoding import decode
 from extract.datasets.packs import DatasetError, OpenPack, batches, group_names, open_pack, shard_blocks
-from extract.datasets.prepare import decode, prepare
+from extract.datasets.prepare import prepare
 
 PHOTOS = ROOT.parent / "shared" / "data" / "photos" / "clothing"
 COUNTS = {"train": {"ant": 40, "bee": 30}, "test": {"ant": 12, "bee": 9}}

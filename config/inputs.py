@@ -1,0 +1,49 @@
+"""Files that a run needs and does not make: folders of data sets, and checkpoints."""
+
+from pathlib import Path
+
+from config.layout import Run
+from config.settings import ConfigError, Dataset, Model, Settings
+
+# What a data set's folder must hold, by source.
+LAYOUTS = {
+    "class_folders": ("train", "test"),
+    "voc": ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt"),
+    "images": (),
+    "spair": ("JPEGImages", "PairAnnotation/test", "Layout/large/test.txt"),
+}
+
+
+def missing_data(dataset: Dataset) -> str | None:
+    """Say what of a data set is not there, naming the key to set; None where all is."""
+    if dataset.path is None:
+        return None
+    key = f"datasets.{dataset.name}.path"
+    expected = () if dataset.test_share is not None else LAYOUTS[dataset.source]
+    wanted = f"the folder that holds {', '.join(expected)}" if expected else "the folder of the images"
+    if not dataset.path.is_dir():
+        return f"{key}: there is no folder {dataset.path}; set the key to {wanted}"
+    if absent := [name for name in expected if not (dataset.path / name).exists()]:
+        return f"{key}: {dataset.path} lacks {', '.join(absent)}; set the key to {wanted}"
+    return None
+
+
+def missing_weights(model: Model) -> str | None:
+    """Say that a model's checkpoint is not there, naming the key to set; None where it is, or is no path."""
+    if model.weights in (None, "hub", "random") or Path(model.weights).is_file():
+        return None
+    hub = ", or to hub to download it" if model.source == "timm" else ""
+    key = f"models.{model.name}.weights"
+    return f"{key}: there is no file {model.weights}; set the key to a .safetensors or .pth file{hub}"
+
+
+def require_inputs(settings: Settings, run: Run) -> None:
+    """Check that every data set and checkpoint of a run is there; data sets that are packed already are not needed.
+
+    Raises:
+        ConfigError: naming everything that is missing at once.
+    """
+    unpacked = [dataset for name, dataset in settings.datasets.items() if not run.pack(name).facts.exists()]
+    found = [*map(missing_data, unpacked), *map(missing_weights, settings.models.values())]
+    if missing := [line for line in found if line is not None]:
+        raise ConfigError("\n  ".join([f"Run {settings.run!r} needs files that are not there:", *missing]))

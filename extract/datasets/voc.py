@@ -1,0 +1,64 @@
+"""Images with class masks in the layout of Pascal VOC."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from config.settings import Dataset
+from extract.datasets.decoding import SUFFIXES, cropped, read_image, read_mask
+from extract.datasets.listing import Listing, calibration_and_rest, folder_of, in_keyed_order, photographs
+from extract.datasets.packs import DatasetError
+
+LISTS = {split: f"ImageSets/Segmentation/{name}.txt" for split, name in (("train", "train"), ("test", "val"))}
+# Everingham et al., "The PASCAL Visual Object Classes Challenge 2012 (VOC2012) Development Kit", section 3.
+CLASSES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "dining table", "dog", "horse", "motorbike", "person", "potted plant", "sheep", "sofa", "train", "tv/monitor",
+)  # fmt: skip
+
+
+def voc(dataset: Dataset, seed: int) -> Listing:
+    """List a data set with masks: train.txt trains and calibrates, val.txt is tested.
+
+    An image holds many classes, so it has no label. Masks are resized and cropped as their image is, taking the
+    nearest value.
+
+    Raises:
+        DatasetError: for a layout that is incomplete, a listed image that is missing, or too few images.
+    """
+    root = folder_of(dataset)
+    names = dataset.classes or CLASSES
+    listed = {split: in_keyed_order(_listed(root, root / file), root, seed) for split, file in LISTS.items()}
+    if shared := sorted(set(listed["train"]) & set(listed["test"])):
+        raise DatasetError(f"{root / LISTS['test']}: {shared[0].stem} is in {LISTS['train']} too; take it off one list")
+    calibration, train = calibration_and_rest(listed["train"], dataset, 1, "to train probes on")
+    splits = {"calibration": calibration, "train": train, "test": listed["test"]}
+    files = [file for members in splits.values() for file in members]
+
+    def draw(row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        image = read_image(files[row])
+        mask = read_mask(root / "SegmentationClass" / f"{files[row].stem}.png", len(names), image)
+        return (
+            cropped(image, dataset.image_size, Image.Resampling.BICUBIC),
+            cropped(mask, dataset.image_size, Image.Resampling.NEAREST),
+        )
+
+    return replace(photographs(dataset, root, splits), draw=draw, mask_names=names, void=True)
+
+
+def _listed(root: Path, file: Path) -> list[Path]:
+    """Return the images that a list names, one stem a line."""
+    images = {path.stem: path for path in (root / "JPEGImages").iterdir() if path.suffix.lower() in SUFFIXES}
+    stems = file.read_text(encoding="utf-8").split()
+    if absent := [stem for stem in stems if stem not in images]:
+        raise DatasetError(
+            f"{file}: {len(absent)} of {len(stems)} images, the first {absent[0]}, are not in {root / 'JPEGImages'}"
+        )
+    if not stems:
+        raise DatasetError(f"{file}: no image is listed")
+    if len(set(stems)) < len(stems):
+        raise DatasetError(f"{file}: an image is listed twice")
+    return [images[stem] for stem in stems]
