@@ -11,6 +11,8 @@ from analysis.audit.kinds.finding import Finding, Need, Value, Verdict
 from analysis.audit.numbers import Interval, rounds_to, shown
 
 LARGEST_N = 20_000
+# The largest error found when digitised series were held against the data behind them (published/README.md).
+DIGITISED_ERROR = Decimal("6e-6")
 WHOLE = {"fraction": Decimal(1)}  # other shares are in percent
 
 
@@ -28,9 +30,11 @@ def denominator(case: Case) -> Finding:
         return Finding("", "", "", Verdict.NOT_CHECKABLE, Value.NOT_STATED, False, "No number of units was published.")
     whole = WHOLE.get(values[0].plus[0].unit, Decimal(100))
     step = whole / n
-    widest = max(term.width for term in values)
+    widest = max(_known(term) for term in values)
     if step <= 2 * widest:
-        why = f"Shares of {shown(n)} units are {shown(step, 3)} apart, the values are known to {shown(widest, 3)}: any fits."
+        why = (
+            f"Shares of {shown(n)} units are {shown(step, 3)} apart, the values known to {shown(widest, 3)}: any fits."
+        )
         return Finding(shown(n), "", shown(widest, 3), Verdict.NOT_CHECKABLE, Value.NOT_STATED, False, why)
     impossible = [term for term in values if not _attainable(term, step)]
     why = f"{len(values) - len(impossible)} of {len(values)} values are multiples of {shown(step, 3)} (1/{shown(n)})."
@@ -52,7 +56,12 @@ def denominator(case: Case) -> Finding:
 
 
 def _attainable(term: Term, step: Decimal) -> bool:
-    return abs(term.value - _nearest(term, step)) <= term.width
+    return abs(term.value - _nearest(term, step)) <= _known(term)
+
+
+def _known(term: Term) -> Decimal:
+    printed = term.printed is not None and term.printed.decimals is not None
+    return term.width if printed else max(term.width, DIGITISED_ERROR)
 
 
 def _nearest(term: Term, step: Decimal) -> Decimal:
@@ -62,12 +71,12 @@ def _nearest(term: Term, step: Decimal) -> Decimal:
 def _on_grid(term: Term, step: Decimal) -> Need:
     off = term.value - _nearest(term, step)
     outwards = -ONE if off >= 0 else ONE
-    return need(term.width - abs(off), term.rates(outwards))
+    return need(_known(term) - abs(off), term.rates(outwards))
 
 
 def _smallest_n(values: Sequence[Term], whole: Decimal) -> int | None:
     # In units of the whole; a float holds 15 digits, the values at most 9.
-    known = [(float(t.value / whole), float(t.width / whole)) for t in values]
+    known = [(float(t.value / whole), float(_known(t) / whole)) for t in values]
     for n in range(1, LARGEST_N + 1):
         if all(abs(value * n - round(value * n)) <= width * n and 2 * width * n < 1 for value, width in known):
             return n

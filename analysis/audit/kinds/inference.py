@@ -125,7 +125,7 @@ def causal(case: Case) -> Finding:
         verdict = mismatch(low.sources | high.sources)
     elif case.options.also_differs:
         verdict = Verdict.UNSUPPORTED
-        why += f" The two also differ in {case.options.also_differs}. {needs_told}".rstrip()
+        why += f" The two also differ in {case.options.also_differs}. What would decide it: {needs_told}"
     else:
         verdict = Verdict.CONSISTENT if low.value < high.value else Verdict.ROUNDING
     return Finding(

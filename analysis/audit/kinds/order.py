@@ -102,7 +102,7 @@ def quantifier(case: Case) -> Finding:
         why += f" Against it: {listed(against)}."
     if missing > 0 and not failed:
         verdict, needs = Verdict.NOT_CHECKABLE, ()
-        why += f" {options.needs}".rstrip()
+        why += f" Not published: {options.needs}".rstrip()
     furthest = max((share_apart(t.sized(options.absolute)[0], limit.value) for t in against), default=Decimal(0))
     return Finding(
         f"{options.quantifier}: {relation}{limit.text}",
