@@ -8,7 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from analysis.audit.kinds import Severity, Term, Verdict
+from analysis.audit.kinds import KINDS, Severity, Term, Verdict
+from analysis.audit.kinds.agreement import implied
 from analysis.audit.numbers import shown
 from analysis.audit.published import PublishedNumbers
 from analysis.audit.sources import COLUMNS as SOURCE_COLUMNS
@@ -20,8 +21,11 @@ CLAIM_COLUMNS = (
     *("severity", "value", "conclusion", "gap", "rank", "foremost", "reading", "strictest"),
 )
 SECTION_COLUMNS = ("place", "claims", *(severity.value for severity in Severity), "failing")
-POINT_COLUMNS = ("claim", "kind", "role", "series", "number", "position", "value", "low", "high", "source", "text")
-STATED = "stated"
+POINT_COLUMNS = ("claim", "kind", "role", "number", "label", "position", "value", "low", "high", "source", "unit")
+STATED, IMPLIED, RECOMPUTED = "stated", "implied", "recomputed"
+LABEL_COLUMNS = ("model", "scale", "condition", "x", "token", "layer")
+COMPUTED = frozenset({"delta", "sum", "mean", "ratio", "percent_change"})
+SETTINGS = ("earliest", "latest", "n", "near", "alpha")  # options that a figure draws
 _SOURCE = re.compile(r"\s*\[(?:t\d+|fig/|json/)[^\]]*\]")
 
 
@@ -87,8 +91,9 @@ def sources_csv(pairs: Sequence[Pair]) -> str:
 def points_csv(judged: Sequence[Judged], numbers: PublishedNumbers) -> str:
     """The text of `points.csv`: the values that each finding of severity number or above rests on.
 
-    One row a term of the reading that decides, and one for the number that it states; `series` numbers
-    the terms of a role, `low` and `high` are the ends that rounding allows.
+    One row a term of the reading that decides, one for the number that it states, one for each number that
+    its kind computed from them, and one for each setting that its kind was given. `low` and `high` are the
+    ends that rounding allows; `label` tells the columns that name the number, separated by " · ".
     """
     return _csv(POINT_COLUMNS, (row for item in gravest(judged) for row in _points(item, numbers)))
 
@@ -96,26 +101,44 @@ def points_csv(judged: Sequence[Judged], numbers: PublishedNumbers) -> str:
 def _points(item: Judged, numbers: PublishedNumbers) -> Iterator[dict[str, str]]:
     case = case_of(item.claim, item.reading, numbers)
     if case.printed is not None:
-        yield _point(item, STATED, 1, Term((case.printed,)))
+        yield _point(item, STATED, Term((case.printed,)))
     for role, terms in case.parts.items():
-        for place, term in enumerate(terms, 1):
-            yield _point(item, role, place, term)
+        yield from (_point(item, role, term) for term in terms)
+    if item.reading.kind == "baseline":
+        yield from (_point(item, IMPLIED, term) for term in implied(case))
+    if item.reading.kind in COMPUTED:
+        value = dict.fromkeys(("value", "low", "high"), item.finding.recomputed)
+        yield {**dict.fromkeys(POINT_COLUMNS, ""), **value, "claim": item.claim.id, "role": RECOMPUTED}
+    taken = KINDS[item.reading.kind].options
+    for setting in SETTINGS:
+        value = getattr(case.options, setting)
+        if setting in taken and value is not None:
+            told = {column: shown(value) for column in ("value", "low", "high")}
+            yield {**dict.fromkeys(POINT_COLUMNS, ""), "claim": item.claim.id, "role": setting, **told}
 
 
-def _point(item: Judged, role: str, series: int, term: Term) -> dict[str, str]:
+def _point(item: Judged, role: str, term: Term) -> dict[str, str]:
     return {
         "claim": item.claim.id,
         "kind": item.reading.kind,
         "role": role,
-        "series": str(series),
         "number": ";".join(number.id for number in term.numbers),
+        "label": _label(term),
         "position": "" if term.position is None else shown(term.position),
         "value": shown(term.value, 9),
         "low": shown(term.interval.low, 9),
         "high": shown(term.interval.high, 9),
         "source": " and ".join(sorted(term.sources)),
-        "text": term.text,
+        "unit": term.plus[0].unit,
     }
+
+
+def _label(term: Term) -> str:
+    row = term.plus[0].row
+    layer = {"layer": f"layer {row['layer']}"} if row.get("layer") else {}
+    cells = {**row, **layer}
+    label = " · ".join(filter(None, (cells.get(column, "") for column in LABEL_COLUMNS)))
+    return f"{label} · and {len(term.plus) - 1} more, added" if len(term.plus) > 1 else label
 
 
 def summary_markdown(judged: Sequence[Judged], pairs: Sequence[Pair] | None, title: str) -> str:

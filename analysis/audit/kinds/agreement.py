@@ -47,13 +47,17 @@ def baseline(case: Case) -> Finding:
     Each implied baseline has to be the stated one, else the changes were taken from another. With
     `drop`, changes are drops and are added.
     """
-    implied = [
+    return _all_equal(case, (Term((case.stated,)), *implied(case)))
+
+
+def implied(case: Case) -> tuple[Term, ...]:
+    """The unablated scores that the pairs of a `baseline` claim imply."""
+    return tuple(
         Term((*score.plus, *change.plus), (*score.minus, *change.minus))
         if case.options.drop
         else Term((*score.plus, *change.minus), (*score.minus, *change.plus))
         for score, change in zip(case.parts["scores"], case.parts["changes"], strict=True)
-    ]
-    return _all_equal(case, (Term((case.stated,)), *implied))
+    )
 
 
 def _all_equal(case: Case, values: Sequence[Term]) -> Finding:
