@@ -30,8 +30,15 @@ CHECKS = (
 )
 CLAIMS = (
     *("id", "place", "kind", "claim", "published", "recomputed", "tolerance", "verdict", "why"),
-    *("numbers", "severity"),
+    *("numbers", "severity", "value", "conclusion", "gap", "rank", "foremost", "reading", "strictest"),
 )
+SECTIONS = ("place", "claims", "none", "rounding", "number", "conclusion", "failing")
+POINTS = ("claim", "role", "number", "label", "value", "low", "high", "source")
+SOURCES = (
+    *("quantity", "first_value", "first_source", "second_value", "second_source"),
+    *("unit", "apart", "spread", "agreement", "superseded"),
+)
+REPRODUCED = ("claim", "reproduced", "measured", "quantities", "number", "published", "low", "high", "from")
 PUBLISHED = ("id", "location", "model", "condition", "task", "metric", "value", "unit")
 PUBLISHED_FILES = ("tables.csv", "figures.csv", "interactive.csv")
 
@@ -53,6 +60,7 @@ class Inputs:
         settings: the resolved config.
         packs: data set → the facts of its pack.
         ablation, checks, claims, published: rows of the CSV files.
+        sections, points, sources, reproduced: rows of the audit's other tables.
         replacement: with its columns, whose number depends on the run.
         published_counts: file → rows of the published numbers.
     """
@@ -64,6 +72,10 @@ class Inputs:
     replacement: CsvTable
     checks: tuple[Cells, ...]
     claims: tuple[Cells, ...]
+    sections: tuple[Cells, ...]
+    points: tuple[Cells, ...]
+    sources: tuple[Cells, ...]
+    reproduced: tuple[Cells, ...]
     published: tuple[Cells, ...]
     published_counts: Mapping[str, int]
 
@@ -83,9 +95,9 @@ class Inputs:
         found = {
             f"{folder.name}/{file.name}": file
             for folder in (self.run.tables, self.run.audit)
-            for file in sorted(folder.glob("[!.]*.csv"))
+            for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.md")))
         }
-        for dataset in self.datasets:
+        for dataset in (*self.datasets, "audit"):
             for file in sorted((self.run.figures / dataset).glob("[!.]*.svg")):
                 found[f"figures/{dataset}/{file.name}"] = file
         return found
@@ -114,6 +126,10 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
         replacement=read_csv(run.tables / "replacement.csv", REPLACEMENT),
         checks=read_csv(run.tables / "known_answers.csv", CHECKS).rows,
         claims=read_csv(run.audit / "claims.csv", CLAIMS).rows,
+        sections=read_csv(run.audit / "summary.csv", SECTIONS).rows,
+        points=read_csv(run.audit / "points.csv", POINTS).rows,
+        sources=read_csv(run.audit / "sources.csv", SOURCES).rows,
+        reproduced=read_csv(run.audit / "reproduced.csv", REPRODUCED).rows,
         published=read_csv(published / "tables.csv", PUBLISHED).rows,
         published_counts={name: len(read_csv(published / name, ()).rows) for name in PUBLISHED_FILES},
     )
