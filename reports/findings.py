@@ -9,7 +9,7 @@ from html import escape
 
 from reports.errors import ReportError
 from reports.inputs import Cells, Inputs
-from reports.numbers import MISSING, count, counted, quantity
+from reports.numbers import MINUS, MISSING, count, counted, quantity
 from reports.outcomes import slug
 from reports.plates import Plate, render_plate
 from reports.project import FINDING
@@ -249,6 +249,11 @@ def _page(inputs: Inputs, claim: Cells, before: Cells | None, after: Cells | Non
     )
 
 
+def _digits(text: str) -> str:
+    """What the audit wrote, with a typographic minus."""
+    return text.replace("-", MINUS)
+
+
 def _steps(before: Cells | None, after: Cells | None) -> str:
     links = ['<a href="audit.html">The audit</a>']
     if before is not None:
@@ -281,8 +286,8 @@ def _points_table(points: Sequence[Cells]) -> Table:
                         (
                             _role(point),
                             point["label"] or MISSING,
-                            quantity(point["value"]),
-                            f"{quantity(point['low'])} to {quantity(point['high'])}",
+                            _digits(point["value"]),
+                            f"{_digits(point['low'])} to {_digits(point['high'])}",
                             Markup(
                                 f'{escaped(point["source"])} <span class="ident">'
                                 f"{escaped(point['number'].replace(';', ', '))}</span>"

@@ -36,7 +36,7 @@ VERDICTS = (
     Verdict("not checkable", "unchecked", "?", "what would decide it was not published", False),
     Verdict("unsupported", "unsupported", "⊬", "the numbers stand, the inference does not follow", True),
     Verdict("sources disagree", "disagree", "≠", "two published places give different numbers", True),
-    Verdict("contradicted", "contradicted", "✕", "published numbers say the opposite", True),
+    Verdict("contradicted", "contradicted", "✕", "published numbers give something else", True),
 )
 _BY_NAME = {verdict.name: verdict for verdict in VERDICTS}
 _SEVERITIES = ("conclusion", "number", "rounding", "none")
@@ -96,7 +96,7 @@ def verdict_summary(claims: Sequence[Cells]) -> Table:
             Column("Claims", "number"),
             Column("Share", "bar-cell"),
             Column("Meaning", "prose"),
-            Column("What it touches", "prose"),
+            Column("Severity", "prose"),
         ),
         bodies=(Body(tuple(rows)),),
     )
@@ -167,7 +167,11 @@ def _measured(reproduced: Cells) -> Markup:
 
 def printed(text: str) -> str:
     """What the audit wrote, digits untouched, comparisons set as one sign."""
-    return text.replace("<=", "≤ ").replace(">=", "≥") or MISSING
+    return _signs(text).replace("≤", "≤ ") or MISSING
+
+
+def _signs(text: str) -> str:
+    return text.replace("<=", "≤").replace(">=", "≥")
 
 
 def _reason(claim: Cells) -> Markup:
@@ -193,14 +197,14 @@ def _reason(claim: Cells) -> Markup:
 
 def without_sources(text: str) -> str:
     """A reason as HTML, without the identifiers of numbers."""
-    return escaped(_BRACKETED.sub("", text))
+    return escaped(_signs(_BRACKETED.sub("", text)))
 
 
 def with_sources(text: str) -> str:
     """A reason as HTML, the identifiers of numbers set small."""
     parts = _SOURCE.split(text)
     return "".join(
-        f'<span class="source">[{escaped(part)}]</span>' if index % 2 else _spaced(part)
+        f'<span class="source">[{escaped(part)}]</span>' if index % 2 else _spaced(_signs(part))
         for index, part in enumerate(parts)
     )
 

@@ -135,8 +135,11 @@ def _point(item: Judged, role: str, term: Term) -> dict[str, str]:
 
 def _label(term: Term) -> str:
     row = term.plus[0].row
-    layer = {"layer": f"layer {row['layer']}"} if row.get("layer") else {}
-    cells = {**row, **layer}
+    cells = dict(row)
+    if row.get("layer"):
+        cells["layer"] = f"layer {row['layer']}"
+    if row.get("x", "").isdecimal():
+        cells["x"] = f"at {row['x']}"
     label = " · ".join(filter(None, (cells.get(column, "") for column in LABEL_COLUMNS)))
     return f"{label} · and {len(term.plus) - 1} more, added" if len(term.plus) > 1 else label
 

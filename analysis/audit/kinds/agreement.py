@@ -102,7 +102,14 @@ def value_range(case: Case) -> Finding:
     if case.options.attained:
         met = [(term, end, agreement(term, end)) for term, end in ((smallest, low), (largest, high))]
         term, end, verdict = max(met, key=lambda pair: (pair[2].rank, abs(pair[0].value - pair[1].value)))
-        needs += [each for t, e, _ in met for each in apart(t, e, t.width + e.width)]
+        # Where the next value would meet the end as well, the outermost cannot change the verdict alone.
+        nexts = {id(smallest): values[1:2], id(largest): values[-2:-1]}
+        needs += [
+            each
+            for t, e, _ in met
+            if not any(agreement(other, e) in HELD for other in nexts[id(t)])
+            for each in apart(t, e, t.width + e.width)
+        ]
         why = f"The values run {ends}; stated {published}."
     else:
         beyond = [t for t in values if t.interval.high < low.interval.low or t.interval.low > high.interval.high]

@@ -188,11 +188,21 @@ def need(room: Decimal, *rates: Mapping[str, Decimal]) -> Need:
     return Need(room, together)
 
 
-def above(high: Term, low: Term, absolute: bool = False) -> Need:
-    """That `high` is not below `low`, each widened by its rounding (with `absolute`, in size)."""
-    (upper, upper_interval), (lower, lower_interval) = high.sized(absolute), low.sized(absolute)
-    room = upper - lower + upper_interval.half_width + lower_interval.half_width
-    return need(room, high.rates(ONE, absolute), low.rates(-ONE, absolute))
+def above(high: Term, low: Term, absolute: bool = False) -> tuple[Need, ...]:
+    """That `high` is not below `low`, each widened by its rounding (with `absolute`, in size).
+
+    A size is the larger of a number and its negative, so that `low` in size makes two needs. Where
+    rounding alone lets `low` be zero, no size of `high` is below it.
+    """
+    (upper, _), (lower, _) = high.sized(absolute), low.sized(absolute)
+    widths = high.width + low.width
+    if not absolute:
+        return (need(upper - lower + widths, high.rates(), low.rates(-ONE)),)
+    raised = high.rates(ONE, absolute) if lower > widths else {}
+    return (
+        need(upper - low.value + widths, raised, low.rates(-ONE)),
+        need(upper + low.value + widths, raised, low.rates()),
+    )
 
 
 def apart(first: Term, second: Term, allowed: Decimal) -> tuple[Need, Need]:

@@ -97,9 +97,12 @@ def attainable_p(case: Case) -> Finding:
         verdict = Verdict.CONSISTENT if below else Verdict.ROUNDING
         if not below and smallest > p.interval.high:
             verdict = mismatch(case.sources)
-        found, room = f"smallest {shown(smallest, 4)}", p.interval.high - smallest
-        rate = smallest * smallest  # of -1/(draws + 1) with the draws
-        needs: tuple[Need, ...] = (need(room, {case.stated.id: ONE}, draws.rates(rate)),)
+        found = f"smallest {shown(smallest, 4)}"
+        fewest = 1 / p.interval.high - 1
+        needs: tuple[Need, ...] = (
+            need(p.interval.high - smallest, {case.stated.id: ONE}),
+            need(draws.value - fewest, draws.rates()),
+        )
     else:
         steps = [draws.value + 1, draws.value]
         near = [value for step in steps for value in _multiples(p.interval, step)]

@@ -109,7 +109,7 @@ class Finding:
         for need in self.needs:
             for key, rate in need.rates.items():
                 if rate:
-                    move = -need.room / rate
+                    move = need.room.copy_negate() / rate  # keeps the sign where no room is left
                     slack[key] = min(slack.get(key, move), move, key=abs)
         return slack
 

@@ -137,7 +137,7 @@ def causal(case: Case) -> Finding:
         verdict.rank > Verdict.ROUNDING.rank,
         why,
         gap=share_apart(low.value, high.value) if reversed_order else Decimal(0),
-        needs=(*(above(high, t) for t in smaller), *(above(t, low) for t in larger)),
+        needs=tuple(each for a in smaller for b in larger for each in above(b, a)),
     )
 
 

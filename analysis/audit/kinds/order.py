@@ -12,15 +12,17 @@ from analysis.audit.numbers import shown
 OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
-def limit_need(case: Case, term: Term, relation: str) -> Need:
+def limit_needs(case: Case, term: Term, relation: str) -> tuple[Need, ...]:
     """That a term stays on one side of the stated limit, each widened by its rounding."""
     absolute, limit = case.options.absolute, case.stated
-    value, interval = term.sized(absolute)
-    if relation.startswith("<"):
-        room = limit.quantity.interval.high - value + interval.half_width
-        return need(room, term.rates(-ONE, absolute), {limit.id: ONE})
-    room = value + interval.half_width - limit.quantity.interval.low
-    return need(room, term.rates(ONE, absolute), {limit.id: -ONE})
+    high, low = limit.quantity.interval.high, limit.quantity.interval.low
+    if relation.startswith(">"):
+        value, _ = term.sized(absolute)
+        return (need(value + term.width - low, term.rates(ONE, absolute), {limit.id: -ONE}),)
+    below = need(high - term.value + term.width, term.rates(-ONE), {limit.id: ONE})
+    if not absolute:
+        return (below,)
+    return below, need(high + term.value + term.width, term.rates(), {limit.id: ONE})
 
 
 def side(case: Case, term: Term, relation: str) -> Verdict:
@@ -65,7 +67,7 @@ def bound(case: Case) -> Finding:
         failed,
         why,
         gap=share_apart(extreme, limit.value) if failed else Decimal(0),
-        needs=tuple(limit_need(case, term, relation) for term in ordered),
+        needs=tuple(each for term in ordered for each in limit_needs(case, term, relation)),
     )
 
 
@@ -93,7 +95,7 @@ def quantifier(case: Case) -> Finding:
     verdict = _together(sides)
     against = [term for term, found in sides if found is Verdict.CONTRADICTED]
     missing = 0 if options.members is None else int(options.members) - len(case.parts["values"])
-    needs = tuple(limit_need(case, term, each) for term, each in wanted)
+    needs = tuple(one for term, each in wanted for one in limit_needs(case, term, each))
     failed = verdict.rank > Verdict.ROUNDING.rank
     scope = f"{len(case.parts['values'])} of {options.members}" if missing > 0 else f"{len(wanted)}"
     why = f"{scope} members of the scope were published; {len(sides) - len(against)} agree with "
@@ -143,8 +145,8 @@ def order(case: Case) -> Finding:
         failed,
         f"Largest{size} of the smaller: {low.named}; smallest{size} of the larger: {high.named}.",
         gap=share_apart(below, top) if failed else Decimal(0),
-        needs=(
-            *(above(high, term, absolute) for term in case.parts["smaller"]),
-            *(above(term, low, absolute) for term in case.parts["larger"]),
+        # Every pair: one number may stand in several terms, and move them together.
+        needs=tuple(
+            each for a in case.parts["smaller"] for b in case.parts["larger"] for each in above(b, a, absolute)
         ),
     )

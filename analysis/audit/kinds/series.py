@@ -6,6 +6,7 @@ the seven, and the arithmetic says which they are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from itertools import pairwise
 
@@ -50,7 +51,7 @@ def monotone(case: Case) -> Finding:
         bool(clear),
         why,
         gap=max((share_apart(a.value, b.value) for a, b in clear), default=Decimal(0)),
-        needs=tuple(above(b, a) for a, b in steps),
+        needs=tuple(each for a, b in steps for each in above(b, a)),
     )
 
 
@@ -83,7 +84,7 @@ def peak(case: Case) -> Finding:
         f"Of the positions {_positions(series)} the {word} is at {found}: {highest.named}. "
         f"At {shown(place)}: {at.named}.",
         gap=share_apart(at.value, highest.value) if clear else Decimal(0),
-        needs=(*(above(t, at) if falling else above(at, t) for t in others), *stay),
+        needs=(*(each for t in others for each in (above(t, at) if falling else above(at, t))), *stay),
     )
 
 
@@ -111,15 +112,26 @@ def onset(case: Case) -> Finding:
     if not inside:
         return _open(window, f"None of the published positions, {_positions(series)}, lies in {window}.")
     top, best = max(series, key=lambda t: t.value), max(inside, key=lambda t: t.value)
-    needs = [_reaches(best, t, share) for t in series if t is not best]
-    needs += [_below(t, top, share) for t in before]
-    needs += _ends(case, inside, share * top.value)
-    if case.options.abrupt:
-        start, foot = series[0], before[-1] if before else series[0]
-        needs.append(_sudden(best, foot, top, start))
+    start, foot = series[0], before[-1] if before else series[0]
+
+    def conditions(best: Term, top: Term) -> list[Need]:
+        needs = [_reaches(best, t, share) for t in series if t not in inside]
+        needs += [_below(t, top, share) for t in before]
+        return [*needs, _sudden(best, foot, top, start)] if case.options.abrupt else needs
+
+    needs = conditions(best, top)
+    carried = [t for t in inside if t.value >= share * top.value and all(each.room >= 0 for each in conditions(t, top))]
+    needs += _ends(case, inside, share * top.value, carried)
     worst_room = min((each.room - _slackening(each, series) for each in needs), default=Decimal(0))
     broken = [each for each in needs if each.room < 0]
     verdict = Verdict.CONTRADICTED if broken else Verdict.ROUNDING if worst_room < 0 else Verdict.CONSISTENT
+    # Where the next highest inside would carry the claim as well, the highest cannot change the verdict alone.
+    rest = [t for t in inside if t is not best]
+    if rest:
+        second = max(rest, key=lambda t: t.value)
+        highest = max((t for t in series if t is not best), key=lambda t: t.value)
+        if all(each.room >= 0 for each in conditions(second, highest)):
+            needs = [Need(each.room, _without(each.rates, best)) for each in needs]
     reached = next(t for t in series if t.value >= share * top.value)
     found = shown(reached.position) if reached.position is not None else reached.text
     why = (
@@ -147,18 +159,21 @@ def onset(case: Case) -> Finding:
     )
 
 
+def _without(rates: Mapping[str, Decimal], term: Term) -> Mapping[str, Decimal]:
+    return {key: rate for key, rate in rates.items() if key not in {number.id for number in term.numbers}}
+
+
 def _open(window: str, why: str) -> Finding:
     return Finding(window, "", "", Verdict.NOT_CHECKABLE, Value.NOT_STATED, False, why)
 
 
-def _ends(case: Case, inside: list[Term], level: Decimal) -> list[Need]:
-    """That the first position inside the window that reaches `level` stays inside, if the ends are stated."""
-    places = [t.position for t in inside if t.value >= level and t.position is not None]
-    if not places:
-        return []
+def _ends(case: Case, inside: list[Term], level: Decimal, carried: list[Term]) -> list[Need]:
+    """That a stated window holds the first position that reaches `level`, and one that carries the claim."""
     first, last = case.maybe("first"), case.maybe("last")
-    needs = [need(places[0] - first.value, first.rates(-ONE))] if first is not None else []
-    return needs + ([need(last.value - places[0], last.rates())] if last is not None else [])
+    reached = [t.position for t in inside if t.value >= level and t.position is not None]
+    enough = [t.position for t in carried if t.position is not None]
+    needs = [need(reached[0] - first.value, first.rates(-ONE))] if first is not None and reached else []
+    return needs + ([need(last.value - enough[0], last.rates())] if last is not None and enough else [])
 
 
 def _reaches(best: Term, other: Term, share: Decimal) -> Need:
