@@ -82,6 +82,7 @@ class Drawing:
     points: tuple[Point, ...]
     stated: Point | None
     settings: Mapping[str, float]
+    axis: str
 
     @property
     def unit(self) -> str:
@@ -104,7 +105,8 @@ def _drawing(rows: Sequence[Mapping[str, str]]) -> Drawing:
     points = [_point(row) for row in rows if row["role"] not in {STATED, *SETTINGS, *hidden}]
     stated = next((_point(row) for row in rows if row["role"] == STATED), None)
     settings = {row["role"]: float(row["value"]) for row in rows if row["role"] in SETTINGS}
-    return Drawing(kind, _shortened(points), stated, settings)
+    axis = next((row["axis"] for row in rows if row["role"] == "series"), "")
+    return Drawing(kind, _shortened(points), stated, settings, axis)
 
 
 def _point(row: Mapping[str, str]) -> Point:
@@ -181,7 +183,7 @@ def _course(drawing: Drawing) -> Figure:
                   transform=axes.get_yaxis_transform())  # fmt: skip
     axes.set_ylim(bottom=min(0, *up))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="layer", ylabel=_unit(drawing.unit))
+    axes.set(xlabel=drawing.axis, ylabel=_unit(drawing.unit))
     return figure
 
 
@@ -257,7 +259,7 @@ def _remainders(drawing: Drawing) -> Figure:
 
 
 def _place(point: Point) -> str:
-    return point.label if point.position is None else f"layer {point.position:g}"
+    return point.label or point.source
 
 
 def _stated_alone(drawing: Drawing) -> Figure:

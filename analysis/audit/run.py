@@ -30,6 +30,7 @@ from analysis.audit.sources import sweep
 from analysis.audit.summary import claims_csv, points_csv, sections_csv, sources_csv, summary_markdown
 from analysis.audit.verdicts import Judged, judge
 from config.files import write_whole
+from config.layout import AUDITS
 
 CLAIMS_FILE = "claims.csv"
 
@@ -45,7 +46,7 @@ def written(folder: Path) -> tuple[tuple[Judged, ...], dict[str, str]]:
     files = {
         "summary.csv": sections_csv(judged),
         "summary.md": summary_markdown(judged, pairs, folder.resolve().name),
-        "points.csv": points_csv(judged, numbers),
+        "points.csv": points_csv(judged, numbers, vocabulary),
     }
     if pairs is not None:
         files["sources.csv"] = sources_csv(pairs)
@@ -64,10 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="folder with claims.yaml, tables.csv, figures.csv, interactive.csv, and quantities.yaml if any",
     )
     parser.add_argument(
-        "--out", type=Path, help="folder for claims.csv, summary.md and the other tables (default: FOLDER/audit)"
+        "--out", type=Path, help=f"folder for claims.csv, summary.md and the other tables (default: {AUDITS}/FOLDER)"
     )
     options = parser.parse_args(arguments)
-    out: Path = options.out or options.folder / "audit"
+    out: Path = options.out or AUDITS / options.folder.resolve().name
     try:
         judged, files = written(options.folder)
     except AuditInputError as error:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from analysis.audit.kinds import KINDS, Severity, Term, Verdict
 from analysis.audit.kinds.agreement import implied
 from analysis.audit.numbers import shown
-from analysis.audit.published import PublishedNumbers
+from analysis.audit.published import Published, PublishedNumbers
+from analysis.audit.quantities import Vocabulary
 from analysis.audit.sources import COLUMNS as SOURCE_COLUMNS
 from analysis.audit.sources import Agreement, Pair
 from analysis.audit.verdicts import Judged, case_of, foremost, gravest
@@ -21,12 +22,24 @@ CLAIM_COLUMNS = (
     *("severity", "value", "conclusion", "gap", "rank", "foremost", "reading", "strictest"),
 )
 SECTION_COLUMNS = ("place", "claims", *(severity.value for severity in Severity), "failing")
-POINT_COLUMNS = ("claim", "kind", "role", "number", "label", "position", "value", "low", "high", "source", "unit")
+POINT_COLUMNS = (
+    "claim",
+    "kind",
+    "role",
+    "number",
+    "label",
+    "axis",
+    "position",
+    "value",
+    "low",
+    "high",
+    "source",
+    "unit",
+)
 STATED, IMPLIED, RECOMPUTED = "stated", "implied", "recomputed"
 LABEL_COLUMNS = ("model", "scale", "condition", "x", "token", "layer")
 COMPUTED = frozenset({"delta", "sum", "mean", "ratio", "percent_change"})
 SETTINGS = ("earliest", "latest", "n", "near", "alpha")  # options that a figure draws
-_SOURCE = re.compile(r"\s*\[(?:t\d+|fig/|json/)[^\]]*\]")
 
 
 def claims_csv(judged: Sequence[Judged]) -> str:
@@ -88,24 +101,24 @@ def sources_csv(pairs: Sequence[Pair]) -> str:
     return _csv(SOURCE_COLUMNS, (pair.row() for pair in pairs))
 
 
-def points_csv(judged: Sequence[Judged], numbers: PublishedNumbers) -> str:
+def points_csv(judged: Sequence[Judged], numbers: PublishedNumbers, vocabulary: Vocabulary | None) -> str:
     """The text of `points.csv`: the values that each finding of severity number or above rests on.
 
     One row a term of the reading that decides, one for the number that it states, one for each number that
     its kind computed from them, and one for each setting that its kind was given. `low` and `high` are the
     ends that rounding allows; `label` tells the columns that name the number, separated by " · ".
     """
-    return _csv(POINT_COLUMNS, (row for item in gravest(judged) for row in _points(item, numbers)))
+    return _csv(POINT_COLUMNS, (row for item in gravest(judged) for row in _points(item, numbers, vocabulary)))
 
 
-def _points(item: Judged, numbers: PublishedNumbers) -> Iterator[dict[str, str]]:
+def _points(item: Judged, numbers: PublishedNumbers, vocabulary: Vocabulary | None) -> Iterator[dict[str, str]]:
     case = case_of(item.claim, item.reading, numbers)
     if case.printed is not None:
-        yield _point(item, STATED, Term((case.printed,)))
+        yield _point(item, STATED, Term((case.printed,)), vocabulary)
     for role, terms in case.parts.items():
-        yield from (_point(item, role, term) for term in terms)
+        yield from (_point(item, role, term, vocabulary) for term in terms)
     if item.reading.kind == "baseline":
-        yield from (_point(item, IMPLIED, term) for term in implied(case))
+        yield from (_point(item, IMPLIED, term, vocabulary) for term in implied(case))
     if item.reading.kind in COMPUTED:
         value = dict.fromkeys(("value", "low", "high"), item.finding.recomputed)
         yield {**dict.fromkeys(POINT_COLUMNS, ""), **value, "claim": item.claim.id, "role": RECOMPUTED}
@@ -117,13 +130,14 @@ def _points(item: Judged, numbers: PublishedNumbers) -> Iterator[dict[str, str]]
             yield {**dict.fromkeys(POINT_COLUMNS, ""), "claim": item.claim.id, "role": setting, **told}
 
 
-def _point(item: Judged, role: str, term: Term) -> dict[str, str]:
+def _point(item: Judged, role: str, term: Term, vocabulary: Vocabulary | None) -> dict[str, str]:
     return {
         "claim": item.claim.id,
         "kind": item.reading.kind,
         "role": role,
         "number": ";".join(number.id for number in term.numbers),
         "label": _label(term),
+        "axis": _axis(term.plus[0], vocabulary),
         "position": "" if term.position is None else shown(term.position),
         "value": shown(term.value, 9),
         "low": shown(term.interval.low, 9),
@@ -131,6 +145,12 @@ def _point(item: Judged, role: str, term: Term) -> dict[str, str]:
         "source": " and ".join(sorted(term.sources)),
         "unit": term.plus[0].unit,
     }
+
+
+def _axis(number: Published, vocabulary: Vocabulary | None) -> str:
+    """What the position of a number counts: layers, where a column or `quantities.yaml` says so."""
+    named = vocabulary.name(number) if vocabulary is not None else None
+    return "layer" if number.row.get("layer") or (named is not None and named[0].layer) else "position"
 
 
 def _label(term: Term) -> str:
@@ -188,7 +208,7 @@ def _verdict_rows(judged: Sequence[Judged]) -> Iterator[list[str]]:
 
 def _finding_line(item: Judged) -> str:
     finding = item.finding
-    arithmetic = _plain(finding.why)
+    arithmetic = _plain(_without(finding.why, item.claim.ids))
     gap = f" ({shown(finding.gap, 2)})" if finding.gap else ""
     return (
         f"- **{item.claim.id}** · {finding.severity.value} · {finding.verdict.value}{gap} · "
@@ -196,9 +216,15 @@ def _finding_line(item: Judged) -> str:
     )
 
 
+def _without(text: str, numbers: Sequence[str]) -> str:
+    """A reason without the identifiers, which stand in brackets."""
+    listed = "|".join(re.escape(number) for number in numbers)
+    return re.sub(rf"\s*\[(?:{listed})(?:, (?:{listed}))*\]", "", text)
+
+
 def _plain(text: str) -> str:
     # Markdown reads < and | as its own.
-    return _SOURCE.sub("", text).replace("<", "&lt;").replace("|", "\\|")
+    return text.replace("<", "&lt;").replace("|", "\\|")
 
 
 def _sweep_lines(pairs: Sequence[Pair]) -> list[str]:

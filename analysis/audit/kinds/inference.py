@@ -7,6 +7,7 @@ from decimal import Decimal
 from analysis.audit.kinds.case import ONE, Case, above, mismatch, need, stated_text
 from analysis.audit.kinds.finding import Finding, Value, Verdict, share_apart
 from analysis.audit.numbers import shown
+from analysis.audit.published import Published
 
 
 def chance(case: Case) -> Finding:
@@ -60,7 +61,6 @@ def significance(case: Case) -> Finding:
     below = p.value < alpha or (p.qualifier == "<" and p.value <= alpha)
     failed = not below and p.interval.low >= alpha
     verdict = Verdict.CONSISTENT if below else Verdict.ROUNDING
-    sign = "" if failed or not below else "not "
     return Finding(
         stated_text(case.stated),
         "",
@@ -68,7 +68,7 @@ def significance(case: Case) -> Finding:
         Verdict.CONTRADICTED if failed else verdict,
         Value.WITHIN_ROUNDING if not failed and not below else Value.NOT_STATED,
         failed,
-        f"p = {stated_text(case.stated)} [{case.stated.id}] is {sign}at or above {shown(alpha)}.",
+        f"p {_p_text(case.stated)} [{case.stated.id}] is {'' if below else 'not '}below {shown(alpha)}.",
         gap=share_apart(p.value, alpha) if failed else Decimal(0),
         needs=(need(alpha - p.value + p.interval.half_width, {case.stated.id: -ONE}),),
     )
@@ -92,7 +92,7 @@ def nonsignificance(case: Case) -> Finding:
         )
     else:
         verdict = Verdict.CONTRADICTED
-        why = f"p = {stated_text(case.stated)} [{case.stated.id}] is below {shown(alpha)}: the test found a difference."
+        why = f"p {_p_text(case.stated)} [{case.stated.id}] is below {shown(alpha)}: the test found a difference."
     width = p.interval.half_width if p.qualifier == "" else Decimal(0)
     return Finding(
         stated_text(case.stated),
@@ -104,6 +104,11 @@ def nonsignificance(case: Case) -> Finding:
         why,
         needs=(need(p.value - alpha + width, {case.stated.id: ONE}),),
     )
+
+
+def _p_text(p: Published) -> str:
+    text = stated_text(p)
+    return text if text.startswith(("<", ">")) else f"= {text}"
 
 
 def causal(case: Case) -> Finding:
