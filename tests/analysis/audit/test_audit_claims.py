@@ -41,6 +41,11 @@ def test_the_claims_of_the_article() -> None:
     assert used == set(KINDS)
 
 
+def test_the_readme_counts_the_claims() -> None:
+    readme = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"{len(load_claims(FOLDER))} claims are held against" in readme
+
+
 def test_no_verdict_is_written_by_hand() -> None:
     entries = yaml.safe_load((FOLDER / "claims.yaml").read_text(encoding="utf-8"))
     assert not keys(entries) & {"verdict", "severity", "recomputed", "why", "tolerance", "rank", "gap", "reproduced"}
