@@ -14,7 +14,7 @@ from reports.outcomes import slug
 from reports.plates import Plate, render_plate
 from reports.project import FINDING
 from reports.table import Body, Column, Markup, Row, Table, escaped, fenced, render
-from reports.verdicts import badge, printed, verdict_of, with_sources, without_sources
+from reports.verdicts import badge, printed, source_list, verdict_of, with_sources, without_sources
 
 _ROLES = {"stated": "stated in the article", "implied": "implied", "recomputed": "recomputed"}
 _AGREES = ("same", "within rounding", "within the spread of repeats")
@@ -289,8 +289,8 @@ def _points_table(points: Sequence[Cells]) -> Table:
                             _digits(point["value"]),
                             f"{_digits(point['low'])} to {_digits(point['high'])}",
                             Markup(
-                                f'{escaped(point["source"])} <span class="ident">'
-                                f"{escaped(point['number'].replace(';', ', '))}</span>"
+                                escaped(point["source"])
+                                + source_list([number for number in point["number"].split(";") if number])
                             ),
                         )
                     )

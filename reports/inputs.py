@@ -62,7 +62,7 @@ class Inputs:
         ablation, checks, claims, published: rows of the CSV files.
         sections, points, sources, reproduced: rows of the audit's other tables.
         replacement: with its columns, whose number depends on the run.
-        published_counts: file → rows of the published numbers.
+        published_folder, published_counts: where the published numbers lie; file → rows.
     """
 
     run: Run
@@ -77,6 +77,7 @@ class Inputs:
     sources: tuple[Cells, ...]
     reproduced: tuple[Cells, ...]
     published: tuple[Cells, ...]
+    published_folder: Path
     published_counts: Mapping[str, int]
 
     @property
@@ -97,6 +98,7 @@ class Inputs:
             for folder in (self.run.tables, self.run.audit)
             for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.md")))
         }
+        found |= {f"published/{name}": self.published_folder / name for name in PUBLISHED_FILES}
         for dataset in (*self.datasets, "audit"):
             for file in sorted((self.run.figures / dataset).glob("[!.]*.svg")):
                 found[f"figures/{dataset}/{file.name}"] = file
@@ -131,6 +133,7 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
         sources=read_csv(run.audit / "sources.csv", SOURCES).rows,
         reproduced=read_csv(run.audit / "reproduced.csv", REPRODUCED).rows,
         published=read_csv(published / "tables.csv", PUBLISHED).rows,
+        published_folder=published,
         published_counts={name: len(read_csv(published / name, ()).rows) for name in PUBLISHED_FILES},
     )
 

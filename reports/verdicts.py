@@ -187,12 +187,26 @@ def _reason(claim: Cells) -> Markup:
         return Markup(shown)
     more = f"<p>{with_sources(why)}</p>" if longer else ""
     if numbers:
-        listed = "".join(f"<li>{escaped(number)}</li>" for number in numbers)
-        more += f'<ul class="sources">{listed}</ul>'
+        more += source_list(numbers)
     label = counted(len(numbers), "published number") if numbers else "in full"
     if longer and numbers:
         label = f"in full, with {label}"
     return Markup(f"{shown}<details><summary>{label}</summary>{more}</details>")
+
+
+def source_list(numbers: Sequence[str]) -> str:
+    """Identifiers of published numbers as a list, each with the file in which its row stands."""
+    items = (
+        f'<li><a href="published/{published_file(number)}" download title="{published_file(number)}">'
+        f"{escaped(number)}</a></li>"
+        for number in numbers
+    )
+    return f'<ul class="sources">{"".join(items)}</ul>'
+
+
+def published_file(number: str) -> str:
+    """The file in which the row of a number stands."""
+    return {"fig": "figures.csv", "json": "interactive.csv"}.get(number.partition("/")[0], "tables.csv")
 
 
 def without_sources(text: str) -> str:

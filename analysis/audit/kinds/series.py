@@ -135,13 +135,13 @@ def onset(case: Case) -> Finding:
     reached = next(t for t in series if t.value >= share * top.value)
     found = shown(reached.position) if reached.position is not None else reached.text
     why = (
-        f"At the positions {_positions(series)} it is {_course(series)}. {shown(share)} of the largest, "
-        f"{shown(share * top.value, 4)}, is first reached at {found}: {reached.named}; the window is {window}."
+        f"At {_positions(series)} it is {_course(series)}. It first reaches {shown(share)} of its largest value, "
+        f"{shown(share * top.value, 4)}, at {found}: {reached.named}; the claim has {window}."
     )
     if case.options.abrupt:
         rise = top.value - start.value
         part = (best.value - foot.value) / rise if rise else Decimal(0)
-        why += f" {shown(100 * part, 3)} % of the rise falls into the window."
+        why += f" {shown(100 * part, 3)} % of the rise falls in there."
     too_soon = max(before, key=lambda t: t.value, default=best)
     gap = share_apart(too_soon.value, share * top.value) if broken and reached in before else Decimal(0)
     if broken and reached not in before:

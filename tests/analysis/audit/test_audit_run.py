@@ -14,7 +14,7 @@ import yaml
 
 from analysis.audit.claims import load_claims
 from analysis.audit.errors import AuditInputError
-from analysis.audit.kinds import Verdict
+from analysis.audit.kinds import KINDS, Verdict
 from analysis.audit.published import load_published
 from analysis.audit.run import main, written
 from analysis.audit.summary import CLAIM_COLUMNS
@@ -211,3 +211,27 @@ def test_faulty_input_is_a_message_and_leaves_nothing(tmp_path: Path, capsys: py
     assert main([str(source), "--out", str(out)]) == 2
     assert "claims.yaml is missing" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if any(few for few, _ in kind.roles.values())])
+def test_a_kind_whose_numbers_are_missing_is_refused(tmp_path: Path, kind: str) -> None:
+    roles = {role: few for role, (few, _) in KINDS[kind].roles.items() if few}
+    stated = {"states": "full"} if KINDS[kind].states else {}
+    relation = {"options": {"relation": "<="}} if "relation" in KINDS[kind].options else {}
+    needs = {"options": {"needs": "A margin."}} if kind == "sameness" else {}
+    claim = {"id": "c", "kind": kind, **stated, **relation, **needs}
+    absent = {role: ["zreo"] * few for role, few in roles.items()}
+    with pytest.raises(AuditInputError, match=r"claim 'c': number 'zreo' is not in .*tables\.csv.*Did you mean 'zero'"):
+        audit(article(tmp_path, {**claim, "parts": absent}))
+    with pytest.raises(AuditInputError, match=r"claim 'c': role '\w+' has 0 terms"):
+        audit(article(tmp_path, {**claim, "parts": {}}))
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.states])
+def test_a_kind_whose_stated_number_is_missing_is_refused(tmp_path: Path, kind: str) -> None:
+    parts = {role: ["full"] * few for role, (few, _) in KINDS[kind].roles.items() if few}
+    relation = {"options": {"relation": "<="}} if "relation" in KINDS[kind].options else {}
+    with pytest.raises(AuditInputError, match="needs key 'states'"):
+        audit(article(tmp_path, {"id": "c", "kind": kind, "parts": parts, **relation}))
+    with pytest.raises(AuditInputError, match="number 'absent' is not in"):
+        audit(article(tmp_path, {"id": "c", "kind": kind, "states": "absent", "parts": parts, **relation}))
