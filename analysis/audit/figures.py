@@ -32,7 +32,7 @@ from matplotlib.ticker import MaxNLocator
 from config.files import write_whole
 
 STATED = "stated"
-SETTINGS = frozenset({"earliest", "latest", "n", "near", "alpha"})
+SETTINGS = frozenset({"earliest", "latest", "share", "n", "near", "alpha"})
 # What was computed is drawn in place of what it was computed from, where the two differ in size.
 HIDDEN = {"delta": frozenset({"from", "to"}), "baseline": frozenset({"scores", "changes"})}
 # Kinds that compare levels: the picture zooms in on them, and bars from zero would say nothing.
@@ -178,9 +178,11 @@ def _course(drawing: Drawing) -> Figure:
         axes.axvspan(ends[0] - 0.3, ends[1] + 0.3, color=CLAIMED, alpha=0.09, linewidth=0)
         axes.text(sum(ends) / 2, 1.0, "where the claim places it", ha="center", va="bottom", color=CLAIMED,
                   fontsize=9, transform=axes.get_xaxis_transform())  # fmt: skip
-        axes.axhline(max(up) / 2, color=SOFT, linestyle="--", linewidth=1)
-        axes.text(1.0, max(up) / 2, "half of the largest", va="bottom", ha="right", color=SOFT, fontsize=9,
-                  transform=axes.get_yaxis_transform())  # fmt: skip
+        share = drawing.settings["share"]
+        axes.axhline(share * max(up), color=SOFT, linestyle="--", linewidth=1)
+        axes.text(1.0, share * max(up), f"{share:g} of the largest", va="center", ha="right", color=SOFT, fontsize=9,
+                  transform=axes.get_yaxis_transform(), bbox={"facecolor": "white", "linewidth": 0, "pad": 1},
+                  zorder=2)  # fmt: skip
     axes.set_ylim(bottom=min(0, *up))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=drawing.axis, ylabel=_unit(drawing.unit))

@@ -39,7 +39,7 @@ POINT_COLUMNS = (
 STATED, IMPLIED, RECOMPUTED = "stated", "implied", "recomputed"
 LABEL_COLUMNS = ("model", "scale", "condition", "x", "token", "layer")
 COMPUTED = frozenset({"delta", "sum", "mean", "ratio", "percent_change"})
-SETTINGS = ("earliest", "latest", "n", "near", "alpha")  # options that a figure draws
+SETTINGS = ("earliest", "latest", "share", "n", "near", "alpha")  # options that a figure draws
 
 
 def claims_csv(judged: Sequence[Judged]) -> str:

@@ -24,7 +24,7 @@
 
   const search = labelled("Search", document.createElement("input"));
   search.type = "search";
-  search.placeholder = "a word, a model, a number";
+  search.placeholder = "a word or a number";
 
   const chooser = (text, key) => {
     const select = labelled(text, document.createElement("select"));

@@ -91,6 +91,8 @@ def attainable_p(case: Case) -> Finding:
     p-value, 1/(draws + 1), to lie below the limit.
     """
     p, draws = case.stated.quantity, case.one("draws")
+    if draws.value < 1:
+        return undefined(case, f"{shown(draws.value)} draws give no p-value.")
     smallest = 1 / (draws.value + 1)
     if p.qualifier.startswith("<"):
         below = smallest < p.value or (p.qualifier == "<=" and smallest == p.value)
@@ -118,8 +120,6 @@ def attainable_p(case: Case) -> Finding:
             need(draws.value, draws.rates()),
         )
     failed = verdict.rank > Verdict.ROUNDING.rank
-    if draws.value < 1:
-        return undefined(case, f"{shown(draws.value)} draws give no p-value.")
     return Finding(
         stated_text(case.stated),
         found,

@@ -132,7 +132,7 @@ def onset(case: Case) -> Finding:
         highest = max((t for t in series if t is not best), key=lambda t: t.value)
         if all(each.room >= 0 for each in conditions(second, highest)):
             needs = [Need(each.room, _without(each.rates, best)) for each in needs]
-    reached = next(t for t in series if t.value >= share * top.value)
+    reached = next((t for t in series if t.value >= share * top.value), top)
     found = shown(reached.position) if reached.position is not None else reached.text
     why = (
         f"At {_positions(series)} it is {_course(series)}. It first reaches {shown(share)} of its largest value, "

@@ -408,8 +408,14 @@ def test_attainable_p(printed: Published, draws: str, verdict: Verdict) -> None:
     assert judge("attainable_p", printed, draws=terms(draws)).verdict is verdict
 
 
-def test_no_draws_give_no_p_value() -> None:
-    assert judge("attainable_p", "0.5", draws=terms("0")).verdict is Verdict.NOT_CHECKABLE
+@pytest.mark.parametrize("draws", ["0", "-1"])
+def test_no_draws_give_no_p_value(draws: str) -> None:
+    assert judge("attainable_p", "0.5", draws=terms(draws)).verdict is Verdict.NOT_CHECKABLE
+
+
+@pytest.mark.parametrize("values", [("0", "0", "0"), ("-3.0", "-2.0", "-1.0")])
+def test_an_onset_of_what_never_comes_up_is_judged_all_the_same(values: tuple[str, ...]) -> None:
+    assert judge("onset", options=Options(latest=Decimal(2)), series=series(*values)).why
 
 
 @pytest.mark.parametrize(
