@@ -2,7 +2,7 @@
 
 `claims.yaml` is a list. One entry:
 
-    - id: js-gap                       # unique
+    - id: js-gap                       # unique; lower-case letters, digits, hyphens
       place: why zeroing is misleading # section of the article
       kind: ratio                      # one of analysis.audit.kinds.KINDS
       unit: "%"                        # optional; with % or pp, fractions are read as percent
@@ -24,6 +24,7 @@ An entry has no verdict: verdicts are computed.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -48,6 +49,7 @@ ALLOWED_VALUES = {
     "quantifier": ("every", "none", "only"),
 }
 NUMERIC = frozenset({"alpha", "share", "near", "earliest", "latest", "n", "classes", "members"})
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 FRACTIONS = frozenset({"alpha", "share"})
 
 
@@ -141,6 +143,8 @@ class _Entry:
         for key in REQUIRED:
             if key not in self.entry:
                 raise self.error(f"key {key!r} is missing.")
+        if not _ID.fullmatch(self.text(self.entry, "id")):
+            raise self.error("an id names files and links: use lower-case letters, digits and hyphens.")
         others = self.entry.get("other_readings", [])
         if not isinstance(others, list):
             raise self.error(f"key 'other_readings' must be a list, not {others!r}.")

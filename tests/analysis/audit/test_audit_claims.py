@@ -100,6 +100,12 @@ def test_faulty_entries(tmp_path: Path, change: dict[str, object], message: str)
     assert "claims.yaml, claim 'c'" in str(caught.value)
 
 
+@pytest.mark.parametrize("ident", ["a/b", "A", "a b", "-a"])
+def test_an_id_that_cannot_name_a_file_is_refused(tmp_path: Path, ident: str) -> None:
+    with pytest.raises(AuditInputError, match="an id names files and links"):
+        load_claims(write(tmp_path, {**GOOD, "id": ident}))
+
+
 def test_faulty_files(tmp_path: Path) -> None:
     with pytest.raises(AuditInputError, match=r"claims\.yaml is missing"):
         load_claims(tmp_path)
