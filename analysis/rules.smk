@@ -56,12 +56,21 @@ rule audit:
     input:
         published=[
             published / name
-            for name in ("tables.csv", "figures.csv", "interactive.csv", "claims.yaml")
+            for name in (
+                "tables.csv",
+                "figures.csv",
+                "interactive.csv",
+                "claims.yaml",
+                "quantities.yaml",
+            )
         ],
         modules=sources("analysis.audit.__main__"),
     output:
         claims=run.audit / "claims.csv",
         summary=run.audit / "summary.csv",
+        findings=run.audit / "summary.md",
+        points=run.audit / "points.csv",
+        sources=run.audit / "sources.csv",
     log:
         run.folder / "logs" / "audit.log",
     params:
@@ -69,3 +78,37 @@ rule audit:
         audit=run.audit,
     shell:
         "python -m analysis.audit {params.published} --out {params.audit} 2>&1 | tee {log}"
+
+
+# One figure a finding: how many there are is known when the audit is done.
+rule audit_figures:
+    input:
+        points=rules.audit.output.points,
+        modules=sources("analysis.audit.figures"),
+    output:
+        figures=directory(run.figures / "audit"),
+    log:
+        run.folder / "logs" / "audit_figures.log",
+    params:
+        audit=run.audit,
+    shell:
+        "python -m analysis.audit.figures {params.audit} --out {output.figures} 2>&1 | tee {log}"
+
+
+# Apart from the audit, which needs no run: what this run measured of what the claims rest on.
+rule audit_reproduced:
+    input:
+        published=rules.audit.input.published,
+        ablation=run.tables / "ablation.csv",
+        modules=sources("analysis.audit.reproduced"),
+    output:
+        reproduced=run.audit / "reproduced.csv",
+    log:
+        run.folder / "logs" / "audit_reproduced.log",
+    params:
+        published=published,
+        settings=run.settings,
+        models=resolved["models"],
+    shell:
+        "python -m analysis.audit.reproduced {params.published} --settings {params.settings} "
+        "--ablation {input.ablation} --out {output.reproduced} 2>&1 | tee {log}"

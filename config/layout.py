@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "analysis" / "published"
 KNOWN_ANSWER_WEIGHTS = ROOT / "extract" / "known_answer" / "weights"
+AUDITS = Path("results") / "audits"
 KNOWN_ANSWER_TRAINING = Path("results") / "known_answer_models"
 
 

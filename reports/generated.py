@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from html import escape
 
+from reports import findings
 from reports.checks import check_table, state_of_checks
 from reports.definitions import ablation_definitions, replacement_definitions
 from reports.facts import condition_table, dataset_notes, dataset_table, model_table, signature
-from reports.inputs import Inputs
+from reports.inputs import Cells, Inputs
 from reports.layers import FIGURES, last_layer_table, layer_plate, measure_definitions, rank_table
 from reports.numbers import counted
 from reports.outcomes import (
@@ -20,10 +21,12 @@ from reports.outcomes import (
     task_title,
 )
 from reports.plates import Plate, heatmap_plate, known_answer_plate, render_plate
+from reports.project import PAGES_FOLDER
 from reports.questions import random_weights_note, three_questions
 from reports.table import Table, escaped, fenced, render
-from reports.verdicts import claims_table, failing_claims, verdict_summary
+from reports.verdicts import claims_table, verdict_summary
 
+FILTER = PAGES_FOLDER / "claims_filter.js"
 # An included file is never empty: not every renderer includes nothing without a complaint.
 _NOTHING = "<!-- nothing to say in this run -->"
 
@@ -34,8 +37,15 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "title.md": fenced(_title(inputs)),
         "questions.md": fenced(three_questions(inputs)),
         "verdict_counts.md": _table(verdict_summary(inputs.claims), "audit/claims.csv"),
-        "failing_claims.md": _failing(inputs),
-        "claims.md": _table(claims_table(inputs.claims), "audit/claims.csv"),
+        "severities.md": fenced(findings.severities()),
+        "foremost.md": fenced(findings.foremost(inputs)),
+        "findings.md": _findings(inputs),
+        "sections.md": _table(findings.sections_table(inputs), "audit/summary.csv"),
+        "sources_state.md": fenced(findings.sources_state(inputs)),
+        "sources.md": _sources(inputs),
+        "claims.md": _table(claims_table(inputs.claims, _by_claim(inputs)), "audit/claims.csv"),
+        "claims_filter.md": fenced(f"<script>\n{FILTER.read_text(encoding='utf-8')}</script>"),
+        **dict(findings.page_parts(inputs)),
         "checks_state.md": fenced(state_of_checks(inputs)),
         "checks.md": _table(check_table(inputs.checks), "tables/known_answers.csv")
         if inputs.checks
@@ -73,11 +83,20 @@ def _source(file: str) -> str:
     return f'<p class="from">From <a href="{escape(file)}" download>{escaped(name)}</a>.</p>'
 
 
-def _failing(inputs: Inputs) -> str:
-    table = failing_claims(inputs.claims)
-    if not any(body.rows for body in table.bodies):
-        return fenced("<p>Every claim holds.</p>")
-    return fenced(render(table))
+def _findings(inputs: Inputs) -> str:
+    if not findings.grave(inputs):
+        return fenced("<p>No finding is graver than rounding.</p>")
+    return fenced(render(findings.findings_table(inputs)) + "\n" + _source("audit/summary.md"))
+
+
+def _sources(inputs: Inputs) -> str:
+    if not findings.differing(inputs.sources):
+        return fenced("<p>No two published values for one quantity differ by more than rounding and repeats.</p>")
+    return _table(findings.sources_table(inputs), "audit/sources.csv")
+
+
+def _by_claim(inputs: Inputs) -> dict[str, Cells]:
+    return {row["claim"]: row for row in inputs.reproduced if not row["number"]}
 
 
 def _plates(inputs: Inputs, plate: Callable[[Inputs, str], Plate], needed: str = "") -> str:
@@ -146,6 +165,6 @@ def _downloads(inputs: Inputs) -> str:
     items = "".join(
         f'<li><a href="{escape(place)}" download>{escaped(place)}</a></li>'
         for place in inputs.downloads()
-        if place.endswith(".csv")
+        if place.endswith((".csv", ".md"))
     )
     return fenced(f"<ul>{items}</ul>")

@@ -34,8 +34,15 @@ CHECKS = (
 )
 CLAIMS = (
     *("id", "place", "kind", "claim", "published", "recomputed", "tolerance", "verdict", "why"),
-    *("numbers", "severity"),
+    *("numbers", "severity", "value", "conclusion", "gap", "rank", "foremost", "reading", "strictest"),
 )
+SECTIONS = ("place", "claims", "none", "rounding", "number", "conclusion", "failing")
+POINTS = ("claim", "role", "number", "label", "value", "low", "high", "source")
+SOURCES = (
+    *("quantity", "first_value", "first_source", "second_value", "second_source"),
+    *("unit", "apart", "spread", "agreement", "superseded"),
+)
+REPRODUCED = ("claim", "reproduced", "measured", "quantities", "number", "published", "low", "high", "from")
 PUBLISHED = ("id", "location", "model", "condition", "task", "metric", "value", "unit")
 PUBLISHED_FILES = ("tables.csv", "figures.csv", "interactive.csv")
 
@@ -57,8 +64,9 @@ class Inputs:
         settings: the resolved config.
         packs: data set → the facts of its pack.
         ablation, checks, measures, claims, published: rows of the CSV files.
+        sections, points, sources, reproduced: rows of the audit's other tables.
         replacement: with its columns, whose number depends on the run.
-        published_counts: file → rows of the published numbers.
+        published_folder, published_counts: where the published numbers lie; file → rows.
     """
 
     run: Run
@@ -69,7 +77,12 @@ class Inputs:
     checks: tuple[Cells, ...]
     measures: tuple[Cells, ...]
     claims: tuple[Cells, ...]
+    sections: tuple[Cells, ...]
+    points: tuple[Cells, ...]
+    sources: tuple[Cells, ...]
+    reproduced: tuple[Cells, ...]
     published: tuple[Cells, ...]
+    published_folder: Path
     published_counts: Mapping[str, int]
 
     @property
@@ -88,9 +101,10 @@ class Inputs:
         found = {
             f"{folder.name}/{file.name}": file
             for folder in (self.run.tables, self.run.audit)
-            for file in sorted(folder.glob("[!.]*.csv"))
+            for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.md")))
         }
-        for dataset in self.datasets:
+        found |= {f"published/{name}": self.published_folder / name for name in PUBLISHED_FILES}
+        for dataset in (*self.datasets, "audit"):
             for file in sorted((self.run.figures / dataset).glob("[!.]*.svg")):
                 found[f"figures/{dataset}/{file.name}"] = file
         return found
@@ -120,7 +134,12 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
         checks=read_csv(run.tables / "known_answers.csv", CHECKS).rows,
         measures=read_csv(run.tables / "measures.csv", MEASURES).rows,
         claims=read_csv(run.audit / "claims.csv", CLAIMS).rows,
+        sections=read_csv(run.audit / "summary.csv", SECTIONS).rows,
+        points=read_csv(run.audit / "points.csv", POINTS).rows,
+        sources=read_csv(run.audit / "sources.csv", SOURCES).rows,
+        reproduced=read_csv(run.audit / "reproduced.csv", REPRODUCED).rows,
         published=read_csv(published / "tables.csv", PUBLISHED).rows,
+        published_folder=published,
         published_counts={name: len(read_csv(published / name, ()).rows) for name in PUBLISHED_FILES},
     )
 

@@ -11,6 +11,8 @@ from reports.errors import ReportError
 
 PAGES_FOLDER = Path(__file__).resolve().with_name("pages")
 CONFIG = "_quarto.yml"
+# Pages of this name are generated, one a finding of the audit, and stand outside the navigation bar.
+FINDING = "finding-"
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class Project:
         output: folder, inside the project, that Quarto renders to.
         pages: in the order of the navigation bar.
         language: of the pages.
+        findings: generated pages outside the bar; none before the site is staged.
     """
 
     title: str
     output: str
     pages: tuple[Page, ...]
     language: str
+    findings: tuple[Page, ...] = ()
 
 
 def read_project(folder: Path = PAGES_FOLDER) -> Project:
@@ -62,6 +66,7 @@ def read_project(folder: Path = PAGES_FOLDER) -> Project:
             output=loaded["project"]["output-dir"],
             pages=tuple(Page(link["href"], link["text"]) for link in loaded["website"]["navbar"]["left"]),
             language=loaded.get("lang", "en"),
+            findings=tuple(Page(page.name, page.stem) for page in sorted(folder.glob(f"{FINDING}*.qmd"))),
         )
     except FileNotFoundError as error:
         raise ReportError(f"{path} is missing: it names the pages of the report.") from error
@@ -71,7 +76,7 @@ def read_project(folder: Path = PAGES_FOLDER) -> Project:
             "website.title, and website.navbar.left with href and text of every page."
         ) from error
     listed = {page.source for page in project.pages}
-    found = {page.name for page in folder.glob("*.qmd")}
+    found = {page.name for page in folder.glob("*.qmd")} - {page.source for page in project.findings}
     if listed != found:
         raise ReportError(
             f"{path}: website.navbar.left and the .qmd files beside it differ in "

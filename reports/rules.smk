@@ -7,7 +7,9 @@ rule report:
     input:
         tables=rules.analyse.output.tables,
         figures=rules.analyse.output.figures,
-        audit=[rules.audit.output.claims, rules.audit.output.summary],
+        audit=list(rules.audit.output),
+        findings=rules.audit_figures.output.figures,
+        reproduced=rules.audit_reproduced.output.reproduced,
         facts=[run.pack(dataset).facts for dataset in run_settings.datasets],
         published=[published / name for name in ("tables.csv", "figures.csv", "interactive.csv")],
         pages=[page.relative_to(workflow.basedir) for page in page_sources()],

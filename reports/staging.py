@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from reports import findings
 from reports.generated import generated
 from reports.inputs import Inputs
 from reports.project import page_sources
@@ -26,6 +27,8 @@ def stage(inputs: Inputs, folder: Path) -> None:
         shutil.copyfile(source, folder / source.name)
     for name, text in generated(inputs).items():
         (folder / GENERATED / name).write_text(text, encoding="utf-8")
+    for name, text in findings.pages(inputs):
+        (folder / name).write_text(text, encoding="utf-8")
     (folder / VARIABLES).write_text(_as_yaml(variables(inputs)), encoding="utf-8")
     copy_files(inputs.downloads(), folder)
 

@@ -38,11 +38,12 @@ class Span:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: one text a column; `ident` makes it a target for links."""
+    """A row: one text a column; `ident` makes it a target for links, `data` are its `data-` attributes."""
 
     cells: tuple[Text, ...]
     ident: str = ""
     classes: str = ""
+    data: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def _body(body: Body, table: Table) -> str:
                 cells.append(f'<th scope="row"{classes}>{escaped(cell)}</th>')
             else:
                 cells.append(f"<td{classes}>{escaped(cell)}</td>")
-        opening = f"<tr{attribute('id', row.ident)}{attribute('class', row.classes)}>"
+        data = "".join(attribute(f"data-{name}", value) for name, value in row.data)
+        opening = f"<tr{attribute('id', row.ident)}{attribute('class', row.classes)}{data}>"
         lines.append(f"{opening}{''.join(cells)}</tr>")
     return "<tbody>\n" + "\n".join(lines) + "\n</tbody>"

@@ -18,6 +18,7 @@ def variables(inputs: Inputs) -> Variables:
     counts = verdict_counts(inputs.claims)
     failing = [claim for claim in inputs.claims if verdict_of(claim).fails]
     tallied = tally(inputs.checks)
+    measured = [row for row in inputs.reproduced if not row["number"]]
     used = {number for claim in inputs.claims for number in claim["numbers"].split(";") if number}
     return {
         "run": {
@@ -37,6 +38,11 @@ def variables(inputs: Inputs) -> Variables:
             "conclusions": count(sum(claim["severity"] == "conclusion" for claim in failing)),
             "places": count(len({claim["place"] for claim in inputs.claims})),
             "used": count(len(used)),
+            "findings": count(sum(bool(claim["rank"]) for claim in inputs.claims)),
+            "readings": count(sum(claim["strictest"] != claim["verdict"] for claim in inputs.claims)),
+            "reproduced": count(sum(row["reproduced"] == "reproduced" for row in measured)),
+            "not_reproduced": count(sum(row["reproduced"] == "not reproduced" for row in measured)),
+            "not_measured": count(sum(row["reproduced"] == "not measured" for row in measured)),
             **{verdict.key: count(counts[verdict.name]) for verdict in VERDICTS},
         },
         "published": {

@@ -1,10 +1,10 @@
-"""The audit's tables: verdict counts, the claims that do not hold, and every claim."""
+"""The audit's tables of claims: how many have each verdict, and every claim with its reasons."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.inputs import Cells
@@ -36,7 +36,7 @@ VERDICTS = (
     Verdict("not checkable", "unchecked", "?", "what would decide it was not published", False),
     Verdict("unsupported", "unsupported", "⊬", "the numbers stand, the inference does not follow", True),
     Verdict("sources disagree", "disagree", "≠", "two published places give different numbers", True),
-    Verdict("contradicted", "contradicted", "✕", "published numbers say the opposite", True),
+    Verdict("contradicted", "contradicted", "✕", "published numbers give something else", True),
 )
 _BY_NAME = {verdict.name: verdict for verdict in VERDICTS}
 _SEVERITIES = ("conclusion", "number", "rounding", "none")
@@ -96,49 +96,14 @@ def verdict_summary(claims: Sequence[Cells]) -> Table:
             Column("Claims", "number"),
             Column("Share", "bar-cell"),
             Column("Meaning", "prose"),
-            Column("What it touches", "prose"),
+            Column("Severity", "prose"),
         ),
         bodies=(Body(tuple(rows)),),
     )
 
 
-def failing_claims(claims: Sequence[Cells]) -> Table:
-    """Claims that are unsupported or contradicted, or whose sources disagree; gravest first."""
-    failing = [claim for claim in claims if verdict_of(claim).fails]
-
-    def gravity(claim: Cells) -> tuple[int, int]:
-        severity = claim["severity"]
-        rank = _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
-        return rank, -VERDICTS.index(verdict_of(claim))
-
-    rows = tuple(
-        Row(
-            (
-                badge(verdict_of(claim)),
-                Markup(f'<a href="#claim-{escaped(claim["id"])}">{escaped(claim["claim"])}</a>'),
-                claim["severity"],
-                _printed(claim["published"]),
-                _printed(claim["recomputed"]),
-            )
-        )
-        for claim in sorted(failing, key=gravity)
-    )
-    return Table(
-        ident="failing-claims",
-        caption="Claims that do not hold, those that touch a conclusion first",
-        columns=(
-            Column("Verdict"),
-            Column("Claim", "prose"),
-            Column("Touches"),
-            Column("Published", "figure"),
-            Column("Recomputed", "figure"),
-        ),
-        bodies=(Body(rows),),
-    )
-
-
-def claims_table(claims: Sequence[Cells]) -> Table:
-    """Every claim, in the order of the article."""
+def claims_table(claims: Sequence[Cells], reproduced: Mapping[str, Cells]) -> Table:
+    """Every claim, in the order of the article; `reproduced` says of each what the run measured."""
     places = dict.fromkeys(claim["place"] for claim in claims)
     return Table(
         ident="all-claims",
@@ -149,38 +114,64 @@ def claims_table(claims: Sequence[Cells]) -> Table:
             Column("Published", "figure"),
             Column("Recomputed", "figure"),
             Column("Rounding allows", "figure"),
+            Column("In this run"),
             Column("Why", "prose why"),
         ),
         bodies=tuple(
-            Body(tuple(_claim_row(claim) for claim in claims if claim["place"] == place), heading=place)
+            Body(
+                tuple(_claim_row(claim, reproduced[claim["id"]]) for claim in claims if claim["place"] == place),
+                heading=place,
+            )
             for place in places
         ),
         classes="claims",
     )
 
 
-def _claim_row(claim: Cells) -> Row:
+def _claim_row(claim: Cells, reproduced: Cells) -> Row:
     verdict = verdict_of(claim)
+    strictest = verdict_of({"verdict": claim["strictest"]})
+    aside = f' <span class="ident">another reading: {escaped(strictest.name)}</span>' if strictest.fails else ""
     return Row(
         (
-            badge(verdict),
+            Markup(badge(verdict).html + ("" if verdict.fails else aside)),
             Markup(
                 f"{escaped(claim['claim'])} "
                 f'<span class="ident">{escaped(claim["id"])} · {escaped(claim["kind"])}</span>'
             ),
-            _printed(claim["published"]),
-            _printed(claim["recomputed"]),
-            _printed(claim["tolerance"]),
+            printed(claim["published"]),
+            printed(claim["recomputed"]),
+            printed(claim["tolerance"]),
+            _measured(reproduced),
             _reason(claim),
         ),
         ident=f"claim-{claim['id']}",
         classes=f"is-{verdict.key}",
+        data=(
+            ("verdict", claim["verdict"]),
+            ("severity", claim["severity"]),
+            ("place", claim["place"]),
+            ("run", reproduced["reproduced"]),
+            ("rank", claim["rank"]),
+        ),
     )
 
 
-def _printed(text: str) -> str:
+def _measured(reproduced: Cells) -> Markup:
+    sign = {"reproduced": "✓", "not reproduced": "✕"}.get(reproduced["reproduced"], "")
+    mark = f'<span class="sign" aria-hidden="true">{sign}</span> ' if sign else ""
+    measured = int(reproduced["measured"])
+    share = f' <span class="ident">{measured} of {reproduced["quantities"]} numbers</span>' if measured else ""
+    return Markup(f'<span class="measured">{mark}{escaped(reproduced["reproduced"])}</span>{share}')
+
+
+def printed(text: str) -> str:
     """What the audit wrote, digits untouched, comparisons set as one sign."""
-    return text.replace("<=", "≤ ").replace(">=", "≥") or MISSING
+    return _signs(text).replace("≤", "≤ ") or MISSING
+
+
+def _signs(text: str) -> str:
+    return text.replace("<=", "≤").replace(">=", "≥")
 
 
 def _reason(claim: Cells) -> Markup:
@@ -190,24 +181,44 @@ def _reason(claim: Cells) -> Markup:
         why = f"Not published: {why}"
     first, *rest = _SENTENCE.split(why, maxsplit=1)
     numbers = [number for number in claim["numbers"].split(";") if number]
-    shown = escaped(_BRACKETED.sub("", first))
+    shown = without_sources(first)
     longer = bool(rest) or _BRACKETED.search(first) is not None
     if not longer and not numbers:
         return Markup(shown)
-    more = f"<p>{_with_sources(why)}</p>" if longer else ""
+    more = f"<p>{with_sources(why)}</p>" if longer else ""
     if numbers:
-        listed = "".join(f"<li>{escaped(number)}</li>" for number in numbers)
-        more += f'<ul class="sources">{listed}</ul>'
+        more += source_list(numbers)
     label = counted(len(numbers), "published number") if numbers else "in full"
     if longer and numbers:
         label = f"in full, with {label}"
     return Markup(f"{shown}<details><summary>{label}</summary>{more}</details>")
 
 
-def _with_sources(text: str) -> str:
+def source_list(numbers: Sequence[str]) -> str:
+    """Identifiers of published numbers as a list, each with the file in which its row stands."""
+    items = (
+        f'<li><a href="published/{published_file(number)}" download title="{published_file(number)}">'
+        f"{escaped(number)}</a></li>"
+        for number in numbers
+    )
+    return f'<ul class="sources">{"".join(items)}</ul>'
+
+
+def published_file(number: str) -> str:
+    """The file in which the row of a number stands."""
+    return {"fig": "figures.csv", "json": "interactive.csv"}.get(number.partition("/")[0], "tables.csv")
+
+
+def without_sources(text: str) -> str:
+    """A reason as HTML, without the identifiers of numbers."""
+    return escaped(_signs(_BRACKETED.sub("", text)))
+
+
+def with_sources(text: str) -> str:
+    """A reason as HTML, the identifiers of numbers set small."""
     parts = _SOURCE.split(text)
     return "".join(
-        f'<span class="source">[{escaped(part)}]</span>' if index % 2 else _spaced(part)
+        f'<span class="source">[{escaped(part)}]</span>' if index % 2 else _spaced(_signs(part))
         for index, part in enumerate(parts)
     )
 

@@ -36,7 +36,7 @@ def render_with_pandoc(site: Path, output: Path, *, pandoc: str | None = None) -
     project = read_project(site)
     values = yaml.safe_load((site / VARIABLES).read_text(encoding="utf-8"))
     executable = pandoc or pypandoc.get_pandoc_path()
-    for page in project.pages:
+    for page in (*project.pages, *project.findings):
         _render_page(page, project, site, output, values, executable)
 
 

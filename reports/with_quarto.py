@@ -47,7 +47,7 @@ def render_with_quarto(site: Path, output: Path, *, quarto: str | None = None) -
             "Try `--renderer pandoc`, which needs no Quarto."
         )
     rendered = site / project.output
-    missing = [page.html for page in project.pages if not (rendered / page.html).is_file()]
+    missing = [page.html for page in (*project.pages, *project.findings) if not (rendered / page.html).is_file()]
     if missing:
         raise ReportError(
             f"{executable} render ended well, but {rendered} lacks {', '.join(missing)}. Is Quarto older than 1.7? "

@@ -2,7 +2,7 @@
 
 `claims.yaml` is a list. One entry:
 
-    - id: js-gap                       # unique
+    - id: js-gap                       # unique; lower-case letters, digits, hyphens
       place: why zeroing is misleading # section of the article
       kind: ratio                      # one of analysis.audit.kinds.KINDS
       unit: "%"                        # optional; with % or pp, fractions are read as percent
@@ -24,6 +24,7 @@ An entry has no verdict: verdicts are computed.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -42,7 +43,14 @@ PERCENT_UNITS = ("%", "pp")
 READING_KEYS = frozenset({"kind", "unit", "states", "parts", "options"})
 ENTRY_KEYS = READING_KEYS | {"id", "place", "claim", "note", "other_readings"}
 REQUIRED = ("id", "place", "kind", "claim")
-ALLOWED_VALUES = {"relation": tuple(RELATIONS), "direction": ("rising", "falling")}
+ALLOWED_VALUES = {
+    "relation": tuple(RELATIONS),
+    "direction": ("rising", "falling"),
+    "quantifier": ("every", "none", "only"),
+}
+NUMERIC = frozenset({"alpha", "share", "near", "earliest", "latest", "n", "classes", "members"})
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+FRACTIONS = frozenset({"alpha", "share"})
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,8 @@ class _Entry:
         for key in REQUIRED:
             if key not in self.entry:
                 raise self.error(f"key {key!r} is missing.")
+        if not _ID.fullmatch(self.text(self.entry, "id")):
+            raise self.error("an id names files and links: use lower-case letters, digits and hyphens.")
         others = self.entry.get("other_readings", [])
         if not isinstance(others, list):
             raise self.error(f"key 'other_readings' must be a list, not {others!r}.")
@@ -176,9 +186,14 @@ class _Entry:
             parts=self.parts(kind, entry.get("parts", {})),
             options=self.options(kind, entry.get("options", {})),
         )
-        if kind in ("sameness", "not_checkable") and states is None and not reading.options.needs:
+        if self.unpublished(reading) and not reading.options.needs:
             raise self.error(f"kind {kind!r} needs option 'needs': what would make it checkable.")
         return reading
+
+    def unpublished(self, reading: Reading) -> bool:
+        if reading.kind == "causal":
+            return not (reading.parts["smaller"] and reading.parts["larger"]) or bool(reading.options.also_differs)
+        return reading.kind == "not_checkable" or (reading.kind == "sameness" and reading.states is None)
 
     def parts(self, kind: str, parts: object) -> Mapping[str, tuple[TermIds, ...]]:
         roles = KINDS[kind].roles
@@ -194,8 +209,10 @@ class _Entry:
                 wanted = f"{fewest}" if fewest == most else f"{fewest} or more"
                 raise self.error(f"role {role!r} has {len(terms)} terms; {kind!r} takes {wanted}.")
             found[role] = tuple(self.term(role, term) for term in terms)
-        if kind == "sameness" and len(found["first"]) != len(found["second"]):
-            raise self.error("roles 'first' and 'second' must have equally many terms.")
+        if pair := KINDS[kind].paired:
+            one, other = pair
+            if len(found[one]) != len(found[other]):
+                raise self.error(f"roles {one!r} and {other!r} must have equally many terms.")
         return found
 
     def term(self, role: str, term: object) -> TermIds:
@@ -234,17 +251,17 @@ class _Entry:
             allowed = ALLOWED_VALUES.get(option.name)
             if allowed and value not in allowed:
                 raise self.error(f"option {option.name!r} is {value!r}. {did_you_mean(value, allowed)}")
-            values[option.name] = self.alpha(value) if option.name == "alpha" else value
+            values[option.name] = self.number(option.name, value) if option.name in NUMERIC else value
         return Options(**values)
 
-    def alpha(self, value: str) -> Decimal:
+    def number(self, option: str, value: str) -> Decimal:
         try:
-            alpha = parse_printed(value).value
+            number = parse_printed(value).value
         except AuditInputError as error:
-            raise self.error(f"option 'alpha': {error}") from error
-        if not 0 < alpha < 1:
-            raise self.error(f"option 'alpha' is {value!r}; it must lie between 0 and 1.")
-        return alpha
+            raise self.error(f"option {option!r}: {error}") from error
+        if option in FRACTIONS and not 0 < number < 1:
+            raise self.error(f"option {option!r} is {value!r}; it must lie between 0 and 1.")
+        return number
 
     def text(self, entry: dict[Any, Any], key: str, default: str | None = None) -> str:
         value = entry.get(key, default)

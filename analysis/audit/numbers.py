@@ -97,6 +97,16 @@ class Quantity:
             qualifier=self.qualifier,
         )
 
+    def negative(self) -> Quantity:
+        """The number with the other sign, as precise as before: a drop as a change."""
+        return Quantity(
+            text=f"{-self.value:f}",
+            value=-self.value,
+            interval=self.interval.times(Decimal(-1)),
+            decimals=self.decimals,
+            qualifier=self.qualifier,
+        )
+
     def unit_of_last_digit(self) -> Decimal | None:
         """The step between two numbers printed with this many decimals; None if not printed."""
         return None if self.decimals is None else Decimal(1).scaleb(-self.decimals)

@@ -14,8 +14,10 @@ An empty column leaves an empty place, so that the position of a field never cha
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 
 from analysis.audit.errors import AuditInputError, did_you_mean
@@ -37,16 +39,23 @@ FRACTION_METRICS = frozenset(
 )
 
 Row = Mapping[str, str]
+_POSITION = re.compile(r"\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published number: identifier, value, unit, and the document it stands in."""
+    """One published number: identifier, value, unit, and the document it stands in.
+
+    `position` is its place along a series (a layer, a numeric x), if it has one; `row` is the line that
+    it was read from, by column.
+    """
 
     id: str
     quantity: Quantity
     unit: str
     source: str
+    position: Decimal | None = None
+    row: Row = field(default_factory=dict)
 
     def percent(self) -> Published:
         """A fraction as percent; any other number unchanged."""
@@ -101,7 +110,7 @@ def _identifier(prefix: str, row: Row, key: tuple[str, ...]) -> str:
 
 def _from_tables(row: Row) -> Published:
     quantity = parse_printed(row["value"], row["qualifier"])
-    return Published(row["id"], quantity, row["unit"], "article text")
+    return Published(row["id"], quantity, row["unit"], "article text", row=row)
 
 
 def _from_figures(row: Row) -> Published:
@@ -109,7 +118,8 @@ def _from_figures(row: Row) -> Published:
         quantity = parse_printed(row["y"])
     else:
         quantity = parse_digitised(row["y"], row["precision"])
-    return Published(_identifier("fig", row, FIGURE_KEY), quantity, row["unit"], f"figure {row['figure']}")
+    identifier = _identifier("fig", row, FIGURE_KEY)
+    return Published(identifier, quantity, row["unit"], f"figure {row['figure']}", _position(row["x"]), row)
 
 
 def _from_interactive(row: Row) -> Published:
@@ -122,7 +132,13 @@ def _from_interactive(row: Row) -> Published:
         parse_stored(row["value"], counted=bool(row.get("n_val") or row.get("n_pairs"))),
         unit,
         f"data {row['file']}",
+        _position(row["layer"]),
+        row,
     )
+
+
+def _position(text: str) -> Decimal | None:
+    return Decimal(text) if _POSITION.fullmatch(text) else None
 
 
 _FILES: Mapping[str, tuple[tuple[str, ...], Callable[[Row], Published]]] = {

@@ -59,7 +59,7 @@ def test_changed_analysis_reruns_the_analysis_alone(finished: Checkout, tmp_path
     config.write_text(yaml.safe_dump(changed, sort_keys=False))
     plan = Checkout(finished.folder, config).snakemake("--cores", "2", "--dry-run", "--quiet", "progress")
     scheduled = set(re.findall(r"^(?:localrule|rule) (\w+):$", plan.stdout, flags=re.MULTILINE))
-    assert scheduled == {"analyse", "report", "all"}, plan.stdout
+    assert scheduled == {"analyse", "audit_reproduced", "report", "all"}, plan.stdout
 
 
 def test_changed_module_reruns_what_it_feeds(finished: Checkout, tmp_path: Path) -> None:

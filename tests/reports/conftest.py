@@ -65,6 +65,41 @@ CLAIMS = (
     ),
     ("wrong", "figure", "contradicted", "conclusion", "99.9 < 11.1 is false.", "t002"),
 )
+RANKS = {"wrong": "1", "leap": "2", "apart": "3"}
+SECTIONS = [
+    {
+        "place": place,
+        "claims": "2",
+        "none": none,
+        "rounding": rounding,
+        "number": "0",
+        "conclusion": "1",
+        "failing": "1",
+    }
+    for place, none, rounding in (("introduction", "1", "1"), ("table", "1", "0"), ("figure", "0", "0"))
+]
+SOURCES = [
+    {
+        "quantity": f"a quantity < {place}",
+        "first_value": "67.3",
+        "first_source": "article text",
+        "second_value": "78.1133",
+        "second_source": "figure f",
+        "unit": "%",
+        "apart": "10.8133",
+        "spread": "0.22",
+        "agreement": agreement,
+        "superseded": superseded,
+    }
+    for place, (agreement, superseded) in enumerate(
+        (
+            ("beyond rounding and repeats", "no"),
+            ("within rounding", "no"),
+            ("same", "no"),
+            ("beyond rounding and repeats", "yes"),
+        )
+    )
+]
 
 
 @dataclass(frozen=True)
@@ -115,7 +150,7 @@ class SyntheticRun:
         write_rows(run / "tables" / "measures.csv", list(self._measures()), MEASURE_COLUMNS)
         write_rows(run / "tables" / "layer_curves.csv", [{"dataset": "scenes", "value": "0.5"}])
         write_rows(run / "audit" / "claims.csv", [_claim(*claim) for claim in CLAIMS])
-        write_rows(run / "audit" / "summary.csv", [{"verdict": "consistent", "claims": "1"}])
+        self._write_audit(run)
         write_published(self.published)
         return self
 
@@ -129,6 +164,19 @@ class SyntheticRun:
                         **{"condition": condition, "layer": layer, "measure": measure, "n": 60 if place < 2 else 30},
                         **{"median": middle, "q25": middle - 1, "q75": middle + 1, "mean": middle},
                     }
+
+    def _write_audit(self, run: Path) -> None:
+        claims = [_claim(*claim) for claim in CLAIMS]
+        write_rows(run / "audit" / "summary.csv", SECTIONS)
+        write_rows(run / "audit" / "points.csv", [_point(claim["id"]) for claim in claims if claim["rank"]])
+        write_rows(run / "audit" / "sources.csv", SOURCES)
+        write_rows(run / "audit" / "reproduced.csv", [_reproduced(claim["id"]) for claim in claims])
+        (run / "audit" / "summary.md").write_text("# Audit\n")
+        for claim in claims:
+            if claim["rank"]:
+                figure = run / "figures" / "audit" / f"{claim['id']}.svg"
+                figure.parent.mkdir(parents=True, exist_ok=True)
+                figure.write_text(SVG)
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -244,7 +292,26 @@ def _claim(ident: str, place: str, verdict: str, severity: str, why: str, number
         "why": why,
         "numbers": numbers,
         "severity": severity,
+        "value": "off" if severity == "number" else "",
+        "conclusion": "changes" if severity == "conclusion" else "",
+        "gap": "0.5",
+        "rank": RANKS.get(ident, ""),
+        "foremost": RANKS.get(ident, ""),
+        "reading": "as worded",
+        "strictest": "contradicted" if ident == "sum" else verdict,
     }
+
+
+def _point(claim: str) -> dict[str, str]:
+    named = {"claim": claim, "kind": "sum", "role": "parts", "number": "t001", "label": "M < N · x"}
+    return {**named, "position": "", "value": "44.4", "low": "44.35", "high": "44.45", "source": "s", "unit": "%"}
+
+
+def _reproduced(claim: str) -> dict[str, str]:
+    said = {"sum": "reproduced", "apart": "not reproduced"}.get(claim, "not measured")
+    measured = "0" if said == "not measured" else "2"
+    blank = dict.fromkeys(("number", "published", "value", "low", "high", "from"), "")
+    return {"claim": claim, "reproduced": said, "measured": measured, "quantities": "2", **blank}
 
 
 def _pack(name: str) -> dict[str, Any]:

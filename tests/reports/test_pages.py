@@ -10,15 +10,17 @@ import pytest
 from reports.project import read_project
 
 NAMES = [page.html for page in read_project().pages]
+# The synthetic run has three findings of severity number or above.
+FINDINGS = ["finding-apart.html", "finding-leap.html", "finding-wrong.html"]
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=[*NAMES, *FINDINGS])
 def page(request, pages):
     return pages[request.param]
 
 
-def test_the_report_has_exactly_the_pages_of_the_project(pages):
-    assert sorted(pages) == sorted(NAMES)
+def test_the_report_has_exactly_the_pages_of_the_project_and_one_a_finding(pages):
+    assert sorted(pages) == sorted([*NAMES, *FINDINGS])
 
 
 @pytest.mark.parametrize("left", [":::", "?@", "???", "{=html}", "[@", "include _generated", "(**"])
@@ -46,7 +48,7 @@ def test_the_navigation_names_every_page_and_marks_the_current_one(page):
     links = [link for link in page.all("a") if link.attributes.get("href") in NAMES]
     assert {link.attributes["href"] for link in links} == set(NAMES)
     marked = [link.attributes["href"] for link in page.all("a") if "aria-current" in link.attributes]
-    assert marked == [page.path.name]
+    assert marked == [page.path.name] * (page.path.name in NAMES)
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
@@ -59,7 +61,12 @@ def test_nothing_is_loaded_from_elsewhere(page):
     styles = "".join(element.text for element in page.all("style"))
     assert "@import" not in styles
     assert "url(" not in styles
-    assert not page.all("script")
+    # The one script is the project's own, stands in the page, and fetches nothing.
+    scripts = page.all("script")
+    assert len(scripts) == (page.path.name == "audit.html")
+    for script in scripts:
+        assert not script.attributes
+        assert not re.search(r"https?:|import|fetch|XMLHttpRequest|eval", script.text)
 
 
 def test_identifiers_are_unique(page):
@@ -86,6 +93,8 @@ def test_figures_are_described_and_lead_to_their_numbers(pages):
         assert all(len(image.attributes["alt"]) > 40 for image in page.all("img"))
         assert len(page.all("figcaption")) == len(page.all("figure"))
     assert all("ablation.csv" in figure.text for figure in figures)
+    for name in FINDINGS:
+        assert "points.csv" in pages[name].all("figure")[0].text
 
 
 def test_tables_have_captions_and_scopes_in_a_box_that_scrolls(page):
@@ -171,22 +180,78 @@ def test_checks_are_those_of_the_file(rendered, pages):
 
 
 def test_claims_keep_verdict_and_digits(rendered, pages):
-    shown = [row for row in pages["audit.html"].table("all-claims") if len(row) == 6][1:]
+    shown = [row for row in pages["audit.html"].table("all-claims") if len(row) == 7][1:]
     rows = rendered.rows("audit/claims.csv")
     assert len(shown) == len(rows)
     for cells, row in zip(shown, rows, strict=True):
         sign, _, verdict = cells[0].partition(" ")
-        assert (len(sign), verdict) == (1, row["verdict"])
+        aside = " another reading: contradicted" if row["id"] == "sum" else ""
+        assert (len(sign), verdict) == (1, row["verdict"] + aside)
         assert cells[2:4] == ["33.30", "≤ 33.3"]
         for number in filter(None, row["numbers"].split(";")):
-            assert number in cells[5]
+            assert number in cells[6]
+
+
+def test_every_claim_says_what_the_run_measured(rendered, pages):
+    shown = [row[5] for row in pages["audit.html"].table("all-claims") if len(row) == 7][1:]
+    said = {"reproduced": "✓ reproduced 2 of 2 numbers", "not reproduced": "✕ not reproduced 2 of 2 numbers"}
+    claims = rendered.rows("audit/reproduced.csv")
+    assert shown == [said.get(row["reproduced"], "not measured") for row in claims]
+    assert "reproduced: 1; not reproduced: 1; not measured: 4" in pages["audit.html"].visible
+
+
+def test_claims_can_be_filtered_by_what_stands_in_their_rows(rendered, pages):
+    marked = [e for e in pages["audit.html"].elements if "data-verdict" in e.attributes]
+    for element, row in zip(marked, rendered.rows("audit/claims.csv"), strict=True):
+        keys = ("verdict", "severity", "place")
+        assert {key: element.attributes[f"data-{key}"] for key in keys} == {key: row[key] for key in keys}
+        assert element.attributes.get("data-rank", "") == row["rank"]
+    script = pages["audit.html"].all("script")[0].text
+    for key in ("verdict", "severity", "place", "run"):
+        assert f'"{key}")' in script
+
+
+def test_the_gravest_findings_stand_first_with_picture_and_link(pages):
+    page = pages["audit.html"]
+    cards = [e for e in page.elements if e.attributes.get("class") == "finding"]
+    assert len(cards) == 3
+    for card, name in zip(cards, ("wrong", "leap", "apart"), strict=True):
+        assert f"Claim {name}:" in card.text
+    pictures = [image for image in page.all("img") if "finding" in image.attributes["alt"]]
+    assert len(pictures) == 3
+
+
+def test_a_finding_has_its_claim_verdict_arithmetic_and_points(pages):
+    page = pages["finding-apart.html"]
+    assert "Claim apart: that a < b & <script>alert(1)</script>" in page.visible
+    for part in ("sources disagree", "44.4", "is not 55.5", "fig/f/a/M/S/x < y/R1", "a number is off"):
+        assert part in page.visible
+    (row,) = page.table("numbers-table")[1:]
+    assert row[:4] == ["parts", "M < N · x", "44.4", "44.35 to 44.45"]
+    ranks = {name: pages[name].all("h1")[0].text.strip() for name in FINDINGS}
+    assert ranks["finding-wrong.html"] == "Finding 1 of 3"
+
+
+def test_values_that_differ_between_documents_are_listed_and_older_versions_are_not(pages):
+    (row,) = pages["audit.html"].table("sources")[1:]
+    assert row[0] == "a quantity < 0"
+    assert row[2:] == ["10.81 points", "0.22"]
+    assert "3 pairs of values for the same quantity" in pages["audit.html"].visible
+
+
+def test_sections_are_those_of_the_file(rendered, pages):
+    shown = pages["audit.html"].table("sections")[1:]
+    for cells, row in zip(shown, rendered.rows("audit/summary.csv"), strict=True):
+        wanted = [row[column] for column in ("none", "rounding", "number", "conclusion")]
+        assert cells[:2] == [row["place"], row["claims"]]
+        assert [cell.replace("–", "0") for cell in cells[2:6]] == wanted
 
 
 def test_verdict_counts_add_up(pages):
     counts = [int(row[1]) for row in pages["audit.html"].table("verdict-counts")[1:]]
     assert counts == [1] * 6
     assert "Of 6 claims 3 do not hold, and 2 of these touch a conclusion" in pages["audit.html"].visible
-    failing = pages["audit.html"].table("failing-claims")[1:]
+    failing = pages["audit.html"].table("findings")[1:]
     assert [row[0].split(" ", 1)[1] for row in failing] == ["contradicted", "unsupported", "sources disagree"]
 
 

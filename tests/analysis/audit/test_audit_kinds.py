@@ -1,10 +1,11 @@
 """Each kind: consistent, consistent only with rounding, wrong, and what it cannot judge."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from analysis.audit.kinds import KINDS, Case, Finding, Options, Severity, Term, Verdict
+from analysis.audit.kinds import HELD, KINDS, Case, Finding, Options, Severity, Term, Value, Verdict
 from analysis.audit.numbers import parse_digitised, parse_printed, parse_stored
 from analysis.audit.published import Published
 
@@ -157,7 +158,8 @@ def test_range(values: tuple[str, ...], attained: bool, verdict: Verdict) -> Non
         ("-0.7", (text("-0.6"),), ROUNDED),
         ("17.9", (data("18.49555"),), DISAGREE),
         (None, (figure("1.000001"), figure("1.000002")), OK),
-        (None, (figure("1.00"), figure("1.01")), DISAGREE),
+        (None, (figure("1.00"), figure("1.01")), WRONG),  # in one document
+        (None, (figure("1.00"), data("1.01")), DISAGREE),
     ],
 )
 def test_equality(printed: str | None, values: tuple[Published, ...], verdict: Verdict) -> None:
@@ -179,7 +181,8 @@ def test_order(smaller: tuple[str, ...], larger: tuple[str, ...], verdict: Verdi
 def test_order_in_size_of_a_sum() -> None:
     bars = (Term((figure("-10.8"), figure("-15.7"))),)
     found = judge("order", options=Options(absolute=True), smaller=bars, larger=terms("-18.9"))
-    assert found.verdict is WRONG
+    # The bars stand in a figure, the other number in the text.
+    assert found.verdict is DISAGREE
     assert found.recomputed == "26.5 >= 18.9"
 
 
@@ -226,6 +229,244 @@ def test_not_checkable_says_what_it_needs() -> None:
     )
 
 
+def at(position: str, number: Published) -> Published:
+    return replace(number, id=f"{number.id}@{position}", position=Decimal(position))
+
+
+def series(*values: str, positions: str = "0 2 4 6 8 10 11") -> tuple[Term, ...]:
+    """Printed values at layers."""
+    return tuple(Term((at(p, text(v)),)) for p, v in zip(positions.split(), values, strict=False))
+
+
+def layer(value: str) -> Published:
+    return replace(text(value), unit="layer")
+
+
+@pytest.mark.parametrize(
+    ("printed", "pairs", "verdict"),
+    [
+        (text("250", "~"), (("0.180", "0.00075"),), OK),  # 240, a tenth of 250 away at most
+        (text("240"), (("0.180", "0.00075"),), OK),
+        (text("245"), (("0.18", "0.00075"),), ROUNDED),  # 0.185 / 0.00075 is 247
+        (text("250", "~"), (("0.180", "0.00150"),), WRONG),
+        (text("250", "~"), (("0.180", "0.00075"), ("0.180", "0.00150")), WRONG),  # at every place
+    ],
+)
+def test_factor(printed: Published, pairs: tuple[tuple[str, str], ...], verdict: Verdict) -> None:
+    larger, smaller = (terms(*numbers) for numbers in zip(*pairs, strict=True))
+    assert judge("factor", printed, larger=larger, smaller=smaller).verdict is verdict
+
+
+def test_a_factor_of_at_least_and_one_that_turns_round() -> None:
+    larger, smaller = terms("36.6"), terms("7.0")
+    least = Options(relation=">=")
+    assert judge("factor", "5", least, larger=larger, smaller=smaller).verdict is OK
+    assert judge("factor", "5.3", least, larger=larger, smaller=smaller).verdict is ROUNDED  # 36.65 / 6.95 is 5.27
+    assert judge("factor", "7", least, larger=larger, smaller=smaller).verdict is WRONG
+    turned = judge("factor", "5", larger=smaller, smaller=larger)
+    assert (turned.verdict, turned.severity) == (WRONG, Severity.CONCLUSION)
+    zero = judge("factor", "5", larger=larger, smaller=terms("0.0"))
+    assert zero.verdict is Verdict.NOT_CHECKABLE
+
+
+def test_a_stated_rise_that_is_a_fall_changes_the_conclusion() -> None:
+    parts = {"from": terms("69.1"), "to": terms("68.3")}
+    number = judge("delta", "-1.8", None, **parts)
+    conclusion = judge("delta", "0.8", None, **parts)
+    assert (number.value, number.changes, number.severity) == (Value.OFF, False, Severity.NUMBER)
+    assert (conclusion.value, conclusion.changes, conclusion.severity) == (Value.OFF, True, Severity.CONCLUSION)
+
+
+@pytest.mark.parametrize(("printed", "verdict"), [("78.2", OK), ("78.1", ROUNDED), ("67.3", DISAGREE)])
+def test_baseline(printed: str, verdict: Verdict) -> None:
+    # 67.36 + 10.80 and 62.46 + 15.70 are 78.16, known to 0.02.
+    scores = terms(figure("67.36", "0.01"), figure("62.46", "0.01"))
+    changes = terms(figure("-10.80", "0.01"), figure("-15.70", "0.01"))
+    assert judge("baseline", printed, scores=scores, changes=changes).verdict is verdict
+    drops = terms(figure("10.80", "0.01"), figure("15.70", "0.01"))
+    assert judge("baseline", printed, Options(drop=True), scores=scores, changes=drops).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("quantifier", "values", "others", "verdict"),
+    [
+        ("every", ("0.4", "-0.9"), (), OK),
+        ("every", ("0.4", "-1.4"), (), ROUNDED),
+        ("every", ("0.4", "-4.8"), (), WRONG),
+        ("none", ("4.8", "-9.6"), (), OK),
+        ("none", ("0.4", "-9.6"), (), WRONG),
+    ],
+)
+def test_quantifier(quantifier: str, values: tuple[str, ...], others: tuple[str, ...], verdict: Verdict) -> None:
+    options = Options(absolute=True, relation="<=", quantifier=quantifier)
+    assert judge("quantifier", "1", options, values=terms(*values), others=terms(*others)).verdict is verdict
+
+
+@pytest.mark.parametrize(("others", "verdict"), [(("0.3",), OK), (("1.4",), ROUNDED), (("2.3",), WRONG)])
+def test_only_some_members_of_a_scope(others: tuple[str, ...], verdict: Verdict) -> None:
+    options = Options(absolute=True, relation=">", quantifier="only")
+    found = judge("quantifier", "1", options, values=terms("-4.8", "-36.6"), others=terms(*others))
+    assert found.verdict is verdict
+
+
+def test_a_scope_of_which_not_all_is_published_is_not_checkable_unless_it_fails() -> None:
+    options = Options(absolute=True, relation="<=", members=Decimal(4), needs="The fourth.")
+    three = judge("quantifier", "1", options, values=terms("0.1", "0.2", "0.3"))
+    assert three.verdict is Verdict.NOT_CHECKABLE
+    assert "3 of 4 members" in three.why and three.why.endswith("Not published: The fourth.")
+    assert judge("quantifier", "1", options, values=terms("0.1", "2.0")).verdict is WRONG
+    assert judge("quantifier", "1", options, values=terms("0.1", "0.2", "0.3", "0.4")).verdict is OK
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        (("0.1", "0.1", "0.1", "0.3", "3.4", "10.7", "3.0"), OK),
+        (("0.1", "0.1", "0.1", "0.3", "10.8", "10.7", "3.0"), ROUNDED),
+        (("0.1", "0.1", "0.1", "0.3", "3.4", "10.7", "13.0"), WRONG),
+    ],
+)
+def test_peak(values: tuple[str, ...], verdict: Verdict) -> None:
+    assert judge("peak", layer("10"), series=series(*values)).verdict is verdict
+
+
+def test_a_peak_where_nothing_was_published_and_a_trough() -> None:
+    values = series("0.1", "0.3", "0.2", positions="0 2 4")
+    assert judge("peak", layer("3"), series=values).verdict is Verdict.NOT_CHECKABLE
+    assert judge("peak", layer("0"), Options(direction="falling"), series=values).verdict is OK
+    assert judge("peak", layer("2"), Options(direction="falling"), series=values).verdict is WRONG
+
+
+@pytest.mark.parametrize(
+    ("values", "window", "verdict"),
+    [
+        # Half of the largest, 33.7, is first reached at layer 11.
+        (("0.2", "0.1", "0.1", "0.5", "5.8", "15.7", "67.3"), ("10", "11"), OK),
+        (("0.2", "0.1", "0.1", "0.5", "33.7", "40.0", "67.3"), ("10", "11"), ROUNDED),
+        (("0.2", "0.1", "0.1", "0.5", "45.8", "15.7", "67.3"), ("10", "11"), WRONG),
+        (("24.9", "25.4", "16.0", "7.0", "9.1", "38.3", "19.7"), ("3", "8"), WRONG),
+    ],
+)
+def test_onset(values: tuple[str, ...], window: tuple[str, str], verdict: Verdict) -> None:
+    first, last = (Term((layer(end),)) for end in window)
+    assert judge("onset", series=series(*values), first=(first,), last=(last,)).verdict is verdict
+    words = Options(earliest=Decimal(window[0]), latest=Decimal(window[1]))
+    assert judge("onset", options=words, series=series(*values)).verdict is verdict
+
+
+def test_an_onset_by_a_layer_and_one_that_is_abrupt() -> None:
+    steady = series("1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0")
+    by = Options(latest=Decimal(6))
+    assert judge("onset", options=by, series=steady).verdict is OK
+    assert judge("onset", options=Options(latest=Decimal(2)), series=steady).verdict is WRONG
+    late = {"earliest": Decimal(6), "latest": Decimal(8)}
+    assert judge("onset", options=Options(**late), series=steady).verdict is OK
+    assert judge("onset", options=Options(**late, abrupt=True), series=steady).verdict is WRONG
+    empty = Options(earliest=Decimal(7), latest=Decimal(7))
+    assert judge("onset", options=empty, series=steady).verdict is Verdict.NOT_CHECKABLE
+
+
+@pytest.mark.parametrize(
+    ("values", "n", "verdict"),
+    [
+        (("67.30", "0.05"), "2000", OK),
+        (("71.4",), "7", OK),  # 5 / 7 is 71.43
+        (("71.5",), "7", DISAGREE),
+        (("5.18",), "28", DISAGREE),  # Brown and Heathers' example, 5.18 of 28 whole numbers, per 100
+        (("73.2",), "10000", Verdict.NOT_CHECKABLE),  # every tenth of a percent is a share of 10,000
+    ],
+)
+def test_denominator(values: tuple[str, ...], n: str, verdict: Verdict) -> None:
+    assert judge("denominator", options=Options(n=Decimal(n)), values=terms(*values)).verdict is verdict
+
+
+def test_a_denominator_printed_beside_its_share_and_the_n_that_would_fit() -> None:
+    stated = Term((replace(text("28"), unit="count"),))
+    found = judge("denominator", values=terms("71.5"), n=(stated,))
+    assert (found.verdict, found.severity) == (WRONG, Severity.NUMBER)
+    # 11, 71, 114 and 208 of 410, as digitised.
+    shares = [figure(v, "4.9e-7") for v in ("2.682927", "17.317073", "27.8048785", "50.7317068")]
+    found = judge("denominator", options=Options(n=Decimal(10000)), values=terms(*shares))
+    assert found.verdict is DISAGREE
+    assert "the smallest n that gives them is 410" in found.why
+    assert judge("denominator", options=Options(n=Decimal(410)), values=terms(*shares)).verdict is OK
+    assert judge("denominator", values=terms("71.5")).verdict is Verdict.NOT_CHECKABLE
+
+
+@pytest.mark.parametrize(
+    ("printed", "draws", "verdict"),
+    [
+        (text("0.80"), "10000", OK),
+        (text("0.001", "<"), "10000", OK),  # the smallest is 1 / 10,001
+        (text("0.0001", "<"), "9999", ROUNDED),  # it is 0.0001 itself
+        (text("0.0001", "<"), "1000", WRONG),
+        (text("0.35"), "9", WRONG),  # multiples of 1/10 or 1/9: 0.3, 0.333, 0.4
+        (text("0.333"), "9", OK),  # 3 / 9, the observed arrangement left out
+    ],
+)
+def test_attainable_p(printed: Published, draws: str, verdict: Verdict) -> None:
+    assert judge("attainable_p", printed, draws=terms(draws)).verdict is verdict
+
+
+@pytest.mark.parametrize("draws", ["0", "-1"])
+def test_no_draws_give_no_p_value(draws: str) -> None:
+    assert judge("attainable_p", "0.5", draws=terms(draws)).verdict is Verdict.NOT_CHECKABLE
+
+
+@pytest.mark.parametrize("values", [("0", "0", "0"), ("-3.0", "-2.0", "-1.0")])
+def test_an_onset_of_what_never_comes_up_is_judged_all_the_same(values: tuple[str, ...]) -> None:
+    assert judge("onset", options=Options(latest=Decimal(2)), series=series(*values)).why
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [(("0.1", "0.9"), OK), (("0.1", "1.4"), ROUNDED), (("0.1", "13.9"), Verdict.UNSUPPORTED)],
+)
+def test_chance(values: tuple[str, ...], verdict: Verdict) -> None:
+    # Chance is printed as 0.1, so that ten times chance is anything from 0.5 to 1.5.
+    assert judge("chance", values=terms(*values), chance=terms("0.1")).verdict is verdict
+
+
+def test_chance_from_the_number_of_classes_and_none_at_all() -> None:
+    ten = Options(classes=Decimal(10), near=Decimal(2))
+    assert judge("chance", options=ten, values=terms("19.0")).verdict is OK
+    assert judge("chance", options=ten, values=terms("21.0")).verdict is Verdict.UNSUPPORTED
+    assert judge("chance", values=terms("21.0")).verdict is Verdict.NOT_CHECKABLE
+
+
+@pytest.mark.parametrize(
+    ("printed", "verdict"),
+    [(text("0.001", "<"), OK), (text("0.04"), OK), (text("0.05"), ROUNDED), (text("0.80"), WRONG)],
+)
+def test_significance(printed: Published, verdict: Verdict) -> None:
+    assert judge("significance", printed).verdict is verdict
+
+
+def test_causes() -> None:
+    parts = {"smaller": terms("8.7"), "larger": terms("13.5")}
+    needs = Options(needs="A matched pair.")
+    assert judge("causal", options=needs, **parts).verdict is OK
+    assert judge("causal", smaller=terms("8.7"), larger=terms("8.7")).verdict is ROUNDED
+    assert judge("causal", smaller=terms("13.5"), larger=terms("8.7")).verdict is WRONG
+    confounded = judge("causal", options=Options(also_differs="patch size", needs="A matched pair."), **parts)
+    assert (confounded.verdict, confounded.severity) == (Verdict.UNSUPPORTED, Severity.CONCLUSION)
+    assert "also differ in patch size" in confounded.why
+    missing = judge("causal", options=needs)
+    assert (missing.verdict, missing.why) == (Verdict.NOT_CHECKABLE, "A matched pair.")
+
+
+def test_a_failing_claim_tells_how_far_off_it_is() -> None:
+    found = judge("bound", text("1", "<="), values=terms("0.2", "4.0"))
+    assert found.gap == Decimal("0.75")  # 3 of 4
+    assert judge("bound", text("1", "<="), values=terms("0.2")).gap == 0
+
+
+def test_slack_is_the_room_up_to_a_limit() -> None:
+    found = judge("bound", text("1.0", "<="), values=terms("0.4", "0.9"))
+    # The limit and the values are known to 0.05 each: from 0.9 to 1.0 there is room for 0.1 + 0.1.
+    assert found.slack() == {"t0.4": Decimal("0.7"), "t0.9": Decimal("0.2"), "t1.0": Decimal("-0.2")}
+
+
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.states])
 def test_a_kind_that_compares_with_a_stated_number_cannot_go_without(kind: str) -> None:
     parts = {role: terms(*["1"] * fewest) for role, (fewest, _) in KINDS[kind].roles.items()}
@@ -236,3 +477,10 @@ def test_a_kind_that_compares_with_a_stated_number_cannot_go_without(kind: str) 
 def test_every_kind_says_what_it_judges() -> None:
     for name, kind in KINDS.items():
         assert kind.evaluate.__doc__, name
+
+
+def test_what_holds_has_no_gap_and_what_fails_is_flagged() -> None:
+    held = judge("order", smaller=terms("1.0"), larger=terms("2.0"))
+    assert held.verdict in HELD and held.gap == 0 and held.severity is Severity.NONE
+    failed = judge("order", smaller=terms("2.0"), larger=terms("1.0"))
+    assert failed.changes and failed.severity is Severity.CONCLUSION and failed.gap == Decimal("0.5")

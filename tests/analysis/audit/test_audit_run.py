@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ import yaml
 
 from analysis.audit.claims import load_claims
 from analysis.audit.errors import AuditInputError
-from analysis.audit.kinds import Verdict
+from analysis.audit.kinds import KINDS, Verdict
 from analysis.audit.published import load_published
-from analysis.audit.run import COLUMNS, Judged, audit, claims_csv, main, summary_csv
+from analysis.audit.run import main, written
+from analysis.audit.summary import CLAIM_COLUMNS
+from analysis.audit.verdicts import Judged, audit, foremost, gravest
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "analysis" / "published"
@@ -48,22 +51,75 @@ def article(folder: Path, *claims: Mapping[str, object]) -> Path:
     return folder
 
 
-def test_the_files_have_their_columns_and_one_row_per_claim(judged: tuple[Judged, ...]) -> None:
-    rows = list(csv.DictReader(io.StringIO(claims_csv(judged))))
-    assert tuple(rows[0]) == COLUMNS
-    assert [row["id"] for row in rows] == [claim.id for claim in load_claims(FOLDER)]
-    assert all(row["why"] for row in rows)
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, str]:
+    return written(FOLDER)[1]
+
+
+def test_the_claims_table_has_its_columns_and_one_row_per_claim(files: dict[str, str]) -> None:
+    table = rows(files["claims.csv"])
+    assert tuple(table[0]) == CLAIM_COLUMNS
+    assert [row["id"] for row in table] == [claim.id for claim in load_claims(FOLDER)]
+    assert all(row["why"] for row in table)
     numbers = load_published(FOLDER)
-    assert all(key in numbers for row in rows for key in row["numbers"].split(";") if key)
-    summary = list(csv.DictReader(io.StringIO(summary_csv(judged))))
-    assert sum(int(row["claims"]) for row in summary) == len(rows)
+    assert all(key in numbers for row in table for key in row["numbers"].split(";") if key)
+
+
+def test_a_wrong_value_and_a_changed_conclusion_are_separate_flags(files: dict[str, str]) -> None:
+    table = rows(files["claims.csv"])
+    assert {row["severity"] for row in table if row["conclusion"] == "changes"} == {"conclusion"}
+    assert {row["severity"] for row in table if row["value"] == "off" and not row["conclusion"]} == {"number"}
+    assert any(row["value"] == "off" and not row["conclusion"] for row in table)
+
+
+def test_sections_count_every_claim_once(files: dict[str, str]) -> None:
+    sections, table = rows(files["summary.csv"]), rows(files["claims.csv"])
+    assert sum(int(row["claims"]) for row in sections) == len(table)
+    for row in sections:
+        assert sum(int(row[s]) for s in ("none", "rounding", "number", "conclusion")) == int(row["claims"])
+
+
+def test_the_summary_lists_every_finding_of_severity_number_or_above_once(files: dict[str, str]) -> None:
+    failing = {"contradicted", "sources disagree", "unsupported"}
+    wanted = [
+        row["id"]
+        for row in rows(files["claims.csv"])
+        if row["severity"] in ("number", "conclusion") and row["verdict"] in failing
+    ]
+    lines = [line for line in files["summary.md"].splitlines() if line.startswith("- **")]
+    assert sorted(line.split("**")[1] for line in lines) == sorted(wanted)
+    assert len(wanted) > 20
+    assert all(any(letter.isdigit() for letter in line.split(" · ", 3)[3]) for line in lines)
+
+
+def test_every_finding_has_the_points_that_it_rests_on(files: dict[str, str]) -> None:
+    points = rows(files["points.csv"])
+    found = [row for row in rows(files["claims.csv"]) if row["rank"]]
+    assert {row["claim"] for row in points} == {row["id"] for row in found}
+    assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in points)
+
+
+def test_the_gravest_come_first_and_from_different_sections(judged: tuple[Judged, ...]) -> None:
+    ranked = gravest(judged)
+    severities = [item.finding.severity.rank for item in ranked]
+    assert severities == sorted(severities, reverse=True)
+    first = foremost(judged)
+    assert len({item.claim.place for item in first}) == len(first) == 5
+    assert first[0] is ranked[0]
+    for before, after in pairwise(ranked):
+        if (before.finding.severity, before.finding.verdict) == (after.finding.severity, after.finding.verdict):
+            assert before.finding.gap >= after.finding.gap
 
 
 def test_deleting_the_verdicts_and_running_again_restores_them(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "analysis.audit", str(FOLDER), "--out", str(tmp_path)]
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(before) == {"claims.csv", "summary.csv"}
+    assert set(before) == {"claims.csv", "summary.csv", "summary.md", "points.csv", "sources.csv"}
     (tmp_path / "claims.csv").unlink()
     assert main([str(FOLDER), "--out", str(tmp_path)]) == 0
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -80,6 +136,13 @@ def test_deleting_the_verdicts_and_running_again_restores_them(tmp_path: Path) -
         ("js-gap", Verdict.CONSISTENT),  # 0.177 / 0.000747 = 237, near 250
         ("random-patches-s", Verdict.ROUNDING),  # 1.002, stated as at most 1
         ("random-patches-b", Verdict.CONTRADICTED),  # 2.284
+        ("implied-baseline-v2reg", Verdict.SOURCES_DISAGREE),  # 67.36 + 10.753 = 78.11, stated 67.3
+        ("shares-gram-zero-v3", Verdict.SOURCES_DISAGREE),  # 2.682927 % is 11 of 410, not k of 10,000
+        ("shares-layer-sweep", Verdict.CONSISTENT),
+        ("early-near-random-v3", Verdict.UNSUPPORTED),  # 13.92 % where chance is 0.1 %
+        ("v3-r1-peak", Verdict.CONSISTENT),
+        ("b-p-080-attainable", Verdict.CONSISTENT),
+        ("intro-every-task", Verdict.NOT_CHECKABLE),  # retrieval under replacement was not published
         ("sum-v3-curve", Verdict.SOURCES_DISAGREE),  # 56.86 - 61.96 = -5.10, stated -7.0
         ("b-p-080", Verdict.UNSUPPORTED),
         ("patch-cosine-range", Verdict.NOT_CHECKABLE),
@@ -114,8 +177,9 @@ def test_the_most_favourable_reading_is_judged_and_the_other_told(tmp_path: Path
     }
     (item,) = audit(article(tmp_path, claim))
     assert item.finding.verdict is Verdict.CONSISTENT
-    assert item.finding.why.startswith("Read as: within about a point.")
-    assert "Other reading (as worded): contradicted." in item.finding.why
+    assert item.why.startswith("Read as: within about a point.")
+    assert "Other reading (as worded): contradicted." in item.why
+    assert item.strictest is Verdict.CONTRADICTED
 
 
 @pytest.mark.parametrize(
@@ -147,3 +211,27 @@ def test_faulty_input_is_a_message_and_leaves_nothing(tmp_path: Path, capsys: py
     assert main([str(source), "--out", str(out)]) == 2
     assert "claims.yaml is missing" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if any(few for few, _ in kind.roles.values())])
+def test_a_kind_whose_numbers_are_missing_is_refused(tmp_path: Path, kind: str) -> None:
+    roles = {role: few for role, (few, _) in KINDS[kind].roles.items() if few}
+    stated = {"states": "full"} if KINDS[kind].states else {}
+    relation = {"options": {"relation": "<="}} if "relation" in KINDS[kind].options else {}
+    needs = {"options": {"needs": "A margin."}} if kind == "sameness" else {}
+    claim = {"id": "c", "kind": kind, **stated, **relation, **needs}
+    absent = {role: ["zreo"] * few for role, few in roles.items()}
+    with pytest.raises(AuditInputError, match=r"claim 'c': number 'zreo' is not in .*tables\.csv.*Did you mean 'zero'"):
+        audit(article(tmp_path, {**claim, "parts": absent}))
+    with pytest.raises(AuditInputError, match=r"claim 'c': role '\w+' has 0 terms"):
+        audit(article(tmp_path, {**claim, "parts": {}}))
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.states])
+def test_a_kind_whose_stated_number_is_missing_is_refused(tmp_path: Path, kind: str) -> None:
+    parts = {role: ["full"] * few for role, (few, _) in KINDS[kind].roles.items() if few}
+    relation = {"options": {"relation": "<="}} if "relation" in KINDS[kind].options else {}
+    with pytest.raises(AuditInputError, match="needs key 'states'"):
+        audit(article(tmp_path, {"id": "c", "kind": kind, "parts": parts, **relation}))
+    with pytest.raises(AuditInputError, match="number 'absent' is not in"):
+        audit(article(tmp_path, {"id": "c", "kind": kind, "states": "absent", "parts": parts, **relation}))

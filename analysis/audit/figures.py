@@ -1,0 +1,308 @@
+"""Draw the published points that each finding rests on, one SVG a finding.
+
+    python -m analysis.audit.figures results/demo/audit --out results/demo/figures/audit
+
+reads `points.csv`. Points with a position are a course, all others are rows beside the
+number that the article states. A bar or band is what rounding or digitising allows, not an uncertainty of
+measurement. Every byte is a function of that file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from config.files import write_whole
+
+STATED = "stated"
+SETTINGS = frozenset({"earliest", "latest", "share", "n", "near", "alpha"})
+# What was computed is drawn in place of what it was computed from, where the two differ in size.
+HIDDEN = {"delta": frozenset({"from", "to"}), "baseline": frozenset({"scores", "changes"})}
+# Kinds that compare levels: the picture zooms in on them, and bars from zero would say nothing.
+LEVELS = frozenset({"equality", "baseline", "range", "mean"})
+CLAIMED = "#9C1C22"
+INK = "#1D1F23"
+SOFT = "#5A5F68"
+# Okabe and Ito's colours keep apart for colour-blind readers; the markers do so without colour.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LONGEST_LABEL = 52
+_STYLE = {
+    "svg.hashsalt": "register-audit",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": SOFT,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "axes.labelcolor": INK,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row of `points.csv`."""
+
+    role: str
+    label: str
+    position: float | None
+    value: float
+    low: float
+    high: float
+    source: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a figure shows: the points of a finding, the stated number, and the settings of its kind."""
+
+    kind: str
+    points: tuple[Point, ...]
+    stated: Point | None
+    settings: Mapping[str, float]
+    axis: str
+
+    @property
+    def unit(self) -> str:
+        """The unit of the points; fractions were read as percent where the claim is in percent."""
+        return next((point.unit for point in self.points), self.stated.unit if self.stated else "")
+
+
+def read_drawings(folder: Path) -> dict[str, Drawing]:
+    """Claim → drawing, from the audit's `points.csv`."""
+    rows: dict[str, list[dict[str, str]]] = {}
+    with (folder / "points.csv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            rows.setdefault(row["claim"], []).append(row)
+    return {claim: _drawing(each) for claim, each in rows.items()}
+
+
+def _drawing(rows: Sequence[Mapping[str, str]]) -> Drawing:
+    kind = next((row["kind"] for row in rows if row["kind"]), "")
+    hidden = HIDDEN.get(kind, frozenset())
+    points = [_point(row) for row in rows if row["role"] not in {STATED, *SETTINGS, *hidden}]
+    stated = next((_point(row) for row in rows if row["role"] == STATED), None)
+    settings = {row["role"]: float(row["value"]) for row in rows if row["role"] in SETTINGS}
+    axis = next((row["axis"] for row in rows if row["role"] == "series"), "")
+    return Drawing(kind, _shortened(points), stated, settings, axis)
+
+
+def _point(row: Mapping[str, str]) -> Point:
+    place = float(row["position"]) if row["position"] else None
+    value, low, high = (float(row[column]) for column in ("value", "low", "high"))
+    return Point(row["role"], row["label"], place, value, low, high, row["source"], row["unit"])
+
+
+def _shortened(points: Sequence[Point]) -> tuple[Point, ...]:
+    """The points with what all their labels share left out, and cut to a length that fits."""
+    fields = [point.label.split(" · ") for point in points]
+    shared = set.intersection(*map(set, fields)) if len(fields) > 1 else set[str]()
+    short = []
+    for point, names in zip(points, fields, strict=True):
+        label = " · ".join(name for name in names if name and name not in shared)
+        label = label or (point.role if point.role not in ("values", "parts") else point.source)
+        label = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+        short.append(Point(point.role, label, *_numbers(point), point.source, point.unit))
+    return tuple(short)
+
+
+def _numbers(point: Point) -> tuple[float | None, float, float, float]:
+    return point.position, point.value, point.low, point.high
+
+
+@contextmanager
+def _house_style() -> Iterator[None]:
+    # From the defaults, so that a reader's own matplotlibrc cannot change the bytes.
+    with plt.style.context(["default", _STYLE], after_reset=True):
+        yield
+
+
+def draw(drawing: Drawing) -> bytes:
+    """The SVG of a finding."""
+    with _house_style():
+        figure = _painter(drawing)(drawing)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        plt.close(figure)
+    return buffer.getvalue()
+
+
+def _painter(drawing: Drawing) -> Callable[[Drawing], Figure]:
+    if drawing.kind == "denominator":
+        return _remainders
+    roles = {point.role for point in drawing.points}
+    if "series" in roles:
+        return _course
+    if not drawing.points:
+        return _stated_alone
+    return _rows
+
+
+def _course(drawing: Drawing) -> Figure:
+    """A series along its positions; steps that fall, or the window that a claim names, stand out."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.3), layout="constrained")
+    series = [p for p in drawing.points if p.role == "series" and p.position is not None]
+    across, up = [p.position or 0.0 for p in series], [p.value for p in series]
+    axes.plot(across, up, color=COLOURS[0], marker="o", linewidth=1.6, zorder=3)
+    if drawing.kind == "monotone":
+        for (x0, y0), (x1, y1) in zip(
+            zip(across, up, strict=True), list(zip(across, up, strict=True))[1:], strict=False
+        ):
+            if y1 < y0:
+                axes.plot([x0, x1], [y0, y1], color=CLAIMED, linewidth=2.6, zorder=4)
+    window = [p.value for p in drawing.points if p.role in ("first", "last")]
+    ends = window or [drawing.settings[key] for key in ("earliest", "latest") if key in drawing.settings]
+    if drawing.kind == "onset" and len(ends) == 2:
+        axes.axvspan(ends[0] - 0.3, ends[1] + 0.3, color=CLAIMED, alpha=0.09, linewidth=0)
+        axes.text(sum(ends) / 2, 1.0, "where the claim places it", ha="center", va="bottom", color=CLAIMED,
+                  fontsize=9, transform=axes.get_xaxis_transform())  # fmt: skip
+        share = drawing.settings["share"]
+        axes.axhline(share * max(up), color=SOFT, linestyle="--", linewidth=1)
+        axes.text(1.0, share * max(up), f"{share:g} of the largest", va="center", ha="right", color=SOFT, fontsize=9,
+                  transform=axes.get_yaxis_transform(), bbox={"facecolor": "white", "linewidth": 0, "pad": 1},
+                  zorder=2)  # fmt: skip
+    axes.set_ylim(bottom=min(0, *up))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel=drawing.axis, ylabel=_unit(drawing.unit))
+    return figure
+
+
+def _rows(drawing: Drawing) -> Figure:
+    """A row a value, a colour and a marker a role, and the stated number as a line with its rounding."""
+    points = drawing.points
+    figure, axes = plt.subplots(figsize=(6.4, 1.2 + 0.3 * len(points)), layout="constrained")
+    roles = list(dict.fromkeys(point.role for point in points))
+    sources = list(dict.fromkeys(point.source for point in points))
+    by_role = len(roles) > 1
+    for height, point in enumerate(points):
+        group = roles.index(point.role) if by_role else sources.index(point.source)
+        colour, marker = COLOURS[group % len(COLOURS)], MARKERS[group % len(MARKERS)]
+        if drawing.kind not in LEVELS:
+            axes.plot([0, point.value], [height, height], color="#DDDAD4", linewidth=1, zorder=1)
+        axes.plot([point.low, point.high], [height, height], color=colour, linewidth=3, alpha=0.5, zorder=2)
+        axes.plot(point.value, height, marker=marker, color=colour, markersize=6.5, zorder=3)
+        side = -1 if point.value < 0 else 1
+        axes.annotate(_number(point.value), (point.value, height), xytext=(7 * side, 0), textcoords="offset points",
+                      ha="left" if side > 0 else "right", va="center", fontsize=8.5, color=INK)  # fmt: skip
+    if drawing.stated is not None and drawing.stated.unit != "layer":
+        _stated_line(axes, drawing.stated)
+    if drawing.kind not in LEVELS:
+        axes.axvline(0, color=SOFT, linewidth=0.8)
+    chance = next((point for point in points if point.role == "chance"), None)
+    if chance is not None and "near" in drawing.settings:
+        _line(axes, chance.value * drawing.settings["near"], f"{drawing.settings['near']:g} times chance")
+    axes.set_yticks(range(len(points)), [point.label for point in points])
+    axes.set_ylim(len(points) - 0.4, -0.75)
+    axes.margins(x=0.16)
+    axes.set_xlabel(_unit(drawing.unit))
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    groups = roles if by_role else sources
+    if len(groups) > 1:
+        handles = [
+            Line2D([], [], linestyle="none", marker=MARKERS[i % 6], color=COLOURS[i % 6], label=group)
+            for i, group in enumerate(groups)
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(3, len(groups)), frameon=False, fontsize=9)
+    return figure
+
+
+def _stated_line(axes: Axes, stated: Point) -> None:
+    axes.axvspan(stated.low, stated.high, color=CLAIMED, alpha=0.13, linewidth=0)
+    _line(axes, stated.value, f"stated {_number(stated.value)}")
+
+
+def _line(axes: Axes, value: float, label: str) -> None:
+    axes.axvline(value, color=CLAIMED, linewidth=1.4)
+    axes.text(value, 1.0, label, ha="center", va="bottom", color=CLAIMED, fontsize=9,
+              transform=axes.get_xaxis_transform())  # fmt: skip
+
+
+def _remainders(drawing: Drawing) -> Figure:
+    """How far each value lies from the nearest share of n units, in steps of one unit."""
+    n = drawing.settings.get("n") or next(p.value for p in drawing.points if p.role == "n")
+    values = [point for point in drawing.points if point.role == "values"]
+    whole = 1.0 if drawing.unit == "fraction" else 100.0
+    steps = [point.value * n / whole for point in values]
+    off = [abs(step - round(step)) for step in steps]
+    figure, axes = plt.subplots(figsize=(6.4, 1.2 + 0.3 * len(values)), layout="constrained")
+    axes.barh(range(len(values)), off, color=[CLAIMED if each > 0.01 else COLOURS[2] for each in off], height=0.55)
+    for height, (point, each) in enumerate(zip(values, off, strict=True)):
+        axes.text(each + 0.008, height, f"{point.value:.6g} %" if whole > 1 else f"{point.value:.6g}",
+                  va="center", fontsize=8.5, color=INK)  # fmt: skip
+    axes.set_yticks(range(len(values)), [_place(point) for point in values])
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.set_xlim(0, 0.56)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"distance to the nearest count out of {n:,.0f}, in counts (0 is a whole count)")
+    return figure
+
+
+def _place(point: Point) -> str:
+    return point.label or point.source
+
+
+def _stated_alone(drawing: Drawing) -> Figure:
+    """A stated p-value on the line from 0 to 1, with the level that it is held against."""
+    figure, axes = plt.subplots(figsize=(6.4, 1.5), layout="constrained")
+    alpha = drawing.settings.get("alpha")
+    if alpha is not None:
+        axes.axvspan(0, alpha, color=COLOURS[2], alpha=0.2, linewidth=0)
+        axes.text(alpha, 0.06, f" below {alpha:g}: a difference is shown", color=COLOURS[2], fontsize=9, va="bottom",
+                  transform=axes.get_xaxis_transform())  # fmt: skip
+    if drawing.stated is not None:
+        _stated_line(axes, drawing.stated)
+    axes.set_xlim(0, 1)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("p-value")
+    return figure
+
+
+def _unit(unit: str) -> str:
+    return {"pp": "percentage points", "%": "%"}.get(unit, unit)
+
+
+def _number(value: float) -> str:
+    digits = 4 if value and math.floor(math.log10(abs(value))) >= 0 else 3
+    return f"{value:.{digits}g}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; writes one SVG a finding and returns 0."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.audit.figures", description="Draw the published points of every finding."
+    )
+    parser.add_argument("folder", type=Path, help="folder with the audit's points.csv")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the SVG files, one a finding")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for claim, drawing in read_drawings(options.folder).items():
+        write_whole(options.out / f"{claim}.svg", draw(drawing))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

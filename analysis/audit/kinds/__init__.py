@@ -1,0 +1,120 @@
+"""Kinds of claim: one small pure function each.
+
+A kind takes the published numbers that a claim rests on and returns what they give when recomputed,
+the tolerance that their printed digits allow, a verdict, the arithmetic, and what would change the
+verdict. Nothing here knows the article. A new kind is a function and a row of `KINDS`.
+
+Four rules hold for all of them.
+
+- *Rounding first* (`statcheck`, `scrutiny`): a printed number is widened by half a unit of its last
+  digit, a digitised one by its precision, before anything is judged.
+- *A wrong number is not a wrong conclusion*: two flags. A stated value can be off and the conclusion
+  stand; a bound, an order, a trend or an inference can fail without a wrong value.
+- *Who disagrees with whom*: if all numbers stand in one document, a mismatch is a contradiction; if
+  they stand in different ones (text, a figure, the data of a plot), the sources disagree.
+- *What is not published is not held against a claim*: it is not checkable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from analysis.audit.kinds.agreement import baseline, equality, sameness, value_range
+from analysis.audit.kinds.arithmetic import delta, factor, mean, percent_change, ratio, sum_of_parts
+from analysis.audit.kinds.case import RELATIONS, Case, Options, Term
+from analysis.audit.kinds.counting import attainable_p, denominator
+from analysis.audit.kinds.finding import HELD, Finding, Need, Severity, Value, Verdict
+from analysis.audit.kinds.inference import causal, chance, nonsignificance, not_checkable, significance
+from analysis.audit.kinds.order import bound, order, quantifier
+from analysis.audit.kinds.series import monotone, onset, peak
+
+__all__ = [
+    "HELD",
+    "KINDS",
+    "RELATIONS",
+    "Case",
+    "Finding",
+    "Kind",
+    "Need",
+    "Options",
+    "Severity",
+    "Term",
+    "Value",
+    "Verdict",
+]
+
+ONE = (1, 1)
+MAYBE = (0, 1)
+MANY = (1, 1000)
+ANY = (0, 1000)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of claim: its function, and what a claim of this kind must and may give.
+
+    Attributes:
+        evaluate: the pure function.
+        roles: role → smallest and largest number of terms.
+        states: whether the claim states a number: True, False, or None for either.
+        options: the options that it takes.
+        same_unit: off where the stated number has another unit than its parts (a ratio of percentages).
+        paired: two roles of which each term has its partner.
+        free: roles whose unit differs from that of the others (a count, a position).
+    """
+
+    evaluate: Callable[[Case], Finding]
+    roles: Mapping[str, tuple[int, int]]
+    states: bool | None
+    options: frozenset[str] = frozenset()
+    same_unit: bool = True
+    paired: tuple[str, str] | None = None
+    free: frozenset[str] = frozenset()
+
+
+KINDS: Mapping[str, Kind] = {
+    "delta": Kind(delta, {"from": ONE, "to": ONE}, True, frozenset({"drop"})),
+    "sum": Kind(sum_of_parts, {"parts": MANY}, True),
+    "mean": Kind(mean, {"values": MANY}, True),
+    "ratio": Kind(ratio, {"numerator": ONE, "denominator": ONE}, True, same_unit=False),
+    "factor": Kind(
+        factor,
+        {"larger": MANY, "smaller": MANY},
+        True,
+        frozenset({"relation"}),
+        same_unit=False,
+        paired=("larger", "smaller"),
+    ),
+    "percent_change": Kind(percent_change, {"from": ONE, "to": ONE}, True, frozenset({"drop"}), same_unit=False),
+    "equality": Kind(equality, {"values": MANY}, None),
+    "baseline": Kind(
+        baseline, {"scores": MANY, "changes": MANY}, True, frozenset({"drop"}), paired=("scores", "changes")
+    ),
+    "range": Kind(value_range, {"low": ONE, "high": ONE, "values": MANY}, False, frozenset({"attained"})),
+    "sameness": Kind(sameness, {"first": MANY, "second": MANY}, None, frozenset({"needs"}), paired=("first", "second")),
+    "bound": Kind(bound, {"values": MANY}, True, frozenset({"absolute", "relation"})),
+    "quantifier": Kind(
+        quantifier,
+        {"values": MANY, "others": ANY},
+        True,
+        frozenset({"absolute", "relation", "quantifier", "members", "needs"}),
+    ),
+    "order": Kind(order, {"smaller": MANY, "larger": MANY}, False, frozenset({"absolute"})),
+    "monotone": Kind(monotone, {"series": (2, 1000)}, False, frozenset({"direction"})),
+    "peak": Kind(peak, {"series": (2, 1000)}, True, frozenset({"direction"}), same_unit=False),
+    "onset": Kind(
+        onset,
+        {"series": (2, 1000), "first": MAYBE, "last": MAYBE},
+        False,
+        frozenset({"share", "earliest", "latest", "abrupt"}),
+        free=frozenset({"first", "last"}),
+    ),
+    "denominator": Kind(denominator, {"values": MANY, "n": MAYBE}, False, frozenset({"n"}), free=frozenset({"n"})),
+    "attainable_p": Kind(attainable_p, {"draws": ONE}, True, same_unit=False),
+    "chance": Kind(chance, {"values": MANY, "chance": MAYBE}, False, frozenset({"near", "classes"})),
+    "significance": Kind(significance, {}, True, frozenset({"alpha"}), same_unit=False),
+    "nonsignificance": Kind(nonsignificance, {}, True, frozenset({"alpha"}), same_unit=False),
+    "causal": Kind(causal, {"smaller": ANY, "larger": ANY}, False, frozenset({"also_differs", "needs"})),
+    "not_checkable": Kind(not_checkable, {}, None, frozenset({"needs"}), same_unit=False),
+}

@@ -1,0 +1,197 @@
+"""Kinds about the course of a quantity along a series: layer by layer, or condition by condition.
+
+Only published positions count: a claim about twelve layers of which seven were published is judged on
+the seven, and the arithmetic says which they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from itertools import pairwise
+
+from analysis.audit.kinds.arithmetic import undefined
+from analysis.audit.kinds.case import LISTED, ONE, Case, Term, above, need
+from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, share_apart
+from analysis.audit.numbers import shown
+
+HALF = Decimal("0.5")
+
+
+def _positions(terms: tuple[Term, ...]) -> str:
+    return ", ".join(shown(t.position) if t.position is not None else t.text for t in terms)
+
+
+def _course(terms: tuple[Term, ...]) -> str:
+    return ", ".join(shown(term.value, 4) for term in terms)
+
+
+def monotone(case: Case) -> Finding:
+    """Each of `series` is above the one before it (with `direction: falling`, below)."""
+    series = case.parts["series"]
+    falling = case.options.direction == "falling"
+    steps = [(b, a) if falling else (a, b) for a, b in pairwise(series)]
+    against = [(a, b) for a, b in steps if a.value >= b.value]
+    clear = [(a, b) for a, b in against if a.interval.low > b.interval.high]
+    verdict = Verdict.ROUNDING if against else Verdict.CONSISTENT
+    if clear:
+        verdict = Verdict.CONTRADICTED
+    word = "fall" if falling else "rise"
+    why = f"{len(steps) - len(against)} of {len(steps)} steps {word}: {_course(series)}."
+    if against:
+        told = [(a, b) if falling else (b, a) for a, b in against[:LISTED]]
+        why += " Against it: " + "; ".join(f"{later.named} after {sooner.named}" for later, sooner in told)
+        why += f"; and {len(against) - LISTED} more." if len(against) > LISTED else "."
+    return Finding(
+        f"{word}s",
+        f"{len(steps) - len(against)} of {len(steps)} steps",
+        shown(max(term.width for term in series), 3),
+        verdict,
+        Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
+        bool(clear),
+        why,
+        gap=max((share_apart(a.value, b.value) for a, b in clear), default=Decimal(0)),
+        needs=tuple(each for a, b in steps for each in above(b, a)),
+    )
+
+
+def peak(case: Case) -> Finding:
+    """`series` is largest at the stated position (with `direction: falling`, smallest).
+
+    A position that was not published makes the claim not checkable; a tie within rounding is consistent
+    only with rounding.
+    """
+    place, series = case.stated.quantity.value, case.parts["series"]
+    falling = case.options.direction == "falling"
+    at = next((t for t in series if t.position is not None and abs(t.position - place) < HALF), None)
+    if at is None:
+        return undefined(case, f"Published positions are {_positions(series)}; {shown(place)} is not among them.")
+    highest = min(series, key=lambda t: t.value) if falling else max(series, key=lambda t: t.value)
+    others = [t for t in series if t is not at]
+    clear = at.interval.low > highest.interval.high if falling else at.interval.high < highest.interval.low
+    rounded = highest is not at
+    verdict = Verdict.CONTRADICTED if clear else Verdict.ROUNDING if rounded else Verdict.CONSISTENT
+    word = "smallest" if falling else "largest"
+    found = shown(highest.position) if highest.position is not None else highest.text
+    stay = Need(HALF, {case.stated.id: ONE}), Need(HALF, {case.stated.id: -ONE})
+    return Finding(
+        shown(place),
+        found,
+        "0",
+        verdict,
+        Value.OFF if clear else Value.WITHIN_ROUNDING if rounded else Value.AS_PRINTED,
+        clear,
+        f"Of the positions {_positions(series)} the {word} is at {found}: {highest.named}. "
+        f"At {shown(place)}: {at.named}.",
+        gap=share_apart(at.value, highest.value) if clear else Decimal(0),
+        needs=(*(each for t in others for each in (above(t, at) if falling else above(at, t))), *stay),
+    )
+
+
+def onset(case: Case) -> Finding:
+    """`series` comes up within a window of positions, neither before it nor only after it.
+
+    It has come up where it first reaches `share` (by default half) of its largest value. The window's
+    ends are stated numbers (`first`, `last`) or, where the article gives a word such as "mid-layers",
+    the options `earliest` and `latest`; either may be left open. With `abrupt`, at least half of the
+    whole rise from the first position happens between the last position before the window and the
+    highest inside it.
+    """
+    series, share = case.parts["series"], case.options.share
+    ends = [
+        (term.value if term is not None else option)
+        for term, option in (
+            (case.maybe("first"), case.options.earliest),
+            (case.maybe("last"), case.options.latest),
+        )
+    ]
+    first, last = ends
+    before = [t for t in series if first is not None and t.position is not None and t.position < first]
+    inside = [t for t in series if t not in before and (last is None or t.position is None or t.position <= last)]
+    window = f"{shown(first) if first is not None else 'the start'} to {shown(last) if last is not None else 'the end'}"
+    if not inside:
+        return _open(window, f"None of the published positions, {_positions(series)}, lies in {window}.")
+    top, best = max(series, key=lambda t: t.value), max(inside, key=lambda t: t.value)
+    start, foot = series[0], before[-1] if before else series[0]
+
+    def conditions(best: Term, top: Term) -> list[Need]:
+        needs = [_reaches(best, t, share) for t in series if t not in inside]
+        needs += [_below(t, top, share) for t in before]
+        return [*needs, _sudden(best, foot, top, start)] if case.options.abrupt else needs
+
+    needs = conditions(best, top)
+    carried = [t for t in inside if t.value >= share * top.value and all(each.room >= 0 for each in conditions(t, top))]
+    needs += _ends(case, inside, share * top.value, carried)
+    worst_room = min((each.room - _slackening(each, series) for each in needs), default=Decimal(0))
+    broken = [each for each in needs if each.room < 0]
+    verdict = Verdict.CONTRADICTED if broken else Verdict.ROUNDING if worst_room < 0 else Verdict.CONSISTENT
+    # Where the next highest inside would carry the claim as well, the highest cannot change the verdict alone.
+    rest = [t for t in inside if t is not best]
+    if rest:
+        second = max(rest, key=lambda t: t.value)
+        highest = max((t for t in series if t is not best), key=lambda t: t.value)
+        if all(each.room >= 0 for each in conditions(second, highest)):
+            needs = [Need(each.room, _without(each.rates, best)) for each in needs]
+    reached = next((t for t in series if t.value >= share * top.value), top)
+    found = shown(reached.position) if reached.position is not None else reached.text
+    why = (
+        f"At {_positions(series)} it is {_course(series)}. It first reaches {shown(share)} of its largest value, "
+        f"{shown(share * top.value, 4)}, at {found}: {reached.named}; the claim has {window}."
+    )
+    if case.options.abrupt:
+        rise = top.value - start.value
+        part = (best.value - foot.value) / rise if rise else Decimal(0)
+        why += f" {shown(100 * part, 3)} % of the rise falls in there."
+    too_soon = max(before, key=lambda t: t.value, default=best)
+    gap = share_apart(too_soon.value, share * top.value) if broken and reached in before else Decimal(0)
+    if broken and reached not in before:
+        gap = share_apart(best.value, share * top.value)
+    return Finding(
+        window,
+        found,
+        "0",
+        verdict,
+        Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
+        bool(broken),
+        why,
+        gap=gap,
+        needs=tuple(needs),
+    )
+
+
+def _without(rates: Mapping[str, Decimal], term: Term) -> Mapping[str, Decimal]:
+    return {key: rate for key, rate in rates.items() if key not in {number.id for number in term.numbers}}
+
+
+def _open(window: str, why: str) -> Finding:
+    return Finding(window, "", "", Verdict.NOT_CHECKABLE, Value.NOT_STATED, False, why)
+
+
+def _ends(case: Case, inside: list[Term], level: Decimal, carried: list[Term]) -> list[Need]:
+    """That a stated window holds the first position that reaches `level`, and one that carries the claim."""
+    first, last = case.maybe("first"), case.maybe("last")
+    reached = [t.position for t in inside if t.value >= level and t.position is not None]
+    enough = [t.position for t in carried if t.position is not None]
+    needs = [need(reached[0] - first.value, first.rates(-ONE))] if first is not None and reached else []
+    return needs + ([need(last.value - enough[0], last.rates())] if last is not None and enough else [])
+
+
+def _reaches(best: Term, other: Term, share: Decimal) -> Need:
+    room = best.value - share * other.value + best.width + share * other.width
+    return need(room, best.rates(), other.rates(-share))
+
+
+def _below(term: Term, top: Term, share: Decimal) -> Need:
+    room = share * top.value - term.value + term.width + share * top.width
+    return need(room, top.rates(share), term.rates(-ONE))
+
+
+def _sudden(best: Term, foot: Term, top: Term, start: Term) -> Need:
+    room = best.value - foot.value - HALF * (top.value - start.value) + best.width + foot.width
+    return need(room, best.rates(), foot.rates(-ONE), top.rates(-HALF), start.rates(HALF))
+
+
+def _slackening(each: Need, series: tuple[Term, ...]) -> Decimal:
+    # What rounding alone contributed to the room of a need.
+    widths = {number.id: number.quantity.interval.half_width for term in series for number in term.numbers}
+    return sum((abs(rate) * widths.get(key, Decimal(0)) for key, rate in each.rates.items()), Decimal(0))

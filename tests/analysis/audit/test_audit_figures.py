@@ -1,0 +1,43 @@
+"""Every finding gets a picture, and every byte of it is a function of the points."""
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from analysis.audit.figures import main, read_drawings
+from analysis.audit.run import main as audit
+
+FOLDER = Path(__file__).parents[3] / "analysis" / "published"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("audit")
+    assert audit([str(FOLDER), "--out", str(out)]) == 0
+    return out
+
+
+def test_every_finding_is_drawn_twice_the_same(folder: Path, tmp_path: Path) -> None:
+    for out in (tmp_path / "first", tmp_path / "second"):
+        assert main([str(folder), "--out", str(out)]) == 0
+    drawn = {path.name: path.read_bytes() for path in (tmp_path / "first").iterdir()}
+    assert drawn == {path.name: path.read_bytes() for path in (tmp_path / "second").iterdir()}
+    assert set(drawn) == {f"{claim}.svg" for claim in read_drawings(folder)}
+    for content in drawn.values():
+        assert ElementTree.fromstring(content).tag.endswith("svg")
+
+
+def test_the_points_are_those_of_the_published_series(folder: Path) -> None:
+    drawing = read_drawings(folder)["js-layer-by-layer"]
+    assert [point.position for point in drawing.points] == list(range(12))
+    assert drawing.points[-1].value == pytest.approx(0.1772991, abs=1e-6)
+    assert drawing.points[0].value == 0
+
+
+def test_what_was_computed_is_drawn_beside_what_is_stated(folder: Path) -> None:
+    implied = read_drawings(folder)["implied-baseline-v2reg"]
+    assert [point.value for point in implied.points] == pytest.approx([78.1133] * 4, abs=1e-3)
+    assert implied.stated is not None and implied.stated.value == 67.3
+    curve = read_drawings(folder)["sum-v3-curve"]
+    assert [point.value for point in curve.points] == pytest.approx([-5.10333], abs=1e-4)
