@@ -78,7 +78,7 @@ def changed(*keys: str, value: Any) -> dict[str, Any]:
             changed("datasets", "scenes", "tasks", value=["segmentations"]),
             ["'segmentations'", "classification, retrieval"],
         ),
-        (changed("datasets", "scenes", "pairs", value=501), ["datasets.scenes.pairs: 501", "at most 500"]),
+        (changed("datasets", "scenes", "pairs", value=401), ["datasets.scenes.pairs: 401", "at most 400"]),
         (changed("calibrate_on", value="images"), ["calibrate_on: 'images'", "allowed: scenes"]),
         (
             changed("models", "sink_s", "family", value="skin"),
