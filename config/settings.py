@@ -285,6 +285,12 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
                     f"{place}.tasks: {task!r} needs {needs}, which source {source} lacks; "
                     f"allowed: {', '.join(TASKS_OF[source])}"
                 )
+        if (
+            source in ONLY_FOR["pairs"]
+            and dataset["pairs"] < 2
+            and {"retrieval", "correspondence"} & {*dataset["tasks"]}
+        ):
+            yield f"{place}.pairs: {dataset['pairs']}, but retrieval and correspondence need pairs; allowed: at least 2"
         if source == "scenes" and dataset["pairs"] > dataset["test"]:
             yield (
                 f"{place}.pairs: {dataset['pairs']} is more than the {dataset['test']} test images; "

@@ -71,6 +71,46 @@ def changed(*keys: str, value: Any) -> dict[str, Any]:
             changed("datasets", "p", value={"source": "class_folders", "image_size": 64, "tasks": ["segmentation"]}),
             ["datasets.p: missing path", "datasets.p.tasks: 'segmentation' needs masks"],
         ),
+        (
+            changed(
+                "datasets", "p", value={"source": "spair", "image_size": 64, "tasks": ["classification"], "path": "x"}
+            ),
+            ["datasets.p.tasks: 'classification' needs one class an image", "allowed: correspondence"],
+        ),
+        (changed("datasets", "scenes", "test_share", value=0.2), ["datasets.scenes.test_share: 0.2", "class_folders"]),
+        (changed("datasets", "scenes", "path", value="x"), ["datasets.scenes.path: 'x' cannot be set", "remove it"]),
+        (changed("datasets", "scenes", "classes", value=["one"]), ["datasets.scenes.classes"]),
+        (changed("datasets", "scenes", "calibration", value=0), ["datasets.scenes.calibration: 0", "at least 2"]),
+        (changed("datasets", "scenes", "pairs", value=0), ["datasets.scenes.pairs: 0", "at least 2"]),
+        (
+            changed(
+                "datasets", value={"s": {"source": "spair", "image_size": 64, "tasks": ["correspondence"], "path": "x"}}
+            ),
+            ["calibrate_on: 's' is of source spair"],
+        ),
+        (
+            changed(
+                "datasets", "p", value={"source": "spair", "image_size": 64, "tasks": ["correspondence"], "pairs": 9}
+            ),
+            ["datasets.p.pairs: 9 cannot be set for source spair", "datasets.p: missing path"],
+        ),
+        (changed("models", "sink_s", "sha256", value="abc"), ["models.sink_s.sha256: 'abc'", "{64}"]),
+        (
+            changed(
+                "models",
+                "v",
+                value={
+                    "source": "timm",
+                    "family": "v",
+                    "scale": "S",
+                    "architecture": "vit_tiny_patch16_224",
+                    "image_size": 64,
+                    "weights": "random",
+                    "sha256": "0" * 64,
+                },
+            ),
+            ["models.v.sha256", "cannot be set for random weights"],
+        ),
     ],
 )
 def test_errors_name_key_value_and_allowed(config: dict[str, Any], said: list[str]) -> None:
@@ -99,6 +139,20 @@ def test_defaults_are_filled_in_and_written(tmp_path: Path) -> None:
     assert "analysis" not in DEMO
     save_resolved(resolved, tmp_path / "settings.yaml")
     assert load_settings(tmp_path / "settings.yaml") == settings(resolved)
+
+
+def test_keys_that_a_source_has_no_use_for_are_not_filled_in(tmp_path: Path) -> None:
+    spair = {"source": "spair", "image_size": 64, "tasks": ["correspondence"], "path": "data/spair"}
+    resolved = resolve(changed("datasets", "points", value=spair))
+    assert resolved["datasets"]["points"] == {**spair, "shards": 1}
+    # What is written beside the results can be read again.
+    save_resolved(resolved, tmp_path / "settings.yaml")
+    assert load_settings(tmp_path / "settings.yaml").datasets["points"].calibration == 0
+
+
+def test_a_hash_may_be_written_in_capitals() -> None:
+    found = settings(resolve(changed("models", "sink_s", "sha256", value="AB" * 32)))
+    assert found.models["sink_s"].sha256 == "ab" * 32
 
 
 def test_every_key_is_described() -> None:
