@@ -44,9 +44,9 @@ def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
         require_inputs(found, run)
     for words in (
         f"datasets.imagenet.path: there is no folder {tmp_path / 'imagenet'}; set the key to the folder of the images",
-        f"datasets.voc.path: there is no folder {tmp_path / 'voc'}; set the key to the folder that holds JPEGImages",
+        f"datasets.voc.path: there is no folder {tmp_path / 'voc'}; set the key to the folder that holds JPEGImages,",
         f"datasets.spair.path: {tmp_path / 'spair'} lacks PairAnnotation/test, Layout/large/test.txt; set the key to",
-        f"models.dinov3_s.weights: there is no file {tmp_path / 'w.pth'}; set the key to a .safetensors or .pth",
+        f"models.dinov3_s.weights: there is no file {tmp_path / 'w.pth'}; set the key to a .safetensors or .pth file",
     ):
         assert words in str(caught.value)
 

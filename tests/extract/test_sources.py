@@ -58,6 +58,13 @@ def test_voc_lists_decide_the_splits_and_masks_follow_their_image(tmp_path: Path
     assert not np.asarray(pack.masks[9:]).any()
 
 
+def test_no_pairs_are_no_twins(tmp_path: Path) -> None:
+    pack = packed(voc(voc_folder(tmp_path / "voc"), pairs=0, calibration=0), tmp_path / "pack")
+    assert pack.index["split"].value_counts().to_dict() == {"train": 5, "test": 4} and len(pack.pairs) == 0
+    blocks = [block for shard in range(2) for block in shard_blocks(pack, shard, 2)]
+    assert sorted(np.concatenate(blocks)) == [*range(9)]
+
+
 def test_voc_without_names_has_the_twenty_classes(tmp_path: Path) -> None:
     pack = packed(voc(voc_folder(tmp_path / "voc"), classes=None), tmp_path / "pack")
     assert len(pack.mask_names) == 21
