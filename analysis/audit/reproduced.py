@@ -30,6 +30,7 @@ from analysis.audit.numbers import Interval, shown
 from analysis.audit.published import Published, PublishedNumbers, load_published
 from analysis.audit.quantities import CHANGE, QuantityName, Vocabulary, load_vocabulary
 from config.files import write_whole
+from config.settings import conditions_of
 
 COLUMNS = ("claim", "reproduced", "measured", "quantities", "number", "published", "value", "low", "high", "from")
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
@@ -93,6 +94,31 @@ def measurements(
                 ends = Interval(Decimal(low) * PERCENT, Decimal(high) * PERCENT)
                 found[quantity] = Measurement(Decimal(value) * PERCENT, ends, row["model"], row["dataset"])
     return found
+
+
+def with_draws_averaged(rows: Sequence[Mapping[str, str]], drawn_from: Mapping[str, str]) -> list[dict[str, str]]:
+    """Rows of the ablation table with the draws of random patches as one row: means of values and of their ends.
+
+    The draws share their images, so that the mean of their intervals is no narrower than the interval of their mean.
+
+    Args:
+        rows: of the ablation table.
+        drawn_from: condition → the condition of which it is a draw.
+    """
+    averaged = [dict(row) for row in rows if row["condition"] not in drawn_from]
+    draws: dict[tuple[str, ...], list[Mapping[str, str]]] = {}
+    for row in rows:
+        if row["condition"] in drawn_from:
+            place = (*(row[name] for name in ("dataset", "task", "model", "readout")), drawn_from[row["condition"]])
+            draws.setdefault(place, []).append(row)
+    for (*_, condition), found in draws.items():
+        numbers = {name: [row[name] for row in found] for name in (*NEEDED[-3:], *DELTA)}
+        means = {
+            name: str(sum(map(Decimal, values)) / len(values)) if all(values) else ""
+            for name, values in numbers.items()
+        }
+        averaged.append({**found[0], "condition": condition, **means})
+    return averaged
 
 
 def hold(
@@ -190,7 +216,9 @@ def _read_run(ablation: Path, settings: Path) -> tuple[list[dict[str, str]], fro
         if missing:
             raise AuditInputError(f"{ablation}: column {', '.join(missing)} is missing. Delete it and run again.")
         rows = list(reader)
-    models = yaml.safe_load(settings.read_text(encoding="utf-8"))["models"]
+    loaded = yaml.safe_load(settings.read_text(encoding="utf-8"))
+    models, conditions = loaded["models"], conditions_of(loaded["conditions"])
+    rows = with_draws_averaged(rows, {name: each.of for name, each in conditions.items() if each.of is not None})
     return rows, frozenset(name for name, model in models.items() if model.get("weights") == RANDOM)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.audit.reproduced import DELTA, NEEDED, main
+from analysis.audit.reproduced import DELTA, NEEDED, main, with_draws_averaged
 
 FOLDER = Path(__file__).parents[3] / "analysis" / "published"
 COLUMNS = (*NEEDED, *DELTA)
@@ -28,7 +28,7 @@ def reproduced(path: Path, *rows: Mapping[str, str], weights: str = "hub") -> di
         writer = csv.DictWriter(stream, COLUMNS, restval="")
         writer.writeheader()
         writer.writerows(rows)
-    settings.write_text(yaml.safe_dump({"models": {"v3": {"weights": weights}}}))
+    settings.write_text(yaml.safe_dump({"models": {"v3": {"weights": weights}}, "conditions": {"full": {}}}))
     arguments = [str(FOLDER), "--settings", str(settings), "--ablation", str(ablation), "--out", str(out)]
     assert main(arguments) == 0
     found: dict[str, list[dict[str, str]]] = {}
@@ -102,3 +102,19 @@ def test_a_missing_table_is_a_message(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main([str(FOLDER), "--settings", absent, "--ablation", absent, "--out", str(tmp_path / "out.csv")]) == 2
     assert "absent.csv is missing" in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_draws_of_random_patches_count_as_their_mean() -> None:
+    draws = [
+        {**ZERO, "condition": f"zero_random_patches_{k}", "value": f"0.{k}", "value_low": "0.1", "value_high": "0.9"}
+        for k in (2, 4)
+    ]
+    others = [dict(FULL), {**draws[0], "model": "another"}]
+    drawn_from = {f"zero_random_patches_{k}": "zero_random_patches" for k in (2, 4)}
+    found = with_draws_averaged([*draws, *others], drawn_from)
+    assert found[0] == FULL
+    by_model = {row["model"]: row for row in found[1:]}
+    assert {row["condition"] for row in by_model.values()} == {"zero_random_patches"} and len(found) == 3
+    mean = by_model[ZERO["model"]]
+    assert [float(mean[name]) for name in ("value", "value_low", "value_high")] == [0.3, 0.1, 0.9]
+    assert float(by_model["another"]["value"]) == 0.2
