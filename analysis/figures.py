@@ -105,10 +105,10 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
             for cell in panel.texts:
                 deep = abs(float(cell.get_text())) > 0.7 * limit
                 cell.set_color("white" if deep else "#1a1a1a")
-            panel.set(title=f"{task} ({of_task['metric'].iloc[0]})", xlabel="", ylabel="")
+            panel.set(title=f"{task.replace('_', ' ')} ({of_task['metric'].iloc[0]})", xlabel="", ylabel="")
             panel.tick_params(axis="both", length=0)
             panel.set_yticklabels(models, rotation=0)
-        panels[-1, 0].set_xticklabels([name.replace("_", "\n", 1) for name in conditions], rotation=0)
+        panels[-1, 0].set_xticklabels([name.replace("_", "\n") for name in conditions], rotation=0)
         bar = figure.colorbar(panels[0, 0].collections[0], ax=panels[:, 0], location="bottom", shrink=0.8, aspect=40)
         bar.set_label("change against full, percentage points\nhatched: not in this run")
         bar.outline.set_visible(False)

@@ -109,7 +109,8 @@ def _panels(
         if not models:
             placeholder("This run holds no such measurement.", path)
             return
-        across = min(PANELS_ACROSS, len(models))
+        # A row a scale, where families come at several scales.
+        across = min(PANELS_ACROSS, table["family"].nunique() if len(models) > PANELS_ACROSS else len(models))
         down = -(-len(models) // across)
         figure, grid = plt.subplots(
             down,
@@ -126,8 +127,8 @@ def _panels(
             axes.set_title(model)
             if chance is not None:
                 axes.axhspan(100 * chance.low, 100 * chance.high, color="#999999", alpha=0.6, lw=1, zorder=0)
-            if bottom is not None:
-                axes.set_ylim(bottom=bottom)
+        if bottom is not None:
+            grid.flat[0].set_ylim(bottom=bottom)  # shared by all, once everything is drawn
         for axes in grid.flat[len(models) :]:
             axes.set_visible(False)
         for axes in grid[-1]:

@@ -119,8 +119,7 @@ def _tables(inputs: Inputs, table: Callable[[Inputs, str], Table | None], defini
 
 def _replacements(inputs: Inputs) -> str:
     published = render(published_replacements(inputs.published))
-    measured = [measured_replacements(inputs.replacement, name) for name in inputs.datasets]
-    found = [render(table) for table in measured if table is not None]
+    found = [render(table) for name in inputs.datasets for table in measured_replacements(inputs.replacement, name)]
     if not found:
         found = ["<p>No model of this run has registers that were replaced, so there is nothing to set beside it.</p>"]
         return fenced("\n".join((published, *found)))
@@ -152,7 +151,7 @@ def _ablations(inputs: Inputs) -> str:
             f"{render(ablation_table(section))}\n</details>\n{_source('tables/ablation.csv')}\n"
             f"{ablation_definitions(section, inputs.settings)}"
         )
-    jumps = _jumps((section.ident, f"{section.task} on {section.dataset}") for section in sections)
+    jumps = _jumps((section.ident, f"{task_title(section.task)} on {section.dataset}") for section in sections)
     return fenced("\n".join((jumps, *blocks)))
 
 

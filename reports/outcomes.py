@@ -80,20 +80,22 @@ def published_replacements(published: Sequence[Cells]) -> Table:
     )
 
 
-def measured_replacements(table: CsvTable, dataset: str) -> Table | None:
-    """The run's replacement table of one data set; None where it measured no replacement."""
+def measured_replacements(table: CsvTable, dataset: str) -> tuple[Table, ...]:
+    """The run's replacement tables of one data set, one a task; none where it measured no replacement."""
     rows = [row for row in table.rows if row["dataset"] == dataset]
     named = [column for column in table.columns if "/" in column]
     columns = [column for column in named if any(not is_missing(row[column]) for row in rows)]
-    if not columns:
-        return None
     cells = {(row["condition"], _task_and_model(column)): row[column] for row in rows for column in columns}
-    return _replacements(
-        f"replacements-{slug(dataset)}",
-        f"This run: {dataset}, percent",
-        [row["condition"] for row in rows],
-        _by_task(_task_and_model(column) for column in columns),
-        cells,
+    places = _by_task(_task_and_model(column) for column in columns)
+    return tuple(
+        _replacements(
+            f"replacements-{slug(dataset)}-{slug(task)}",
+            f"This run: {dataset}, percent",
+            [row["condition"] for row in rows],
+            list(of_task),
+            cells,
+        )
+        for task, of_task in groupby(places, key=lambda place: place[0])
     )
 
 

@@ -48,8 +48,8 @@ def test_two_data_sets_with_different_tasks(make_run, page_reader):
     run = make_run(datasets={"scenes": ("classification", "segmentation"), "photos": ("retrieval",)})
     pages = rendered_pages(run, page_reader)
     results = pages["results"]
-    assert results.table("replacements-scenes")[0][1:] == ["Classification", "Segmentation"]
-    assert results.table("replacements-photos")[0][1:] == ["Retrieval"]
+    for place, task in (("scenes", "Classification"), ("scenes", "Segmentation"), ("photos", "Retrieval")):
+        assert results.table(f"replacements-{place}-{task.lower()}")[0][1:] == [task]
     headings = [heading.text for heading in results.all("h3")]
     assert headings == ["Classification, scenes", "Segmentation, scenes", "Retrieval, photos"]
     assert len(pages["index"].all("figure")) == 1
