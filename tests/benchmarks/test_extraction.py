@@ -1,4 +1,4 @@
-"""What the extraction may cost: throughput, memory and disk. `uv run pytest -m benchmark` runs the slow ones."""
+"""What the extraction may cost: throughput, memory and disk. `uv run pytest -m benchmark` measures the first two."""
 
 import subprocess
 import sys
@@ -59,7 +59,7 @@ def peak_kilobytes(images: int, folder: Path) -> int:
     return int(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
+@pytest.mark.benchmark
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     few, many = (peak_kilobytes(images, tmp_path / str(images)) for images in (500, 2000))
     written = sum(path.stat().st_size for path in (tmp_path / "2000" / "records").rglob("*.safetensors")) / 1024
