@@ -83,6 +83,8 @@ rule evaluate:
         jobs.outcomes(jobs.tasks(TASKS_ON_RECORDS)),
     log:
         run.folder / "logs" / "evaluate" / "{model}.log",
+    resources:
+        gpu=jobs.gpus(),
     params:
         settings=run.settings,
         tasks=jobs.tasks(TASKS_ON_RECORDS),
