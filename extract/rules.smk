@@ -83,11 +83,13 @@ rule evaluate:
         jobs.outcomes(jobs.tasks(TASKS_ON_RECORDS)),
     log:
         run.folder / "logs" / "evaluate" / "{model}.log",
+    resources:
+        gpu=jobs.gpus(),
     params:
         settings=run.settings,
         tasks=jobs.tasks(TASKS_ON_RECORDS),
         values=lambda wildcards: jobs.values(
-            "seed", "probe", "conditions", "datasets", model=wildcards.model
+            "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
         ),
     shell:
         "python -m extract.evaluate --settings {params.settings} --model {wildcards.model} "
