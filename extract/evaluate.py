@@ -46,7 +46,7 @@ def score(
             scored.counts[task] += counts
             scored.fits[task] += fits
         case "retrieval":
-            scored.counts[task] += retrieval(dataset, pack.pairs, records)
+            scored.counts[task] += retrieval(dataset, pack.index, pack.pairs, records)
         case "correspondence":
             for part, counts in correspondence(dataset, pack.pairs, records).items():
                 scored.counts[part] += counts

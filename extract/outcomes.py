@@ -6,28 +6,33 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from config.files import written_whole
 from config.settings import Model
 
-COLUMNS = (
-    "dataset",
-    "task",
-    "model",
-    "family",
-    "scale",
-    "condition",
-    "readout",
-    "features",
-    "layer",
-    "refit",
-    "unit",
-    "cluster",
-    "category",
-    "numerator",
-    "denominator",
+SCHEMA = pa.schema(
+    {
+        "dataset": pa.string(),
+        "task": pa.string(),
+        "model": pa.string(),
+        "family": pa.string(),
+        "scale": pa.string(),
+        "condition": pa.string(),
+        "readout": pa.string(),
+        "features": pa.string(),
+        "layer": pa.int64(),
+        "refit": pa.int64(),
+        "unit": pa.string(),
+        "cluster": pa.string(),
+        "category": pa.string(),
+        "numerator": pa.float64(),
+        "denominator": pa.float64(),
+    }
 )
+ROWS = 2**18  # held as columns before they are written
 
 
 @dataclass(frozen=True)
@@ -90,32 +95,38 @@ class Fit:
 
 
 def save_outcomes(counts: Sequence[Counts], task: str, model: Model, path: Path) -> None:
-    """Write the outcomes of one task and model."""
-    frames = [
-        pd.DataFrame(
-            {
-                "dataset": each.dataset,
-                "task": task,
-                "model": model.name,
-                "family": model.family,
-                "scale": model.scale,
-                "condition": each.condition,
-                "readout": each.readout,
-                "features": each.features,
-                "layer": np.int64(each.layer),
-                "refit": np.int64(each.refit),
-                "unit": each.units,
-                "cluster": each.units if each.clusters is None else each.clusters,
-                "category": each.categories,
-                "numerator": each.numerator.astype(np.float64),
-                "denominator": each.denominator.astype(np.float64),
-            }
-        )
-        for each in counts
-    ]
-    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
-    with written_whole(path) as partial:
-        whole[list(COLUMNS)].to_parquet(partial, index=False)
+    """Write the outcomes of one task and model, a part at a time."""
+    with written_whole(path) as partial, pq.ParquetWriter(partial, SCHEMA) as file:
+        waiting: list[pa.Table] = []
+        for each in counts:
+            waiting.append(_table(each, task, model))
+            if sum(map(len, waiting)) >= ROWS:
+                file.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+        if waiting:
+            file.write_table(pa.concat_tables(waiting))
+
+
+def _table(counts: Counts, task: str, model: Model) -> pa.Table:
+    n = len(counts.units)
+    columns = {
+        "dataset": pa.repeat(counts.dataset, n),
+        "task": pa.repeat(task, n),
+        "model": pa.repeat(model.name, n),
+        "family": pa.repeat(model.family, n),
+        "scale": pa.repeat(model.scale, n),
+        "condition": pa.repeat(counts.condition, n),
+        "readout": pa.repeat(counts.readout, n),
+        "features": pa.repeat(counts.features, n),
+        "layer": pa.repeat(counts.layer, n),
+        "refit": pa.repeat(counts.refit, n),
+        "unit": pa.array(counts.units),
+        "cluster": pa.array(counts.units if counts.clusters is None else counts.clusters),
+        "category": pa.array(counts.categories),
+        "numerator": pa.array(counts.numerator, pa.float64()),
+        "denominator": pa.array(counts.denominator, pa.float64()),
+    }
+    return pa.table(columns, SCHEMA)
 
 
 def save_fits(fits: Sequence[Fit], path: Path) -> None:

@@ -35,14 +35,16 @@ def record_changes(settings: Settings, folder: Run) -> pd.DataFrame:
                 for group, tokens in groups.items():
                     kept = [token for token in tokens if token in full.tokens]
                     for layer in sorted(set(full.layers) & set(changed.layers)) if kept else []:
-                        largest = max(_largest(full, changed, token, layer) for token in kept)
+                        # NumPy's maximum, unlike Python's, lets no NaN pass for a number.
+                        largest = np.max([_largest(full, changed, token, layer) for token in kept])
                         rows.append((model, dataset.name, condition, group, layer, largest))
     columns = ["model", "dataset", "condition", "token", "layer", "max_abs_change"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _largest(full: Records, changed: Records, token: str, layer: int) -> float:
-    return float(np.abs(changed.features(token, layer) - full.features(token, layer)).max())
+    before, after = (records.features(token, layer).astype(np.float64) for records in (full, changed))
+    return float(np.abs(after - before).max())
 
 
 def main() -> None:

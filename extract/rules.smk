@@ -89,7 +89,7 @@ rule evaluate:
         settings=run.settings,
         tasks=jobs.tasks(TASKS_ON_RECORDS),
         values=lambda wildcards: jobs.values(
-            "seed", "probe", "conditions", "datasets", model=wildcards.model
+            "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
         ),
     shell:
         "python -m extract.evaluate --settings {params.settings} --model {wildcards.model} "

@@ -17,6 +17,7 @@ from extract.devices import resolve_device
 from extract.outcomes import Counts, Fit
 from extract.records import Records, Skipped
 from extract.tasks.probes import LinearProbe, fit_path, linear_probe
+from extract.tasks.recorded import finite_features
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Features:
     @classmethod
     def read(cls, records: Records, token: str, layer: int, split: Split) -> "Features":
         """Read them from records."""
-        features = records.features(token, layer)
+        features = finite_features(records, token, layer, split.units)
         return cls(*(features[np.searchsorted(records.rows, rows)] for rows in (split.train, split.test)))
 
 
@@ -138,5 +139,6 @@ def _refitted(
     """Fit a probe of the same penalty on a bootstrap resample of the training images, the same one for all."""
     chosen = keyed_generator(seed, "refit", dataset, refit).integers(0, len(features), len(features))
     where = resolve_device(device)
-    (again,) = fit_path(features[chosen], labels[chosen], [probe.strength], options.iterations, where)
+    drawn = features[chosen], labels[chosen]
+    (again,) = fit_path(*drawn, [probe.strength], options.iterations, where, start=probe)
     return again

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from extract.outcomes import Counts
 from extract.records import Records, Skipped
+from extract.tasks.recorded import finite_features
 
 # Cosines this close are one value up to float32 rounding. A tie is a miss: where a condition makes all CLS tokens
 # alike, rounding must not decide who is retrieved.
@@ -42,22 +43,26 @@ def _unit(rows: NDArray[np.floating]) -> NDArray[np.float64]:
     return wide / np.where(length == 0, 1, length)
 
 
-def retrieval(dataset: str, pairs: pd.DataFrame, records: Mapping[str, Records | Skipped]) -> list[Counts]:
+def retrieval(
+    dataset: str, index: pd.DataFrame, pairs: pd.DataFrame, records: Mapping[str, Records | Skipped]
+) -> list[Counts]:
     """Score every warped twin of the pack by CLS, after every recorded layer.
 
     Args:
         dataset: its name.
+        index: of the pack.
         pairs: of the pack; pairs of key points are of different scenes, and left out.
         records: by condition.
     """
     counts = []
     twins = pairs[pairs["warp"].notna()]
+    images = index["unit"].to_numpy(dtype=str)
     for condition, found in records.items():
         if isinstance(found, Skipped) or "cls" not in found.tokens:
             continue
         source, twin = (np.searchsorted(found.rows, twins[half]) for half in ("source", "twin"))
         for layer in found.layers:
-            cls = found.features("cls", layer)
+            cls = finite_features(found, "cls", layer, images)
             hit = retrieved(cls[source], cls[twin])
             units = twins["unit"].to_numpy(dtype=str)
             counts.append(Counts.of_correct(dataset, condition, "direct", "cls", layer, units, hit))

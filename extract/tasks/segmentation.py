@@ -28,6 +28,7 @@ from extract.outcomes import Counts, Fit, save_fits, save_outcomes
 from extract.tasks.probes import LinearProbe, linear_probe
 
 TASK = "segmentation"
+PIXELS = 2**24  # logits interpolated at once, classes × pixels
 
 
 def patch_classes(masks: NDArray[np.uint8], grid: tuple[int, int], classes: int) -> NDArray[np.int64]:
@@ -35,9 +36,9 @@ def patch_classes(masks: NDArray[np.uint8], grid: tuple[int, int], classes: int)
 
     VOID where most of a patch belongs to no class.
     """
-    values = torch.from_numpy(np.where(masks == VOID, classes, masks)).long()
-    one_hot = F.one_hot(values, classes + 1).permute(0, 3, 1, 2).float()
-    covered = F.interpolate(one_hot, size=grid, mode="area")
+    # One class at a time, since all of them at once would take many times the memory of the masks.
+    maps = (torch.from_numpy(masks == value)[:, None].float() for value in (*range(classes), VOID))
+    covered = torch.cat([F.interpolate(each, size=grid, mode="area") for each in maps], dim=1)
     labels: NDArray[np.int64] = covered.argmax(dim=1).flatten(1).numpy()
     return np.where(labels == classes, VOID, labels)
 
@@ -48,20 +49,19 @@ def pixel_classes(logits: Tensor, grid: tuple[int, int], size: tuple[int, int]) 
     The logits are interpolated bilinearly, then the largest wins.
     """
     maps = logits.transpose(1, 2).reshape(len(logits), -1, *grid)
-    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False).argmax(dim=1)
+    parts = torch.split(maps, max(1, PIXELS // (maps.shape[1] * size[0] * size[1])))
+    return torch.cat([F.interpolate(part, size=size, mode="bilinear", align_corners=False).argmax(1) for part in parts])
 
 
-def overlaps(
-    predicted: NDArray[np.int64], actual: NDArray[np.uint8], classes: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def overlaps(predicted: Tensor, actual: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """Return intersection and union in pixels, n × classes each, of class maps n×H×W; VOID pixels are in neither."""
     n = len(actual)
     counted = actual != VOID
-    image = np.broadcast_to(np.arange(n)[:, None, None], actual.shape)
+    image = torch.arange(n, device=actual.device)[:, None, None]
     pairs = (image * classes + predicted)[counted] * classes + actual[counted]
-    confusion = np.bincount(pairs, minlength=n * classes**2).reshape(n, classes, classes)
-    intersection = np.diagonal(confusion, axis1=1, axis2=2)
-    return intersection, confusion.sum(axis=1) + confusion.sum(axis=2) - intersection
+    confusion = pairs.bincount(minlength=n * classes**2).view(n, classes, classes)
+    intersection = confusion.diagonal(dim1=1, dim2=2)
+    return intersection, confusion.sum(dim=1) + confusion.sum(dim=2) - intersection
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,12 @@ class Segmentation:
         """The layer whose patches are read: the last."""
         return self.network.depth - 1
 
-    def patches(
-        self, rows: NDArray[np.int64], condition: Condition
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield rows of the pack and their patches, B × patches × dimension, a batch at a time."""
+    def patches(self, rows: NDArray[np.int64], condition: Condition) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """Yield rows of the pack and their patches, B × patches × dimension on the device, a batch at a time."""
         batch_size, seed = self.settings.extraction.batch_size, self.settings.seed
         passed = passes(self.network, self.pack, rows, condition, self.calibration, (self.layer,), batch_size, seed)
         for part, tokens in passed:
-            yield part, tokens.patches[:, 0].float().cpu().numpy()
+            yield part, tokens.patches[:, 0].float()
 
     def masks(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the masks of rows, n×H×W."""
@@ -107,16 +105,18 @@ class Segmentation:
     def fit(self, condition: Condition) -> LinearProbe:
         """Train a probe on the patches of the first training images under a condition."""
         train = self.pack.rows("train")[: self.dataset.segmentation_train]
-        seen = list(self.patches(train, condition))
-        features = np.concatenate([tokens for _, tokens in seen])
-        rows = np.concatenate([part for part, _ in seen])
-        labels = patch_classes(self.masks(rows), self.network.layout.grid, len(self.names)).ravel()
-        units = np.repeat(self.pack.index["unit"].to_numpy(dtype=str)[rows], features.shape[1])
-        counted = labels != VOID
+        grid, units = self.network.layout.grid, self.pack.index["unit"].to_numpy(dtype=str)
+        features, labels, images = [], [], []
+        for rows, tokens in self.patches(train, condition):
+            classes = patch_classes(self.masks(rows), grid, len(self.names))
+            counted = classes != VOID
+            features.append(tokens.cpu().numpy()[counted])
+            labels.append(classes[counted])
+            images += np.repeat(units[rows], counted.sum(axis=1)).tolist()
         return linear_probe(
-            features.reshape(-1, features.shape[-1])[counted],
-            labels[counted],
-            units[counted].tolist(),
+            np.concatenate(features),
+            np.concatenate(labels),
+            images,
             self.settings.probe,
             self.settings.extraction.device,
             self.settings.seed,
@@ -128,12 +128,13 @@ class Segmentation:
         parts: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {readout: [] for readout in probes}
         classes = len(self.names)
         for part, tokens in self.patches(self.pack.rows("test"), condition):
-            actual = self.masks(part)
+            actual = torch.from_numpy(self.masks(part)).to(tokens.device)
             rows.append(part)
             for readout, probe in probes.items():
                 maps = class_logits(probe, tokens, classes)
-                predicted = pixel_classes(maps, self.network.layout.grid, actual.shape[1:]).numpy()
-                parts[readout].append(overlaps(predicted, actual, classes))
+                predicted = pixel_classes(maps, self.network.layout.grid, (actual.shape[1], actual.shape[2]))
+                intersection, union = (each.cpu().numpy() for each in overlaps(predicted, actual, classes))
+                parts[readout].append((intersection, union))
         units = self.pack.index["unit"].to_numpy(dtype=str)[np.concatenate(rows)]
         counts = []
         for readout, found in parts.items():
@@ -155,13 +156,12 @@ class Segmentation:
         return counts
 
 
-def class_logits(probe: LinearProbe, tokens: NDArray[np.float32], classes: int) -> Tensor:
+def class_logits(probe: LinearProbe, tokens: Tensor, classes: int) -> Tensor:
     """Return logits for every class, B × patches × classes; one that the probe never saw in training can never win."""
-    n, patches, dimension = tokens.shape
     # Interpolation turns −inf into NaN, so a very low finite value stands for it.
-    logits = np.full((n * patches, classes), -1e6)
-    logits[:, probe.classes] = probe.decision(tokens.reshape(-1, dimension))
-    return torch.from_numpy(logits).view(n, patches, classes)
+    logits = torch.full((*tokens.shape[:-1], classes), -1e6, dtype=torch.float64, device=tokens.device)
+    logits[..., torch.from_numpy(probe.classes).to(tokens.device)] = probe.logits(tokens)
+    return logits
 
 
 def segment(task: Segmentation, conditions: Sequence[Condition]) -> tuple[list[Counts], list[Fit]]:

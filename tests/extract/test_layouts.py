@@ -1,7 +1,12 @@
 """Data sets with masks and with key points, all the way from their folders to outcomes."""
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from config.layout import Run
 from config.settings import Settings, resolve, save_resolved, settings
@@ -9,6 +14,8 @@ from extract import calibration, evaluate
 from extract import run as extraction
 from extract.datasets.packs import open_pack
 from extract.datasets.prepare import prepare
+from extract.features import passes
+from extract.models import load_network
 from extract.tasks import segmentation
 from tests.extract.sources import spair_folder, voc_folder
 
@@ -93,3 +100,45 @@ def test_measures_are_of_the_first_data_set_alone(measured: tuple[Settings, Run]
     _, run = measured
     assert pd.read_parquet(run.measures("m", "voc", "1-of-1"))["unit"].nunique() == 3
     assert pd.read_parquet(run.measures("m", "spair", "1-of-2")).empty
+
+
+def test_segmentation_is_that_of_scikit_learn_on_the_same_patches(measured: tuple[Settings, Run]) -> None:
+    chosen, run = measured
+    pack, network = open_pack(run.pack("voc")), load_network(chosen.models["m"], chosen.seed, chosen.extraction)
+    assert pack.masks is not None
+    moments = calibration.load_calibration(run.calibration("m"), network.device)
+    fits = pd.read_csv(run.probes("segmentation", "m")).set_index("condition")["strength"]
+    outcomes = pd.read_parquet(run.outcomes("segmentation", "m"))
+
+    def patches(split: str, condition: str) -> tuple[np.ndarray, np.ndarray]:
+        passed = passes(network, pack, pack.rows(split), chosen.conditions[condition], moments, (5,), 64, chosen.seed)
+        found = {
+            int(row): each for rows, tokens in passed for row, each in zip(rows, tokens.patches[:, 0], strict=True)
+        }
+        return np.stack([found[row].double().numpy() for row in pack.rows(split)]), pack.masks[pack.rows(split)]
+
+    def reader(condition: str) -> Pipeline:
+        features, masks = patches("train", condition)
+        covered = np.stack([(masks == k).reshape(-1, 8, 8, 8, 8).mean(axis=(2, 4)) for k in (0, 1, 2, 255)], axis=-1)
+        labels = covered.reshape(-1, 4).argmax(axis=1)
+        assert set(labels) == {1, 2}  # no patch is mostly void; for two classes scikit-learn's C is half of ours
+        logistic = LogisticRegression(C=2 * fits[condition], max_iter=20_000, tol=1e-10)
+        return make_pipeline(StandardScaler(), logistic).fit(features.reshape(-1, 64), labels)
+
+    probes = {condition: reader(condition) for condition in chosen.conditions}
+    for condition in chosen.conditions:
+        features, masks = patches("test", condition)
+        for readout, probe in (("matched", probes[condition]), ("frozen", probes["full"])):
+            logits = torch.full((len(features), 8, 8, 3), -1e6, dtype=torch.float64)
+            log_odds = probe.predict_log_proba(features.reshape(-1, 64))  # logits up to a constant a patch
+            logits[..., 1:] = torch.from_numpy(log_odds).view(-1, 8, 8, 2)
+            large = torch.nn.functional.interpolate(logits.permute(0, 3, 1, 2), (64, 64), mode="bilinear")
+            predicted = large.argmax(dim=1).numpy()
+            rows = outcomes[(outcomes["condition"] == condition) & (outcomes["readout"] == readout)]
+            told = rows.groupby("category")[["numerator", "denominator"]].sum()
+            told = told.reindex(pack.mask_names, fill_value=0)  # rows of empty unions are left out
+            for k, name in enumerate(pack.mask_names):
+                ours, theirs, counted = predicted == k, masks == k, masks != 255
+                # A pixel in ten thousand may lie where two classes are alike.
+                assert abs(told.loc[name, "numerator"] - (ours & theirs).sum()) <= 1e-4 * counted.sum()
+                assert abs(told.loc[name, "denominator"] - ((ours | theirs) & counted).sum()) <= 1e-4 * counted.sum()

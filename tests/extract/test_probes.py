@@ -4,11 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 
 from config.settings import Probe
 from extract.tasks.probes import LinearProbe, ProbeError, fit_path, held_out, linear_probe, log_loss
 
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")),
+]
 OPTIONS = Probe(strengths=(0.001, 0.01, 0.1, 1.0), held_out=0.25, tokens=("cls",), refits=0, iterations=2000)
 
 
@@ -24,6 +29,11 @@ def units(n: int) -> list[str]:
     return [f"u{k}" for k in range(n)]
 
 
+def standardised(features: np.ndarray) -> np.ndarray:
+    wide = features.astype(np.float64)
+    return (wide - wide.mean(axis=0)) / wide.std(axis=0)
+
+
 def probabilities(probe: LinearProbe, features: np.ndarray) -> np.ndarray:
     logits = probe.decision(features)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -32,33 +42,43 @@ def probabilities(probe: LinearProbe, features: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("n", "dimension", "classes"), [(200, 12, 2), (300, 20, 5), (60, 40, 3)])
 @pytest.mark.parametrize("strength", [0.01, 1.0])
-def test_the_optimum_is_that_of_scikit_learn(n: int, dimension: int, classes: int, strength: float) -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_optimum_is_that_of_scikit_learn(
+    n: int, dimension: int, classes: int, strength: float, device: str
+) -> None:
     features, labels = examples(n, dimension, classes)
-    (probe,) = fit_path(features, labels, [strength], 20_000, "cpu", tolerance=1e-10)
-    standard = (features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)) / features.std(
-        axis=0, dtype=np.float64
-    )
-    reference = LogisticRegression(C=strength, max_iter=20_000, tol=1e-12)
+    (probe,) = fit_path(features, labels, [strength], 2000, device)
     # scikit-learn fits two classes with one vector of weights; two opposite ones of half its length cost half as much.
-    if classes == 2:
-        reference = LogisticRegression(C=2 * strength, max_iter=20_000, tol=1e-12)
-    reference.fit(standard, labels)
-    np.testing.assert_allclose(probabilities(probe, features), reference.predict_proba(standard), atol=1e-6)
+    reference = LogisticRegression(C=2 * strength if classes == 2 else strength, max_iter=20_000, tol=1e-12)
+    reference.fit(standardised(features), labels)
+    expected = reference.predict_proba(standardised(features))
+    np.testing.assert_allclose(probabilities(probe, features), expected, atol=1e-6)
 
 
-def test_the_stopping_tolerance_costs_no_accuracy() -> None:
-    features, labels = examples(1200, 30, 6)
-    (near,) = fit_path(features[:800], labels[:800], [0.1], 2000, "cpu")
-    (exact,) = fit_path(features[:800], labels[:800], [0.1], 20_000, "cpu", tolerance=1e-10)
-    assert (near.predict(features) == exact.predict(features)).mean() > 0.995
-    assert near.iterations < exact.iterations
+def test_the_optimum_is_that_of_scikit_learn_where_a_class_is_rare_and_one_is_missing() -> None:
+    features, labels = examples(300, 10, 3)
+    labels = np.where(labels == 1, 4, labels)  # there is no class 1, and no class 3
+    labels[:1] = 7  # the only one of its class
+    (probe,) = fit_path(features, labels, [0.1], 2000, "cpu")
+    assert probe.classes.tolist() == [0, 2, 4, 7]
+    reference = LogisticRegression(C=0.1, max_iter=20_000, tol=1e-12).fit(standardised(features), labels)
+    expected = reference.predict_proba(standardised(features))
+    np.testing.assert_allclose(probabilities(probe, features), expected, atol=1e-6)
+
+
+def test_where_the_solver_starts_does_not_matter() -> None:
+    features, labels = examples(400, 20, 4)
+    (cold,) = fit_path(features, labels, [0.1], 2000, "cpu")
+    (elsewhere,) = fit_path(features[::-1] + 3, labels, [10.0], 2000, "cpu")
+    (warm,) = fit_path(features, labels, [0.1], 2000, "cpu", start=elsewhere)
+    np.testing.assert_allclose(probabilities(warm, features), probabilities(cold, features), atol=1e-6)
 
 
 def test_a_path_ends_where_each_strength_alone_does() -> None:
     features, labels = examples(400, 20, 4)
-    for together in fit_path(features, labels, OPTIONS.strengths, 20_000, "cpu", tolerance=1e-9):
-        (alone,) = fit_path(features, labels, [together.strength], 20_000, "cpu", tolerance=1e-9)
-        np.testing.assert_allclose(together.weights, alone.weights, atol=1e-5)
+    for together in fit_path(features, labels, OPTIONS.strengths, 20_000, "cpu", 1e-9):
+        (alone,) = fit_path(features, labels, [together.strength], 20_000, "cpu", 1e-9)
+        np.testing.assert_allclose(together.weights, alone.weights, atol=1e-6)
 
 
 def test_the_penalty_is_the_one_of_least_held_out_loss() -> None:
@@ -85,6 +105,16 @@ def test_noise_takes_the_strongest_penalty_and_signal_a_weaker_one() -> None:
     assert linear_probe(nothing, labels, units(200), OPTIONS).strength == 0.001
     something = nothing + 4 * labels[:, None].astype(np.float32)
     assert linear_probe(something, labels, units(200), OPTIONS).strength > 0.001
+
+
+@pytest.mark.parametrize("names", [["a"] * 6, ["a", "b"], ["a", "b", "c", "d"]])
+def test_where_nothing_can_be_compared_the_strongest_penalty_is_taken(names: list[str]) -> None:
+    # One image, or every image of a class of its own: whatever is held out, no probe has seen its class.
+    labels = np.array([sorted(set(names)).index(name) for name in names])
+    features = np.random.default_rng(6).normal(size=(len(names), 5)).astype(np.float32)
+    probe = linear_probe(features, labels, names, OPTIONS)
+    assert probe.strength == 0.001 and np.isnan(probe.held_out_loss)
+    assert set(probe.predict(features)) <= set(labels)
 
 
 def test_rows_of_an_image_are_held_out_together_by_its_identity() -> None:

@@ -5,17 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from config.settings import Model, Probe
+from extract import outcomes
 from extract.datasets.packs import VOID
 from extract.matching import match
-from extract.outcomes import COLUMNS, save_outcomes
+from extract.outcomes import SCHEMA, Counts, save_outcomes
 from extract.records import Planned, Records, Skipped, open_records, tensor_file
+from extract.tasks import segmentation
 from extract.tasks.classification import classification
 from extract.tasks.correspondence import correspondence
 from extract.tasks.probes import fit_path
+from extract.tasks.recorded import RecordError
 from extract.tasks.retrieval import BLOCK, retrieval, retrieved
 from extract.tasks.segmentation import class_logits, overlaps, patch_classes, pixel_classes
 
@@ -82,11 +86,25 @@ def test_patches_take_the_class_that_covers_most() -> None:
     assert patch_classes(mask, (2, 3), 4).tolist() == [[3, 0, 0, 0, 0, 0]]
 
 
-def test_pixels_follow_their_patch() -> None:
-    logits = torch.tensor([[[5.0, 0, 0], [0, 5, 0], [0, 0, 5], [5, 0, 0]]])
+def test_patches_that_pixels_straddle_take_the_class_that_covers_most() -> None:
+    mask = np.random.default_rng(4).integers(0, 3, (3, 7, 7), dtype=np.uint8)
+    mask[0, :4] = VOID
+    found = patch_classes(mask, (2, 2), 3)
+    for image in range(3):
+        # Patches of 3.5 pixels: the pixel in the middle belongs to both sides.
+        for patch, (down, across) in enumerate(((0, 0), (0, 3), (3, 0), (3, 3))):
+            inside = mask[image, down : down + 4, across : across + 4]
+            shares = [(inside == value).sum() for value in (0, 1, 2, VOID)]
+            assert shares[(0, 1, 2, VOID).index(found[image, patch])] == max(shares)
+
+
+@pytest.mark.parametrize("at_once", [1, 2**24])
+def test_pixels_follow_their_patch(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segmentation, "PIXELS", at_once)
+    logits = torch.tensor([[[0, 0, 1.0]] * 4, [[5.0, 0, 0], [0, 5, 0], [0, 0, 5], [5, 0, 0]]])
     pixels = pixel_classes(logits, (2, 2), (8, 8))
-    assert pixels.shape == (1, 8, 8)
-    assert [pixels[0, y, x].item() for y, x in ((0, 0), (0, 7), (7, 0), (7, 7))] == [0, 1, 2, 0]
+    assert pixels.shape == (2, 8, 8) and (pixels[0] == 2).all()
+    assert [pixels[1, y, x].item() for y, x in ((0, 0), (0, 7), (7, 0), (7, 7))] == [0, 1, 2, 0]
 
 
 def test_void_is_never_trained_on_and_in_no_overlap() -> None:
@@ -94,8 +112,8 @@ def test_void_is_never_trained_on_and_in_no_overlap() -> None:
     mask[0, :2, :2] = 1
     mask[0, 2, 0] = 1  # a quarter of its patch: the rest is void
     assert patch_classes(mask, (2, 2), 3).tolist() == [[1, VOID, VOID, VOID]]
-    predicted = np.ones((1, 4, 4), dtype=np.int64)
-    intersection, union = overlaps(predicted, mask, 3)
+    predicted = torch.ones((1, 4, 4), dtype=torch.int64)
+    intersection, union = overlaps(predicted, torch.from_numpy(mask), 3)
     assert intersection.tolist() == union.tolist() == [[0, 5, 0]]
 
 
@@ -104,7 +122,7 @@ def test_a_class_that_the_probe_never_saw_never_wins() -> None:
     labels = np.repeat([0, 3], 40)
     features = (np.eye(2)[labels // 3] * 5 + rng.normal(size=(80, 2))).astype(np.float32)
     (probe,) = fit_path(features, labels, [0.1], 500, "cpu")
-    logits = class_logits(probe, features.reshape(20, 4, 2), 5)
+    logits = class_logits(probe, torch.from_numpy(features).view(20, 4, 2), 5)
     assert logits.shape == (20, 4, 5) and set(logits.argmax(dim=-1).flatten().tolist()) == {0, 3}
 
 
@@ -112,7 +130,7 @@ def test_overlaps_by_brute_force() -> None:
     rng = np.random.default_rng(1)
     predicted = rng.integers(0, 4, (5, 6, 7))
     actual = rng.integers(0, 4, (5, 6, 7), dtype=np.uint8)
-    intersection, union = overlaps(predicted, actual, 4)
+    intersection, union = overlaps(torch.from_numpy(predicted), torch.from_numpy(actual), 4)
     for image in range(5):
         for k in range(4):
             ours, theirs = predicted[image] == k, actual[image] == k
@@ -170,7 +188,7 @@ def test_matched_probes_are_trained_under_the_condition_and_frozen_ones_on_full(
 
     save_outcomes(counts, "classification", Model("m", "known_answer", "open", "S"), tmp_path / "m.parquet")
     stored = pd.read_parquet(tmp_path / "m.parquet")
-    assert tuple(stored.columns) == COLUMNS and len(stored) == 6 * 30
+    assert stored.columns.tolist() == SCHEMA.names and len(stored) == 6 * 30
     assert set(stored["category"]) == {""} and set(stored["features"]) == {"cls"} and set(stored["layer"]) == {5}
     assert (stored["cluster"] == stored["unit"]).all() and (stored["refit"] == 0).all()
     assert stored["numerator"].dtype == stored["denominator"].dtype == np.float64
@@ -206,6 +224,46 @@ def test_refits_resample_the_training_images_alike_for_every_condition(tmp_path:
     assert len({each.numerator.tobytes() for each in refitted["full"]}) > 1
 
 
+def test_test_images_influence_no_probe(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    options = replace(FIXED, strengths=(0.001, 0.01, 0.1, 1.0))
+    features = TOLD / 10 + rng.normal(size=(90, 3))
+    other = np.concatenate([features[:60], 100 * rng.permutation(features[60:])])
+    index = INDEX.assign(label=np.concatenate([LABELS[:60], rng.permutation(LABELS[60:])]))
+    _, fits = classification("d", INDEX, {"full": recorded(tmp_path / "full", {"cls/5": features})}, options, 0)
+    _, too = classification("d", index, {"full": recorded(tmp_path / "other", {"cls/5": other})}, options, 0)
+    assert fits == too and fits[0].strength in options.strengths and np.isfinite(fits[0].held_out_loss)
+    # A training image does: the comparison above can fail.
+    other = np.concatenate([100 * features[:1], features[1:]])
+    _, moved = classification("d", INDEX, {"full": recorded(tmp_path / "moved", {"cls/5": other})}, options, 0)
+    assert moved != fits
+
+
+def test_damaged_records_are_named(tmp_path: Path) -> None:
+    damaged = TOLD.copy()
+    damaged[7, 1] = np.nan
+    records = {"full": recorded(tmp_path / "dinov3_s" / "full.safetensors", {"cls/5": damaged})}
+    pairs = pd.DataFrame({"unit": ["a"], "source": [0], "twin": [2], "warp": [list(IDENTITY.ravel())]})
+    for task in (
+        lambda: classification("d", INDEX, records, FIXED, 0),
+        lambda: retrieval("d", INDEX, pairs, records),
+    ):
+        with pytest.raises(RecordError, match=r"dinov3_s/full\.safetensors: token cls after layer 5.* u7\. Delete"):
+            task()
+
+
+def test_outcomes_are_written_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "ROWS", 5)
+    units = np.array(list("abc"))
+    parts = [Counts.of_correct("d", f"c{k}", "direct", "cls", k, units, np.arange(3) == k) for k in range(3)]
+    save_outcomes(parts, "retrieval", Model("m", "timm", "f", "S"), tmp_path / "m.parquet")
+    stored = pd.read_parquet(tmp_path / "m.parquet")
+    assert stored["condition"].tolist() == ["c0"] * 3 + ["c1"] * 3 + ["c2"] * 3
+    assert stored["unit"].tolist() == list("abc") * 3
+    assert stored.loc[stored["numerator"] == 1, ["layer", "unit"]].to_numpy().tolist() == [[0, "a"], [1, "b"], [2, "c"]]
+    assert pq.ParquetFile(tmp_path / "m.parquet").num_row_groups == 2
+
+
 def test_a_class_without_training_images_is_never_right_and_never_a_crash(tmp_path: Path) -> None:
     index = INDEX.assign(label=np.where((INDEX.index >= 60) & (LABELS == 2), 7, LABELS))
     records = {"full": recorded(tmp_path / "full", {"cls/5": TOLD})}
@@ -213,11 +271,14 @@ def test_a_class_without_training_images_is_never_right_and_never_a_crash(tmp_pa
     assert counts[0].numerator.mean() == pytest.approx(2 / 3)
 
 
+IMAGES = pd.DataFrame({"unit": list("wxyz")})
+
+
 def test_pairs_are_scored_by_their_unit(tmp_path: Path) -> None:
     pairs = pd.DataFrame({"unit": ["a", "b"], "source": [0, 1], "twin": [2, 3], "warp": [list(IDENTITY.ravel())] * 2})
     cls = np.array([[1.0, 0], [0, 1], [1, 0.1], [1, 0]])
     records = {"full": recorded(tmp_path / "full", {"cls/2": cls, "cls/5": cls[[0, 1, 0, 1]]})}
-    before, last = retrieval("d", pairs, records)
+    before, last = retrieval("d", IMAGES, pairs, records)
     assert last.units.tolist() == ["a", "b"] and last.readout == "direct" and (before.layer, last.layer) == (2, 5)
     # The twin of a is not its nearest: that of b is the same vector. After the last layer all are.
     assert before.numerator.tolist() == [0.0, 0.0] and last.numerator.tolist() == [1.0, 1.0]
@@ -250,4 +311,6 @@ def test_key_points_are_scored_per_point_and_per_image(tmp_path: Path) -> None:
     assert per_image.units.tolist() == ["a", "b"]
     assert per_image.numerator.sum() / per_image.denominator.sum() == (0.25 + 1) / 2
     assert per_point.clusters is not None and per_point.clusters.tolist() == ["cat", "cat", "dog"]
-    assert not retrieval("d", pairs, {"full": recorded(tmp_path / "y", {"cls/5": np.eye(4)}, counts)})[0].units.size
+    assert not retrieval("d", IMAGES, pairs, {"full": recorded(tmp_path / "y", {"cls/5": np.eye(4)}, counts)})[
+        0
+    ].units.size
