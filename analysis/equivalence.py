@@ -20,6 +20,9 @@ from analysis.permutation import Contrast, exchange
 # Reached in this share of repetitions by the sample size that is called enough.
 POWER = 0.8
 
+# Differences that are tested in one go; a bound on memory, without influence on any result.
+TOGETHER = 100
+
 
 @dataclass(frozen=True)
 class Margin:
@@ -51,17 +54,24 @@ def equivalence_tests(
         margins: one a difference, above 0.
         draws, key: as in `exchange`.
     """
-    if not influences:
-        return []
-    ones = np.ones((len(influences[0]), 1))
-    shifted = [
-        Contrast.difference(Counts(0 * ones, ones), Counts((np.nan_to_num(influence) + sign * margin)[:, None], ones))
-        for influence, margin in zip(influences, margins, strict=True)
-        for sign in (1, -1)
-    ]
-    exchanges = exchange(shifted, draws=draws, key=key)
-    above_lower, below_upper = exchanges.upper()[::2], exchanges.lower()[1::2]
-    return [float(p) for p in np.maximum(above_lower, below_upper)]
+    p: list[float] = []
+    pairs = list(zip(influences, margins, strict=True))
+    for start in range(0, len(pairs), TOGETHER):
+        shifted = [
+            _mean(np.nan_to_num(influence) + sign * margin)
+            for influence, margin in pairs[start : start + TOGETHER]
+            for sign in (1, -1)
+        ]
+        exchanges = exchange(shifted, draws=draws, key=key)
+        above_lower, below_upper = exchanges.upper()[::2], exchanges.lower()[1::2]
+        p += np.maximum(above_lower, below_upper).tolist()
+    return p
+
+
+def _mean(values: FloatArray) -> Contrast:
+    """The mean of values whose signs are exchanged: their difference to nothing."""
+    ones = np.ones((len(values), 1))
+    return Contrast.difference(Counts(0 * ones, ones), Counts(values[:, None], ones))
 
 
 def is_included(interval: Interval, margin: float) -> bool:

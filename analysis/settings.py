@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -10,9 +10,42 @@ from typing import Any
 
 import yaml
 
-from analysis.outcomes import REFERENCE
+from analysis.equivalence import Margin
+from analysis.outcome_schema import REFERENCE
 
 FAMILY_COLUMNS = ("dataset", "task", "model", "family", "scale", "readout", "condition")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a condition replaces, and by what; nothing for `full`.
+
+    Attributes:
+        of: the condition that this is one draw of; None for a condition of one draw.
+    """
+
+    name: str
+    tokens: tuple[str, ...] = ()
+    by: str | None = None
+    of: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Deltas of two families at each scale, or of two scales in each family, that are compared.
+
+    Attributes:
+        along: `family` or `scale`: which of the two is compared.
+        pair: two of them; the delta of the second minus the delta of the first.
+        tasks: empty for every task.
+    """
+
+    name: str
+    question: str
+    along: str
+    pair: tuple[str, str]
+    conditions: tuple[str, ...]
+    tasks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -22,26 +55,39 @@ class AnalysisSettings:
     Attributes:
         seed: with names, the key of every random draw.
         datasets: dataset → its tasks, both in display order.
-        models, conditions: names in display order; `full` is always among the conditions.
+        models: names in display order.
+        conditions: name → condition in display order, draws expanded; `full` is always among them.
         draws: permutation draws.
         resamples: bootstrap resamples.
         level: coverage of intervals, between 0 and 1.
         families: the columns that tests of one multiplicity family have in common.
+        alpha: error rate of tests.
+        margins: task → margin of equivalence; `default` for the others.
+        comparisons: differences of deltas.
+        compressions: pairs of families whose effective ranks are compared.
     """
 
     seed: int
     datasets: Mapping[str, tuple[str, ...]]
     models: tuple[str, ...]
-    conditions: tuple[str, ...]
+    conditions: Mapping[str, Condition]
     draws: int
     resamples: int
     level: float
     families: tuple[str, ...]
+    alpha: float
+    margins: Mapping[str, Margin]
+    comparisons: tuple[Comparison, ...]
+    compressions: tuple[tuple[str, str], ...]
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """Tasks of all datasets, in the order in which they are first named."""
         return tuple(dict.fromkeys(task for tasks in self.datasets.values() for task in tasks))
+
+    def margin(self, task: str) -> Margin:
+        """What counts as no difference in a task."""
+        return self.margins.get(task, self.margins["default"])
 
 
 def read_settings(path: Path) -> AnalysisSettings:
@@ -50,12 +96,16 @@ def read_settings(path: Path) -> AnalysisSettings:
     Raises:
         ValueError: a key is missing, or `analysis.families` names an unknown column.
     """
-    loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return analysis_settings(yaml.safe_load(path.read_text(encoding="utf-8")), path)
+
+
+def analysis_settings(loaded: Mapping[str, Any], path: Path) -> AnalysisSettings:
+    """Type a resolved config; `path` is for messages. Errors as in `read_settings`."""
 
     def at(*keys: str) -> Any:
-        value = loaded
+        value: Any = loaded
         for depth, key in enumerate(keys):
-            if not isinstance(value, dict) or key not in value:
+            if not isinstance(value, Mapping) or key not in value:
                 raise ValueError(
                     f"{path}: key '{'.'.join(keys[: depth + 1])}' is missing. The workflow writes "
                     "this file with every default filled in: was it edited by hand?"
@@ -75,9 +125,39 @@ def read_settings(path: Path) -> AnalysisSettings:
         datasets=MappingProxyType({name: tuple(at("datasets", name, "tasks")) for name in at("datasets")}),
         models=tuple(at("models")),
         # `full` first, also where a config lists only the interventions.
-        conditions=tuple(dict.fromkeys([REFERENCE, *at("conditions")])),
+        conditions=MappingProxyType({REFERENCE: Condition(REFERENCE)} | {one.name: one for one in _conditions(at("conditions"))}),
         draws=int(at("analysis", "draws")),
         resamples=int(at("analysis", "resamples")),
         level=float(at("analysis", "level")),
         families=families,
+        alpha=float(at("analysis", "alpha")),
+        margins=MappingProxyType(
+            {task: Margin(float(stated["margin"]), stated["reason"]) for task, stated in at("analysis", "margins").items()}
+        ),
+        comparisons=tuple(_comparison(name, stated) for name, stated in at("analysis", "comparisons").items()),
+        compressions=tuple((first, second) for first, second in at("analysis", "compressions")),
+    )
+
+
+def _conditions(stated: Mapping[str, Mapping[str, Any] | None]) -> Iterator[Condition]:
+    for name, given in stated.items():
+        entry = given or {}
+        tokens, by = tuple(entry.get("tokens", ())), entry.get("by")
+        if "draws" not in entry:
+            yield Condition(name, tokens, by)
+            continue
+        for draw in range(1, int(entry["draws"]) + 1):
+            yield Condition(f"{name}_{draw}", tokens, by, of=name)
+
+
+def _comparison(name: str, stated: Mapping[str, Any]) -> Comparison:
+    along, key = ("family", "families") if "families" in stated else ("scale", "scales")
+    first, second = stated[key]
+    return Comparison(
+        name=name,
+        question=stated["question"],
+        along=along,
+        pair=(first, second),
+        conditions=tuple(stated["conditions"]),
+        tasks=tuple(stated.get("tasks", ())),
     )

@@ -122,6 +122,28 @@ def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
     raise ConfigError("The config cannot be used:\n  " + "\n  ".join(complaints))
 
 
+def resolve_analysis(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the keys of a config that outcomes made elsewhere are analysed by: seed, conditions, analysis.
+
+    Returns them with every default filled in; `conditions` is empty where left out.
+
+    Raises:
+        ConfigError: as :func:`resolve`.
+    """
+    whole = yaml.safe_load(SCHEMA.read_text())
+    keys = ("seed", "conditions", "analysis")
+    schema = {**whole, "required": [], "properties": {key: whole["properties"][key] for key in keys}}
+    complaints = [
+        line for error in jsonschema.Draft202012Validator(schema).iter_errors(raw) for line in _explain(error)
+    ]
+    if not complaints:
+        config: dict[str, Any] = {"conditions": {}, **_with_defaults(raw, schema)}
+        complaints = list(_undecided_comparisons(config))
+        if not complaints:
+            return config
+    raise ConfigError("The settings cannot be used:\n  " + "\n  ".join(complaints))
+
+
 def settings(config: Mapping[str, Any]) -> Settings:
     """Turn a resolved config (see :func:`resolve`) into typed values."""
     extraction = config["extraction"]
@@ -241,6 +263,7 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
                 f"{place}.pairs: {dataset['pairs']} is more than the {dataset['test']} test images; "
                 f"allowed: at most {dataset['test']}"
             )
+    yield from _undecided_comparisons(config)
     if config["calibrate_on"] not in config["datasets"]:
         yield (
             f"calibrate_on: {config['calibrate_on']!r} is not a data set of this config; "
@@ -251,6 +274,15 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"conditions.{name}: {dict(condition)!r}; only full, and it alone, replaces nothing: "
                 "every other condition needs tokens and by"
+            )
+
+
+def _undecided_comparisons(config: Mapping[str, Any]) -> Iterator[str]:
+    for name, comparison in config["analysis"]["comparisons"].items():
+        if ("families" in comparison) == ("scales" in comparison):
+            yield (
+                f"analysis.comparisons.{name}: {'both' if 'families' in comparison else 'neither'} of families and "
+                "scales given; needed: exactly one, the two that are compared"
             )
 
 
