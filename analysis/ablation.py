@@ -116,5 +116,3 @@ def ablation_rows(
             )
         )
     return rows, exchanges
-
-

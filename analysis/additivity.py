@@ -209,4 +209,3 @@ def _reading(low: float, high: float) -> str:
     if high < 0:
         return "super-additive"
     return "sub-additive" if low > 0 else "neither shown"
-

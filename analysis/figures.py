@@ -26,7 +26,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from analysis.known_answers import KNOWN_ANSWER_FAMILIES, Chance
-from analysis.outcomes import REFERENCE
+from analysis.outcome_schema import REFERENCE
 from analysis.settings import AnalysisSettings
 from config.files import write_whole
 
@@ -47,8 +47,8 @@ _KNOWN_ANSWERS = {
     "sink": "known: mean, shuffle as full",
 }
 # Okabe and Ito's colours keep apart for colour-blind readers; the markers do so without colour.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
 _STYLE: dict[str, Any] = {
     "svg.hashsalt": "register-audit",
     "svg.fonttype": "path",
@@ -64,24 +64,27 @@ _STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def _house_style() -> Iterator[None]:
+def house_style() -> Iterator[None]:
+    """The style of every figure."""
     # From the defaults, so that a reader's own matplotlibrc cannot change the bytes.
     with plt.style.context(["default", _STYLE], after_reset=True):
         yield
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, without a date, and close it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
     write_whole(path, buffer.getvalue())
 
 
-def _placeholder(message: str, path: Path) -> None:
+def placeholder(message: str, path: Path) -> None:
+    """A sentence in place of a picture."""
     figure, axes = plt.subplots(figsize=(6.4, 1.6))
     axes.set_axis_off()
     axes.text(0.5, 0.5, message, ha="center", va="center", transform=axes.transAxes)
-    _save(figure, path)
+    save(figure, path)
 
 
 def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path) -> None:
@@ -96,14 +99,18 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
         settings: for the display order.
         path: the SVG to write.
     """
-    shown = ablation[(ablation["readout"] != "frozen") & (ablation["condition"] != REFERENCE)]
-    with _house_style():
+    shown = ablation[
+        (ablation["readout"] != "frozen")
+        & (ablation["condition"] != REFERENCE)
+        & ablation["condition"].isin(_whole_groups(settings))
+    ]
+    with house_style():
         if shown.empty:
-            _placeholder("No condition other than full in this run", path)
+            placeholder("No condition other than full in this run", path)
             return
         tasks = [task for task in settings.tasks if (shown["task"] == task).any()]
         models = [name for name in settings.models if (shown["model"] == name).any()]
-        conditions = [name for name in settings.conditions if (shown["condition"] == name).any()]
+        conditions = [name for name in _whole_groups(settings) if (shown["condition"] == name).any()]
         points = 100 * shown["delta"]
         limit = max(PALEST_RANGE, float(points.abs().max()))
         figure, panels = plt.subplots(
@@ -157,7 +164,12 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
         bar = figure.colorbar(panels[0, 0].collections[0], ax=panels[:, 0], location="bottom", shrink=0.8, aspect=40)
         bar.set_label("change against full, percentage points\nhatched: not in this run")
         bar.outline.set_visible(False)
-        _save(figure, path)
+        save(figure, path)
+
+
+def _whole_groups(settings: AnalysisSettings) -> list[str]:
+    """Conditions on CLS or on all registers: single registers and draws of patches have tables of their own."""
+    return [name for name, condition in settings.conditions.items() if set(condition.tokens) <= {"cls", "registers"}]
 
 
 def _signed(points: float) -> str:
@@ -189,9 +201,9 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
     ]
     present = list(shown["family"].unique())
     families = [name for name in KNOWN_ANSWER_FAMILIES if name in present] or present
-    with _house_style():
+    with house_style():
         if not families:
-            _placeholder("No classification outcomes in this run", path)
+            placeholder("No classification outcomes in this run", path)
             return
         shown = shown[shown["family"].isin(families)]
         conditions = [name for name in KNOWN_ANSWER_CONDITIONS if (shown["condition"] == name).any()]
@@ -222,7 +234,7 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
             ncols=len(scales) + 2,
             frameon=False,
         )
-        _save(figure, path)
+        save(figure, path)
 
 
 def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales: list[str], chance: Chance) -> None:
@@ -230,7 +242,7 @@ def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales
     panel.axhline(50 * (chance.low + chance.high), color="#666666", linestyle="--", linewidth=1)
     for index, scale in enumerate(scales):
         of_scale = rows[rows["scale"] == scale]
-        colour = _COLOURS[index % len(_COLOURS)]
+        colour = COLOURS[index % len(COLOURS)]
         models = list(of_scale["model"].unique())
         for number, model in enumerate(models):
             line = of_scale[of_scale["model"] == model].set_index("condition")
@@ -246,7 +258,7 @@ def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales
                 across,
                 value,
                 linestyle="none",
-                marker=_MARKERS[index % len(_MARKERS)],
+                marker=MARKERS[index % len(MARKERS)],
                 markersize=5.5,
                 color=colour,
             )
@@ -286,8 +298,8 @@ def _legend(scales: list[str]) -> list[Line2D | Patch]:
             [],
             [],
             linestyle="none",
-            marker=_MARKERS[index % len(_MARKERS)],
-            color=_COLOURS[index % len(_COLOURS)],
+            marker=MARKERS[index % len(MARKERS)],
+            color=COLOURS[index % len(COLOURS)],
             label=f"scale {scale}",
         )
         for index, scale in enumerate(scales)

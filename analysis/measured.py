@@ -71,7 +71,9 @@ class Measured:
         categories = tuple(sorted({name for one in outcomes for name in one.categories}))
         aligned = tuple(_aligned(one, categories) for one in outcomes)
         counts = {
-            Cell(one.model, one.readout, condition): found for one in aligned for condition, found in one.conditions.items()
+            Cell(one.model, one.readout, condition): found
+            for one in aligned
+            for condition, found in one.conditions.items()
         }
         key = (seed, "bootstrap", outcomes[0].dataset, outcomes[0].task)
         return cls(aligned, Resampled.of(counts, resamples=resamples, key=key))

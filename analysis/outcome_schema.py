@@ -168,9 +168,7 @@ def _require_unique_rows(frame: pd.DataFrame, path: Path) -> None:
         )
 
 
-def _require_one(
-    frame: pd.DataFrame, of: str, name: str, remedy: str, path: Path, within: Sequence[str] = ()
-) -> None:
+def _require_one(frame: pd.DataFrame, of: str, name: str, remedy: str, path: Path, within: Sequence[str] = ()) -> None:
     """Every value of the column `of` goes with one value of the column `name`."""
     pairs = frame[[*within, of, name]].drop_duplicates()
     repeated = pairs[pairs.duplicated([*within, of], keep=False)]

@@ -64,7 +64,9 @@ def read_outcomes(path: Path) -> list[Outcomes]:
         frame = pd.read_csv(path, keep_default_na=False) if path.suffix == ".csv" else pd.read_parquet(path)
     except (OSError, pa.ArrowInvalid, pd.errors.ParserError, UnicodeDecodeError) as error:
         kind = path.suffix.removeprefix(".") or "parquet"
-        raise OutcomeError(f"{path}: cannot be read as {kind} ({error}). Delete the file and evaluate again.") from error
+        raise OutcomeError(
+            f"{path}: cannot be read as {kind} ({error}). Delete the file and evaluate again."
+        ) from error
     frame = checked(frame, path)
     return [_dense(group, path) for _, group in frame.groupby(_GROUP, sort=True, observed=True)]
 
@@ -77,9 +79,7 @@ def primary(outcomes: Iterable[Outcomes]) -> list[Outcomes]:
     """
     reported = [one for one in outcomes if one.refit == 0 and one.features == _primary_features(one, outcomes)]
     return [
-        one
-        for one in reported
-        if one.layer == max(other.layer for other in reported if _same_but_layer(one, other))
+        one for one in reported if one.layer == max(other.layer for other in reported if _same_but_layer(one, other))
     ]
 
 

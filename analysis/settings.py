@@ -125,14 +125,19 @@ def analysis_settings(loaded: Mapping[str, Any], path: Path) -> AnalysisSettings
         datasets=MappingProxyType({name: tuple(at("datasets", name, "tasks")) for name in at("datasets")}),
         models=tuple(at("models")),
         # `full` first, also where a config lists only the interventions.
-        conditions=MappingProxyType({REFERENCE: Condition(REFERENCE)} | {one.name: one for one in _conditions(at("conditions"))}),
+        conditions=MappingProxyType(
+            {REFERENCE: Condition(REFERENCE)} | {one.name: one for one in _conditions(at("conditions"))}
+        ),
         draws=int(at("analysis", "draws")),
         resamples=int(at("analysis", "resamples")),
         level=float(at("analysis", "level")),
         families=families,
         alpha=float(at("analysis", "alpha")),
         margins=MappingProxyType(
-            {task: Margin(float(stated["margin"]), stated["reason"]) for task, stated in at("analysis", "margins").items()}
+            {
+                task: Margin(float(stated["margin"]), stated["reason"])
+                for task, stated in at("analysis", "margins").items()
+            }
         ),
         comparisons=tuple(_comparison(name, stated) for name, stated in at("analysis", "comparisons").items()),
         compressions=tuple((first, second) for first, second in at("analysis", "compressions")),
