@@ -118,7 +118,7 @@ class Attention:
 
     measures: Measures
     units: int
-    resampled: Resampled
+    resampled: Resampled[Hashable]
 
     @classmethod
     def of(cls, one: Measures, settings: AnalysisSettings) -> Attention | None:

@@ -39,7 +39,7 @@ def equivalence_tests(
     draws: int,
     key: Sequence[str | int],
 ) -> list[float]:
-    """p of two one-sided paired permutation tests, for each difference by itself.
+    """P of two one-sided paired permutation tests, for each difference by itself.
 
     Null hypothesis: the difference lies at or beyond the margin, on one side or the other. At the
     margin, a unit's contribution minus the margin is as likely to be of either sign, so signs are exchanged as labels
@@ -113,11 +113,11 @@ def units_to_decide(difference: float, influence: FloatArray, margin: float, alp
     spread = float(np.nanstd(influence, ddof=1)) if influence.size > 1 else 0.0
     if spread == 0:
         return None
-    power = norm.ppf(POWER)
-    needed = []
+    power = float(norm.ppf(POWER))
+    needed: list[float] = []
     if difference != 0:
-        needed.append((norm.ppf(1 - alpha / 2) + power) / abs(difference))
+        needed.append((float(norm.ppf(1 - alpha / 2)) + power) / abs(difference))
     if abs(difference) < margin:
-        reach = norm.ppf((1 + POWER) / 2) if difference == 0 else power
-        needed.append((norm.ppf(1 - alpha) + reach) / (margin - abs(difference)))
+        reach = float(norm.ppf((1 + POWER) / 2)) if difference == 0 else power
+        needed.append((float(norm.ppf(1 - alpha)) + reach) / (margin - abs(difference)))
     return max(2, math.ceil((spread * min(needed)) ** 2))

@@ -172,7 +172,7 @@ def _compression(
         1 - medians[1] / medians[0], 1 - ratio[1] / ratio[0], 1 - without[1] / without[0], settings.level
     )
     ones = np.ones((len(units), 1))
-    contrast = Contrast.difference(*(Counts(rank[:, None], ones) for rank in ranks))
+    contrast = Contrast.difference(Counts(ranks[0][:, None], ones), Counts(ranks[1][:, None], ones))
     (test,) = paired_permutation_tests(
         [contrast], draws=settings.draws, key=(settings.seed, "effective rank", base.dataset)
     )

@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -19,6 +20,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from analysis.metric import ROUNDING, Counts, FloatArray, mean_of_ratios
 from config.keys import keyed_generator
+
+Name = TypeVar("Name", bound=Hashable)
 
 # Bound on what one block of resamples may occupy, in bytes; without influence on any result.
 BLOCK_BYTES = 32 * 2**20
@@ -160,7 +163,7 @@ def wilson_interval(successes: int, trials: int, level: float) -> Interval:
 
 
 @dataclass(frozen=True, eq=False)
-class Resampled:
+class Resampled(Generic[Name]):
     """Values of several metrics on the same units: as observed, resampled, and without each unit.
 
     Every signed sum of the values (a delta, a difference of deltas, a collective delta minus the sum of single
@@ -172,12 +175,12 @@ class Resampled:
         jackknife: units × names.
     """
 
-    counts: Mapping[Hashable, Counts]
+    counts: Mapping[Name, Counts]
     replicates: FloatArray
     jackknife: FloatArray
 
     @classmethod
-    def of(cls, counts: Mapping[Hashable, Counts], *, resamples: int, key: Sequence[str | int]) -> Resampled:
+    def of(cls, counts: Mapping[Name, Counts], *, resamples: int, key: Sequence[str | int]) -> Resampled[Name]:
         """Resample the units of `counts` (`bootstrap_metrics`, whose arguments and errors these are)."""
         every = list(counts.values())
         return cls(
@@ -186,11 +189,11 @@ class Resampled:
             jackknife=np.stack([jackknife_metrics(one) for one in every], axis=1),
         )
 
-    def value(self, weights: Mapping[Hashable, float]) -> float:
+    def value(self, weights: Mapping[Name, float]) -> float:
         """The signed sum as observed."""
         return sum(weight * self.counts[name].value() for name, weight in weights.items())
 
-    def interval(self, weights: Mapping[Hashable, float], level: float) -> Interval:
+    def interval(self, weights: Mapping[Name, float], level: float) -> Interval:
         """Interval of a signed sum: BCa, or Wilson's for a single proportion of 0/1 outcomes.
 
         Args:
@@ -207,7 +210,7 @@ class Resampled:
             self.value(weights), self.replicates[:, columns] @ signed, self.jackknife[:, columns] @ signed, level
         )
 
-    def influence(self, weights: Mapping[Hashable, float]) -> FloatArray:
+    def influence(self, weights: Mapping[Name, float]) -> FloatArray:
         """What each unit contributes to a signed sum, (units,): their mean is the sum as observed.
 
         Jackknife pseudo-values, centred (Efron and Tibshirani 1993, section 11.5): exactly the unit's own difference
@@ -221,11 +224,11 @@ class Resampled:
         influence: FloatArray = self.value(weights) + (len(without) - 1) * (np.nanmean(without) - without)
         return influence
 
-    def spread(self, weights: Mapping[Hashable, float]) -> float:
+    def spread(self, weights: Mapping[Name, float]) -> float:
         """Bootstrap standard error of a signed sum."""
         columns, signed = self._columns(weights)
         return float(np.nanstd(self.replicates[:, columns] @ signed, ddof=1))
 
-    def _columns(self, weights: Mapping[Hashable, float]) -> tuple[list[int], FloatArray]:
+    def _columns(self, weights: Mapping[Name, float]) -> tuple[list[int], FloatArray]:
         place = {name: column for column, name in enumerate(self.counts)}
         return [place[name] for name in weights], np.array(list(weights.values()), dtype=np.float64)

@@ -59,7 +59,7 @@ class Measured:
     """
 
     outcomes: tuple[Outcomes, ...]
-    resampled: Resampled
+    resampled: Resampled[Cell]
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcomes], *, seed: int, resamples: int) -> Measured:
@@ -113,15 +113,15 @@ class Measured:
 
     def value(self, weights: Weights) -> float:
         """A signed sum of values, a fraction."""
-        return self.resampled.value(dict(weights))
+        return self.resampled.value(weights)
 
     def interval(self, weights: Weights, level: float) -> Interval:
         """Its interval, units resampled jointly."""
-        return self.resampled.interval(dict(weights), level)
+        return self.resampled.interval(weights, level)
 
     def influence(self, weights: Weights) -> FloatArray:
         """What each unit contributes to it, (units,)."""
-        return self.resampled.influence(dict(weights))
+        return self.resampled.influence(weights)
 
 
 def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:

@@ -56,8 +56,11 @@ class Measures:
     @cached_property
     def _parts(self) -> dict[tuple[str, int], pd.DataFrame]:
         return {
-            (str(condition), int(layer)): part.set_index("unit")
-            for (condition, layer), part in self.frame.groupby(["condition", "layer"], sort=False, observed=True)
+            (condition, layer): self.frame[
+                (self.frame["condition"] == condition) & (self.frame["layer"] == layer)
+            ].set_index("unit")
+            for condition in self.conditions
+            for layer in self.layers
         }
 
 

@@ -106,9 +106,12 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _completed(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.copy()
     known = frame["task"].map(PRIMARY_FEATURES).fillna("")
-    defaults = {"features": known, "layer": LAST_LAYER, "refit": 0, "cluster": frame["unit"]}
-    return frame.assign(**{name: value for name, value in defaults.items() if name not in frame.columns})
+    for name, default in (("features", known), ("layer", LAST_LAYER), ("refit", 0), ("cluster", frame["unit"])):
+        if name not in frame.columns:
+            frame[name] = default
+    return frame
 
 
 def _require_text(frame: pd.DataFrame, name: str, path: Path) -> None:

@@ -150,15 +150,15 @@ class Exchanges:
         return len(self.null)
 
     def two_sided(self) -> FloatArray:
-        """p of |statistic|, (contrasts,). An undefined statistic counts as extreme."""
+        """P of |statistic|, (contrasts,). An undefined statistic counts as extreme."""
         return self._p(~(np.abs(self.null) < np.abs(self.observed) - self.tolerance))
 
     def upper(self) -> FloatArray:
-        """p of a statistic this large or larger, (contrasts,)."""
+        """P of a statistic this large or larger, (contrasts,)."""
         return self._p(~(self.null < self.observed - self.tolerance))
 
     def lower(self) -> FloatArray:
-        """p of a statistic this small or smaller, (contrasts,)."""
+        """P of a statistic this small or smaller, (contrasts,)."""
         return self._p(~(self.null > self.observed + self.tolerance))
 
     def _p(self, extreme: NDArray[np.bool_]) -> FloatArray:
@@ -338,7 +338,7 @@ class _Sums:
 
     @property
     def columns(self) -> FloatArray:
-        """units × moving."""
+        """Units × moving."""
         return np.hstack([term.shifts for term in self.terms])[:, self.moving]
 
     def statistics(self, moved: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Is it the registers, or any tokens? Replacing registers against replacing as many random patches, drawn repeatedly."""
+"""Is it the registers, or any tokens? Registers against as many random patches, drawn repeatedly."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def _variance(
     settings: AnalysisSettings,
 ) -> ProbeVarianceRow:
     estimate = measured.value(weights)
-    units = measured.resampled.spread(dict(weights))
+    units = measured.resampled.spread(weights)
     training = float(np.std(refitted, ddof=1))
     z = float(norm.ppf((1 + settings.level) / 2))
     total = math.hypot(units, training)

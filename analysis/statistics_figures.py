@@ -63,7 +63,7 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
             here = bins[(bins[places] == row[places]).all(axis=1)]
             _ridge(panel, here, row, float(len(rows) - 1 - int(str(line))))
         labels = [f"{row['task']}, {row['within']}" for _, row in rows.iterrows()]
-        if rows["condition"].nunique() > 1:
+        if len(set(rows["condition"])) > 1:
             labels = [f"{label}, {by}" for label, by in zip(labels, rows["condition"], strict=True)]
         panel.set_yticks(range(len(rows) - 1, -1, -1), labels, fontsize=8.5)
         panel.set_ylim(-0.35, len(rows) - 0.1)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.outcome_schema import OutcomeError
-from analysis.outcomes import primary, read_outcomes
+from analysis.outcomes import read_outcomes
 
 
 def frame() -> pd.DataFrame:
