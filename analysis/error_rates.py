@@ -10,10 +10,12 @@ comes out. `analysis/error_rates.csv` is the committed result, signed with a dig
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -169,9 +171,10 @@ def clustered(pair: Pair, n: int, generator: np.random.Generator, key: Key) -> l
     flip = (lower > upper) ^ (generator.random(n) < 0.5)[clusters]
     sides = [
         Counts(
-            *(np.where(flip[:, None], a, b) for a, b in ((x.numerator, y.numerator), (x.denominator, y.denominator)))
+            np.where(flip[:, None], first.numerator, second.numerator),
+            np.where(flip[:, None], first.denominator, second.denominator),
         )
-        for x, y in ((one, other), (other, one))
+        for first, second in ((one, other), (other, one))
     ]
     whole = Contrast.difference(sides[0].summed_over(clusters), sides[1].summed_over(clusters))
     return [rejects(whole, key), rejects(Contrast.difference(sides[0], sides[1]), key)]
@@ -258,7 +261,7 @@ def designs() -> Iterator[Design]:
         yield error(("permutation test, clusters exchanged", "the same, units exchanged (wrong)"), clusters + data, n,
                     simulate=partial(clustered, pair))  # fmt: skip
     for true_effects in (0, FAMILY // 2):
-        yield Design("family-wise error", ("max-T", "Holm"), f"{FAMILY} correlated contrasts, {true_effects} true effects",
+        yield Design("family-wise error", ("max-T", "Holm"), f"{FAMILY} correlated contrasts, {true_effects} true",
                      50, 0.0, 0.06, ALPHA, partial(family, true_effects))  # fmt: skip
     coverage = partial(Design, "coverage", low=0.93, high=0.97, expected=LEVEL)
     means: list[tuple[str, Callable[[np.random.Generator, int], FloatArray], float]] = [
@@ -322,13 +325,12 @@ def measure(place: int, sets: int) -> list[ErrorRate]:
 
 def write(rates: Sequence[ErrorRate], path: Path) -> None:
     """Write the rates as CSV."""
-    names = [field.name for field in fields(ErrorRate)]
-    lines = [",".join(names)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(field.name for field in fields(ErrorRate))
     for rate in rates:
-        values = [getattr(rate, name) for name in names]
-        lines.append(",".join(f'"{v}"' if isinstance(v, str) and "," in v else f"{v:.6g}" if isinstance(v, float) else str(v)
-                              for v in values))  # fmt: skip
-    write_whole(path, ("\n".join(lines) + "\n").encode("utf-8"))
+        writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in astuple(rate))
+    write_whole(path, text.getvalue().encode("utf-8"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

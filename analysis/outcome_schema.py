@@ -180,7 +180,8 @@ def _require_one(frame: pd.DataFrame, of: str, name: str, remedy: str, path: Pat
         found = sorted(repeated.loc[repeated[of] == value, name].unique())
         bad = frame[of] == value
         raise OutcomeError(
-            f"{path}: column '{name}': {of} '{value}' has more than one {name}, {listed(found)}, in {rows(bad)}. {remedy}"
+            f"{path}: column '{name}': {of} '{value}' has more than one {name}, {listed(found)}, in "
+            f"{rows(bad)}. {remedy}"
         )
 
 
