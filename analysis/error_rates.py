@@ -181,7 +181,7 @@ def clustered(pair: Pair, n: int, generator: np.random.Generator, key: Key) -> l
 
 
 def family(true_effects: int, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """Whether any of the contrasts without effect is rejected, by max-T and by Holm; contrasts share half their noise."""
+    """Whether any contrast without effect is rejected, by max-T and by Holm; contrasts share half their noise."""
     shared = generator.normal(size=(n, 1))
     differences = shared + generator.normal(size=(n, FAMILY))
     differences[:, :true_effects] += 0.8

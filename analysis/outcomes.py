@@ -89,8 +89,8 @@ def _primary_features(one: Outcomes, outcomes: Iterable[Outcomes]) -> str:
     found = sorted({other.features for other in outcomes if other.task == one.task})
     if len(found) > 1:
         raise OutcomeError(
-            f"task '{one.task}' of model '{one.model}': column 'features' holds {listed(found)}, and nothing says which "
-            "of them the task is reported by. Leave one in the files, or write the others under tasks of their own."
+            f"task '{one.task}' of model '{one.model}': column 'features' holds {listed(found)}, and nothing says "
+            "which of them the task is reported by. Leave one in the files, or write the others under tasks of their own."
         )
     return one.features
 
