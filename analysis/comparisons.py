@@ -6,6 +6,7 @@ difference and for equivalence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from analysis.equivalence import conclusion, equivalence_tests, is_included, units_to_decide
 from analysis.measured import Cell, Measured, delta, signed_sum
+from analysis.metric import FloatArray
 from analysis.multiplicity import holm_within_families, max_t_within_families
 from analysis.outcome_schema import REFERENCE
 from analysis.outcomes import Outcomes
@@ -209,10 +211,25 @@ def _null_bins(rows: Sequence[ComparisonRow], exchanges: Exchanges) -> Iterator[
     for column, row in enumerate(rows):
         null = exchanges.null[:, column]
         null = null[np.isfinite(null)]
-        reach = max(np.abs(null).max(initial=0.0), 1e-9)
-        draws, edges = np.histogram(null, bins=BINS, range=(-reach, reach))
+        edges = _edges(null)
+        draws, _ = np.histogram(null, bins=edges)
+        places = (row.comparison, row.dataset, row.task, row.readout, row.condition, row.within)
         for count, low, high in zip(draws, edges[:-1], edges[1:], strict=True):
-            yield NullBin(
-                row.comparison, row.dataset, row.task, row.readout, row.condition, row.within, float(low), float(high),
-                int(count),
-            )  # fmt: skip
+            yield NullBin(*places, low=float(low), high=float(high), draws=int(count))
+
+
+def _edges(null: FloatArray) -> FloatArray:
+    """Edges of at most about `BINS` bars over the null; every bar holds as many of the values that 0/1 outcomes allow.
+
+    Their differences are multiples of one step: bars that ignored it would show a comb.
+    """
+    values = np.unique(np.round(null, 10))
+    reach = max(float(np.abs(values).max(initial=0.0)), 1e-9)
+    step = float(np.diff(values).min()) if len(values) > 1 else 2 * reach
+    steps = round((values[-1] - values[0]) / step) + 1 if len(values) else 1
+    if steps > 20 * BINS:
+        return np.linspace(-reach, reach, BINS + 1)
+    together = math.ceil(steps / BINS)
+    bars = math.ceil(steps / together)
+    edges: FloatArray = values[0] - step / 2 + step * together * np.arange(bars + 1)
+    return edges

@@ -32,7 +32,7 @@ from config.files import write_whole
 from config.keys import keyed_generator
 from config.sources import code_digest
 
-SETS = 2_000
+SETS = 4_000
 DRAWS = 999
 RESAMPLES = 999
 SEED = 0
@@ -285,9 +285,11 @@ def designs() -> Iterator[Design]:
                    expected=ALPHA)  # fmt: skip
     margins: list[tuple[str, int, Pair, float]] = [
         ("scores at the margin", 50, partial(shifted, scalar, 0.5), 0.5),
+        ("scores at the margin", 200, partial(shifted, scalar, 0.5), 0.5),
         ("0/1 at the margin", 400, partial(binary, gained=0.15, lost=0.05), 0.1),
-        ("hits of points (PCK) at the margin", 100, partial(points, shift=0.03), 0.03),
-        ("five classes (mIoU) at the margin", 60, partial(masks, shift=0.03), 0.03),
+        ("hits of points (PCK) at the margin", 400, partial(points, shift=0.03), 0.03),
+        ("five classes (mIoU) at the margin", 60, partial(masks, shift=0.05), 0.05),
+        ("five classes (mIoU) at the margin", 200, partial(masks, shift=0.05), 0.05),
     ]
     for data, n, pair, margin in margins:
         yield size(data=data, n=n, simulate=partial(equivalence_size, pair, margin))

@@ -6,7 +6,7 @@ column, the rows and the remedy in the message, and nowhere later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.metric import Counts
-from analysis.outcome_schema import COUNTS, PRIMARY_FEATURES, REFERENCE, OutcomeError, checked, listed
+from analysis.outcome_schema import COUNTS, NAMES, PRIMARY_FEATURES, REFERENCE, OutcomeError, checked, listed
 
 _GROUP = ["dataset", "task", "model", "readout", "features", "layer", "refit"]
 
@@ -61,7 +61,7 @@ def read_outcomes(path: Path) -> list[Outcomes]:
             condition, a condition without anything to count, or a unit that is missing under one condition.
     """
     try:
-        frame = pd.read_csv(path, keep_default_na=False) if path.suffix == ".csv" else pd.read_parquet(path)
+        frame = _read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     except (OSError, pa.ArrowInvalid, pd.errors.ParserError, UnicodeDecodeError) as error:
         kind = path.suffix.removeprefix(".") or "parquet"
         raise OutcomeError(
@@ -71,7 +71,13 @@ def read_outcomes(path: Path) -> list[Outcomes]:
     return [_dense(group, path) for _, group in frame.groupby(_GROUP, sort=True, observed=True)]
 
 
-def primary(outcomes: Iterable[Outcomes]) -> list[Outcomes]:
+def _read_csv(path: Path) -> pd.DataFrame:
+    # A unit named 007 stays 007, and an empty category is a category.
+    text = dict.fromkeys((*NAMES, "features", "cluster"), str)
+    return pd.read_csv(path, dtype=text, na_values={name: [""] for name in COUNTS}, keep_default_na=False)
+
+
+def primary(outcomes: Sequence[Outcomes]) -> list[Outcomes]:
     """The outcomes that a task is reported by: the reported probe, on its features, at the model's last layer.
 
     Raises:
@@ -83,14 +89,14 @@ def primary(outcomes: Iterable[Outcomes]) -> list[Outcomes]:
     ]
 
 
-def _primary_features(one: Outcomes, outcomes: Iterable[Outcomes]) -> str:
+def _primary_features(one: Outcomes, outcomes: Sequence[Outcomes]) -> str:
     if one.task in PRIMARY_FEATURES:
         return PRIMARY_FEATURES[one.task]
     found = sorted({other.features for other in outcomes if other.task == one.task})
     if len(found) > 1:
         raise OutcomeError(
             f"task '{one.task}' of model '{one.model}': column 'features' holds {listed(found)}, and nothing says "
-            "which of them the task is reported by. Leave one in the files, or write the others under tasks of their own."
+            "which of them the task is reported by. Leave one in the files, or write the others as tasks of their own."
         )
     return one.features
 

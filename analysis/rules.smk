@@ -1,6 +1,6 @@
 """From outcomes and published numbers to tables, figures and verdicts."""
 
-from config.layout import PUBLISHED
+from config.layout import CALIBRATION, FIGURES, PUBLISHED, TABLES, TESTS
 
 published = PUBLISHED.relative_to(workflow.basedir)
 
@@ -9,21 +9,21 @@ rule analyse:
     input:
         outcomes=[
             run.outcomes(task, model)
-            for task in ("classification", "retrieval", "correspondence", "segmentation")
-            if run_settings.datasets_with(task)
+            for task in dict.fromkeys(
+                task for dataset in run_settings.datasets.values() for task in dataset.tasks
+            )
             for model in run_settings.models
         ],
         facts=[run.pack(dataset).facts for dataset in run_settings.datasets],
         record_changes=run.record_changes,
         modules=sources("analysis.run"),
     output:
-        tables=[
-            run.tables / f"{table}.csv" for table in ("ablation", "replacement", "known_answers")
-        ],
+        tables=[run.tables / f"{table}.csv" for table in TABLES],
+        tests=[run.tests / f"{test}.csv" for test in TESTS],
         figures=[
             run.figures / dataset / f"{figure}.svg"
             for dataset in run_settings.datasets
-            for figure in ("delta_heatmap", "known_answers")
+            for figure in FIGURES
         ],
     log:
         run.folder / "logs" / "analyse.log",
@@ -37,7 +37,8 @@ rule analyse:
     shell:
         "python -m analysis.run --settings {params.settings} --outcomes {params.run.folder}/outcomes "
         "--packs {params.run.folder}/packs --record-changes {input.record_changes} "
-        "--tables {params.run.tables} --figures {params.run.figures} 2>&1 | tee {log}"
+        "--measures {params.run.measures} --tables {params.run.tables} --tests {params.run.tests} "
+        "--figures {params.run.figures} 2>&1 | tee {log}"
 
 
 rule audit:
@@ -57,3 +58,16 @@ rule audit:
         audit=run.audit,
     shell:
         "python -m analysis.audit {params.published} --out {params.audit} 2>&1 | tee {log}"
+
+
+# Never part of `all`: the report prints the committed rates, and a test holds their signature against the code.
+rule calibration:
+    input:
+        modules=sources("analysis.error_rates"),
+    output:
+        CALIBRATION / "error_rates.csv",
+    log:
+        CALIBRATION / "error_rates.log",
+    threads: 2
+    shell:
+        "python -m analysis.error_rates --out {output} --workers {threads} 2>&1 | tee {log}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -84,6 +84,11 @@ class AnalysisSettings:
     def tasks(self) -> tuple[str, ...]:
         """Tasks of all datasets, in the order in which they are first named."""
         return tuple(dict.fromkeys(task for tasks in self.datasets.values() for task in tasks))
+
+    def with_conditions(self, names: Iterable[str]) -> AnalysisSettings:
+        """The same settings with more conditions at the end, of which nothing but the name is known."""
+        more = {name: Condition(name) for name in names if name not in self.conditions}
+        return replace(self, conditions=MappingProxyType({**self.conditions, **more}))
 
     def margin(self, task: str) -> Margin:
         """What counts as no difference in a task."""

@@ -19,11 +19,10 @@ from analysis.outcome_schema import REFERENCE
 from analysis.study import Study
 
 NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
-FIGURES = ("nulls", "cumulative", "effective_rank", "divergence")
 
 
 def statistics_figures(study: Study, dataset: str, folder: Path) -> None:
-    """Draw every figure of `FIGURES` for one dataset; a sentence where a run has nothing to draw."""
+    """Draw `config.layout.STATISTICS_FIGURES` for one dataset; a sentence where a run has nothing to draw."""
 
     def of_dataset(table: pd.DataFrame) -> pd.DataFrame:
         return table[table["dataset"] == dataset]
@@ -123,7 +122,8 @@ def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
             panel.set_title(task if down == 0 else "", fontsize=10)
             panel.tick_params(labelsize=8)
         panels[down, 0].set_ylabel(model, fontsize=9)
-    figure.supxlabel("registers replaced", fontsize=10)
+    for panel in panels[-1]:
+        panel.set_xlabel("registers replaced", fontsize=9)
     figure.supylabel("change against full, percentage points", fontsize=10)
     figure.legend(
         handles=[
@@ -236,7 +236,8 @@ def divergence_figure(attention: pd.DataFrame, path: Path) -> None:
             )
         panel.set_yscale("log")
         panel.set_title(model, loc="left", fontsize=10)
-    figure.supxlabel("layer", fontsize=10)
+    for panel in panels[-1]:
+        panel.set_xlabel("layer")
     figure.supylabel("Jensen-Shannon divergence to full, nats", fontsize=10)
     figure.legend(
         handles=[

@@ -47,13 +47,6 @@ class Study:
     tests: Mapping[str, pd.DataFrame]
 
 
-TABLES = (
-    "ablation", "replacement", "additivity", "cumulative", "geometry", "compression", "attention",
-    "divergence_ratios", "probe_variance",
-)  # fmt: skip
-TESTS = ("comparisons", "nulls", "equivalence", "random_patches", "readouts", "trends")
-
-
 def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: AnalysisSettings) -> Study:
     """Analyse a run. A part whose conditions or measures the run lacks has an empty table.
 

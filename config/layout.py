@@ -5,8 +5,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "analysis" / "published"
+ERROR_RATES = ROOT / "analysis" / "error_rates.csv"
 KNOWN_ANSWER_WEIGHTS = ROOT / "extract" / "known_answer" / "weights"
 KNOWN_ANSWER_TRAINING = Path("results") / "known_answer_models"
+CALIBRATION = Path("results") / "error_rates"
+
+# The files of the analysis: tables/<name>.csv, tests/<name>.csv, figures/<dataset>/<name>.svg.
+TABLES = (
+    *("ablation", "replacement", "known_answers", "additivity", "cumulative", "geometry", "compression", "attention"),
+    *("divergence_ratios", "probe_variance"),
+)
+TESTS = ("comparisons", "nulls", "equivalence", "random_patches", "readouts", "trends")
+STATISTICS_FIGURES = ("nulls", "cumulative", "effective_rank", "divergence")
+FIGURES = ("delta_heatmap", "known_answers", *STATISTICS_FIGURES)
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,11 @@ class Run:
         """Largest absolute change of every record, by model and condition."""
         return self.folder / "measures" / "record_changes.csv"
 
+    @property
+    def measures(self) -> Path:
+        """Folder of the measures by image, condition and layer."""
+        return self.folder / "measures"
+
     def outcomes(self, task: str, model: str) -> Path:
         """The per-unit counts of a task."""
         return self.folder / "outcomes" / task / f"{model}.parquet"
@@ -77,6 +93,11 @@ class Run:
     def tables(self) -> Path:
         """Folder of the result tables."""
         return self.folder / "tables"
+
+    @property
+    def tests(self) -> Path:
+        """Folder of the statistical tests."""
+        return self.folder / "tests"
 
     @property
     def figures(self) -> Path:

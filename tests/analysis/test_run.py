@@ -16,9 +16,8 @@ import yaml
 from analysis.outcome_schema import OutcomeError
 from analysis.run import main
 from analysis.settings import read_settings
-from analysis.statistics_figures import FIGURES
-from analysis.study import TABLES, TESTS
 from analysis.tables import write_csv
+from config.layout import FIGURES, TABLES, TESTS
 
 if TYPE_CHECKING:
     from conftest import SyntheticRun
@@ -167,9 +166,9 @@ def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> Non
     main(synthetic_run.arguments)
     first = digests(synthetic_run.folder)
     assert set(first) == {
-        *(f"tables/{name}.csv" for name in (*TABLES, "known_answers")),
+        *(f"tables/{name}.csv" for name in TABLES),
         *(f"tests/{name}.csv" for name in TESTS),
-        *(f"figures/scenes/{name}.svg" for name in ("delta_heatmap", "known_answers", *FIGURES)),
+        *(f"figures/scenes/{name}.svg" for name in FIGURES),
     }
     for path in (synthetic_run.folder / "outcomes").rglob("*.parquet"):
         shuffled = pd.read_parquet(path).sample(frac=1, random_state=4)
