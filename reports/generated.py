@@ -17,7 +17,8 @@ from reports.outcomes import (
 )
 from reports.plates import Plate, heatmap_plate, known_answer_plate, render_plate
 from reports.questions import random_weights_note, three_questions
-from reports.table import Table, escaped, fenced, render
+from reports.statistics_includes import statistics_includes
+from reports.table import Table, escaped, fenced, render, source_link
 from reports.verdicts import claims_table, failing_claims, verdict_summary
 
 # An included file is never empty: not every renderer includes nothing without a complaint.
@@ -44,6 +45,7 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "datasets.md": _table(dataset_table(inputs)) + "\n" + fenced(dataset_notes(inputs)),
         "models.md": _table(model_table(inputs)),
         "conditions.md": _table(condition_table(inputs)),
+        **statistics_includes(inputs),
         "downloads.md": _downloads(inputs),
         "signature.md": fenced(signature(inputs)),
     }
@@ -55,12 +57,7 @@ def _title(inputs: Inputs) -> str:
 
 
 def _table(table: Table, source: str = "") -> str:
-    return fenced(render(table) + ("\n" + _source(source) if source else ""))
-
-
-def _source(file: str) -> str:
-    name = file.rpartition("/")[2]
-    return f'<p class="from">From <a href="{escape(file)}" download>{escaped(name)}</a>.</p>'
+    return fenced(render(table) + ("\n" + source_link(source) if source else ""))
 
 
 def _failing(inputs: Inputs) -> str:
@@ -94,7 +91,7 @@ def _replacements(inputs: Inputs) -> str:
                 published,
                 *found,
                 "</div>",
-                _source("tables/replacement.csv"),
+                source_link("tables/replacement.csv"),
                 replacement_definitions(inputs.ablation),
             )
         )
@@ -111,7 +108,7 @@ def _ablations(inputs: Inputs) -> str:
         name = section.task.capitalize() + (f", {section.dataset}" if several else "")
         blocks.append(
             f'<h3 id="{section.ident}">{escaped(name)}</h3>\n'
-            f"{render(ablation_table(section))}\n{_source('tables/ablation.csv')}\n"
+            f"{render(ablation_table(section))}\n{source_link('tables/ablation.csv')}\n"
             f"{ablation_definitions(section, inputs.settings)}"
         )
     jumps = _jumps((section.ident, f"{section.task} on {section.dataset}") for section in sections)
