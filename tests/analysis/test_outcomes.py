@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.outcomes import OutcomeError, read_outcomes
+from analysis.outcome_schema import OutcomeError
+from analysis.outcomes import read_outcomes
 
 
 def frame() -> pd.DataFrame:
@@ -96,7 +97,7 @@ def test_dictionary_and_integer_columns_are_read(tmp_path: Path) -> None:
 def test_missing_column(tmp_path: Path, column: str) -> None:
     message = refusal(frame().drop(columns=column), tmp_path)
     assert f"missing column '{column}'" in message
-    assert "docs/design.md" in message
+    assert "docs/outcomes.md" in message
 
 
 def test_missing_file_and_broken_file(tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_no_full_condition(tmp_path: Path) -> None:
 def test_unknown_readout(tmp_path: Path) -> None:
     message = refusal(frame().assign(readout="matchd"), tmp_path)
     assert "'matchd'" in message
-    assert "Allowed: 'matched', 'frozen', 'direct'" in message
+    assert "Allowed: matched, frozen, direct" in message
 
 
 def test_model_of_two_scales(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ METRICS = {
     "correspondence": "hits/points",
     "segmentation": "mIoU",
 }
-LAYER_FIGURES = ("attention_divergence", "patch_cosine", "effective_rank", "attention_to_registers", "token_curves")
+LAYER_FIGURES = ("attention_divergence", "patch_cosine", "rank_by_condition", "attention_to_registers", "token_curves")
 MEASURE_COLUMNS = (
     *("dataset", "model", "family", "scale", "condition", "layer", "measure"),
     *("n", "median", "q25", "q75", "mean"),
