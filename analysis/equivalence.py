@@ -6,19 +6,14 @@ data are seen, is a hypothesis of its own, with a test, an error rate and a samp
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
 from analysis.intervals import Interval
 from analysis.metric import Counts, FloatArray
 from analysis.permutation import Contrast, exchange
-
-# Reached in this share of repetitions by the sample size that is called enough.
-POWER = 0.8
 
 # Differences that are tested in one go; a bound on memory, without influence on any result.
 TOGETHER = 100
@@ -93,31 +88,3 @@ def conclusion(p_difference: float, p_equivalence: float, alpha: float) -> str:
     if different:
         return "different"
     return "equivalent" if equivalent else "undecided"
-
-
-def units_to_decide(difference: float, influence: FloatArray, margin: float, alpha: float) -> int | None:
-    """Units with which one of the two tests would decide, with power 0.8, if the difference is as observed.
-
-    The smaller of the sizes for the difference and, where it lies within the margin, for equivalence, by the normal
-    approximation (Chow, Shao and Wang, "Sample size calculations in clinical research", 2008, section 3.1).
-
-    Args:
-        difference: as observed.
-        influence: each unit's contribution, (units,).
-        margin: above 0.
-        alpha: level of either test.
-
-    Returns:
-        At least 2; None where nothing varies, so that nothing can be said of more units.
-    """
-    spread = float(np.nanstd(influence, ddof=1)) if influence.size > 1 else 0.0
-    if spread == 0:
-        return None
-    power = float(norm.ppf(POWER))
-    needed: list[float] = []
-    if difference != 0:
-        needed.append((float(norm.ppf(1 - alpha / 2)) + power) / abs(difference))
-    if abs(difference) < margin:
-        reach = float(norm.ppf((1 + POWER) / 2)) if difference == 0 else power
-        needed.append((float(norm.ppf(1 - alpha)) + reach) / (margin - abs(difference)))
-    return max(2, math.ceil((spread * min(needed)) ** 2))

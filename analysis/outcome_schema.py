@@ -153,7 +153,7 @@ def _complaint(frame: pd.DataFrame, errors: SchemaErrors) -> str:
     what, _, remedy = str(first["check"]).partition("|")
     column = first["column"] if first["schema_context"] == "Column" else "numerator"
     row = frame[bad].iloc[0]
-    held = f" {row[column]!r}" if column not in COUNTS else ""
+    held = f" '{row[column]}'" if column not in COUNTS else ""
     return (
         f"column '{column}': {what}{held} in {rows(bad)}; the first is unit '{row['unit']}', condition "
         f"'{row['condition']}', category '{row['category']}', with {row['numerator']} / {row['denominator']}. {remedy}"

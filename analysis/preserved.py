@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.ablation import AblationRow
-from analysis.equivalence import conclusion, equivalence_tests, is_included, units_to_decide
+from analysis.equivalence import conclusion, equivalence_tests, is_included
 from analysis.measured import Cell, Measured, delta
+from analysis.sample_size import units_to_decide
 from analysis.settings import AnalysisSettings
 
 

@@ -67,7 +67,7 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
         panel.set_yticks(range(len(rows) - 1, -1, -1), labels, fontsize=8.5)
         panel.set_ylim(-0.35, len(rows) - 0.1)
         panel.axvline(0, color="#666666", linewidth=0.8, zorder=0)
-        panel.set_title(name.replace("_", " "), loc="left")
+        panel.set_title(name.replace("_", " ").replace("cls", "CLS"), loc="left")
         panel.tick_params(axis="y", length=0)
     panels[-1, 0].set_xlabel("difference of changes, percentage points")
     figure.legend(

@@ -66,9 +66,17 @@ def grouped(rows: Iterable[Cells], *names: str) -> Iterable[tuple[tuple[str, ...
 
 def comparison_tables(inputs: Inputs) -> list[tuple[str, str, list[Table]]]:
     """Declared comparison → its question and a table per data set; no table where the run lacks its models."""
+    tasks = list(dict.fromkeys(task for stated in inputs.settings["datasets"].values() for task in stated["tasks"]))
     found = []
     for name, stated in inputs.settings["analysis"]["comparisons"].items():
-        rows = [row for row in inputs.statistics["comparisons"] if row["comparison"] == name]
+        rows = sorted(
+            (
+                row
+                for row in inputs.statistics["comparisons"]
+                if row["comparison"] == name and row["readout"] != "frozen"
+            ),
+            key=lambda row: (inputs.datasets.index(row["dataset"]), tasks.index(row["task"]), row["condition"]),
+        )
         tables = [_comparison_table(name, dataset, of) for (dataset,), of in grouped(rows, "dataset")]
         found.append((name, str(stated["question"]), tables))
     return found
@@ -80,14 +88,14 @@ def _comparison_table(name: str, dataset: str, rows: Sequence[Cells]) -> Table:
         caption=f"{_sentence(name)} on {dataset}",
         columns=(
             Column("Models"),
-            Column("Δ first, pp", "number"),
-            Column("Δ second, pp", "number"),
+            Column("Δ first", "number"),
+            Column("Δ second", "number"),
             Column("Difference", "number"),
             Column("Interval", "number muted"),
             Column("p", "number"),
             Column("p, max-T", "number"),
             Column("p, Holm", "number muted"),
-            Column("p, equivalence", "number"),
+            Column("p, equiv.", "number"),
             Column("Conclusion"),
         ),
         bodies=tuple(
@@ -124,7 +132,7 @@ def _with_units(row: Cells) -> Markup:
     needed = row["units_to_decide"]
     if is_missing(needed):
         return conclusion_badge(row)
-    return Markup(f'{conclusion_badge(row).html} <span class="ident">{count(needed)} units would decide</span>')
+    return Markup(f'{conclusion_badge(row).html} <span class="ident">{count(needed)} to decide</span>')
 
 
 def margin_table(inputs: Inputs) -> Table:
@@ -149,7 +157,7 @@ def margin_table(inputs: Inputs) -> Table:
 
 def equivalence_table(inputs: Inputs, dataset: str) -> Table | None:
     """What is preserved: models and conditions down, tasks across; None where a data set has nothing to show."""
-    shown = set(whole_group_conditions(inputs.settings))
+    shown = whole_group_conditions(inputs.settings)
     rows = [
         row
         for row in inputs.statistics["equivalence"]
@@ -161,7 +169,8 @@ def equivalence_table(inputs: Inputs, dataset: str) -> Table | None:
     cells = {(row["model"], row["condition"], row["task"]): row for row in rows}
     bodies = []
     for model in dict.fromkeys(row["model"] for row in rows):
-        conditions = dict.fromkeys(row["condition"] for row in rows if row["model"] == model)
+        measured = {row["condition"] for row in rows if row["model"] == model}
+        conditions = [condition for condition in shown if condition in measured]
         bodies.append(
             Body(
                 tuple(
@@ -237,7 +246,7 @@ def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
                 ),
                 heading=Markup(f"<b>{escaped(model)}</b>"),
             )
-            for (model,), group in grouped(rows, "model")
+            for (model,), group in grouped(_by_model(rows, inputs), "model")
         ),
     )
 
@@ -427,9 +436,16 @@ def probe_variance_table(inputs: Inputs, dataset: str) -> Table | None:
 
 
 def _by_model(rows: Sequence[Cells], inputs: Inputs) -> list[Cells]:
-    order = list(inputs.models)
-    return sorted(rows, key=lambda row: order.index(row["model"]))
+    """Models and conditions as the config lists them; draws, which it does not, in the order of the table."""
+    models, conditions = list(inputs.models), list(inputs.settings["conditions"])
+    return sorted(
+        rows,
+        key=lambda row: (
+            models.index(row["model"]),
+            conditions.index(row["condition"]) if row["condition"] in conditions else len(conditions),
+        ),
+    )
 
 
 def _sentence(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    return name.replace("_", " ").capitalize().replace("Cls", "CLS")
