@@ -2,65 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-import pandas as pd
-
-from analysis.ablation import METRICS
-from analysis.intervals import bootstrap_metrics, value_interval
-from analysis.metric import Counts
+from analysis.intervals import Resampled
+from analysis.measured import METRICS
+from analysis.outcomes import Outcomes
 from analysis.settings import AnalysisSettings
 
-COLUMNS = (
-    *("dataset", "task", "metric", "model", "family", "scale", "condition", "features", "layer"),
-    *("n", "value", "value_low", "value_high", "value_interval", "level"),
-)
+
+@dataclass(frozen=True)
+class CurveRow:
+    """A value after one layer; the columns of `tables/layer_curves.csv`. Values are fractions."""
+
+    dataset: str
+    task: str
+    metric: str
+    model: str
+    family: str
+    scale: str
+    condition: str
+    features: str
+    layer: int
+    n: int
+    value: float
+    value_low: float
+    value_high: float
+    value_interval: str
+    level: float
 
 
-def layer_curves(folder: Path, settings: AnalysisSettings) -> pd.DataFrame:
+def curve_rows(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> Iterator[CurveRow]:
     """Values along the layers of every condition that was recorded after several.
 
-    Matched readout where a probe is trained. Intervals are those of the ablation table: BCa over
-    units, with the same resamples for every token and layer of a data set and task.
+    Matched readout where a probe is trained. Units are resampled as for the ablation table, alike for every token and
+    layer of a data set and task.
 
     Args:
-        folder: of `<task>/<model>.parquet`.
+        outcomes: of every task and model, further features and layers among them.
         settings: of the run.
-
-    Returns:
-        One row per dataset, task, model, condition, features and layer (`COLUMNS`).
     """
-    rows = [
-        row
-        for task in settings.tasks
-        for model in settings.models
-        if (path := folder / task / f"{model}.parquet").exists()
-        for row in _curves(pd.read_parquet(path), task, settings)
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    groups: dict[tuple[str, str, str], list[Outcomes]] = {}
+    for one in outcomes:
+        if one.refit == 0 and one.readout != "frozen" and len(one.categories) == 1:
+            groups.setdefault((one.dataset, one.task, one.model), []).append(one)
+    for group in groups.values():
+        layers = Counter(condition for layer in _by_layer(group) for condition in layer)
+        for condition in (name for name in group[0].conditions if layers[name] > 1):
+            yield from _curve([one for one in group if condition in one.conditions], condition, settings)
 
 
-def _curves(frame: pd.DataFrame, task: str, settings: AnalysisSettings) -> Iterator[tuple[object, ...]]:
-    if not {"features", "layer", "refit"} <= set(frame.columns):
-        return
-    frame = frame[(frame["refit"] == 0) & (frame["readout"] != "frozen") & (frame["category"] == "")]
-    several = frame.groupby(["dataset", "condition"])["layer"].transform("nunique") > 1
-    for (dataset, condition), found in frame[several].groupby(["dataset", "condition"], sort=False):
-        places = {place: _counts(rows) for place, rows in found.groupby(["features", "layer"])}
-        replicates = bootstrap_metrics(
-            list(places.values()), resamples=settings.resamples, key=(settings.seed, "bootstrap", str(dataset), task)
+def _by_layer(group: Sequence[Outcomes]) -> list[set[str]]:
+    """The conditions that were recorded after each layer."""
+    found: dict[int, set[str]] = {}
+    for one in group:
+        found.setdefault(one.layer, set()).update(one.conditions)
+    return list(found.values())
+
+
+def _curve(group: Sequence[Outcomes], condition: str, settings: AnalysisSettings) -> Iterator[CurveRow]:
+    ordered = sorted(group, key=lambda one: (one.features, one.layer))
+    first = ordered[0]
+    resampled = Resampled.of(
+        {(one.features, one.layer): one.conditions[condition] for one in ordered},
+        resamples=settings.resamples,
+        key=(settings.seed, "bootstrap", first.dataset, first.task),
+    )
+    for one in ordered:
+        place = {(one.features, one.layer): 1.0}
+        interval = resampled.interval(place, settings.level)
+        yield CurveRow(
+            dataset=one.dataset,
+            task=one.task,
+            metric=METRICS.get(one.task, "ratio of counts"),
+            model=one.model,
+            family=one.family,
+            scale=one.scale,
+            condition=condition,
+            features=one.features,
+            layer=one.layer,
+            n=one.size,
+            value=resampled.value(place),
+            value_low=interval.low,
+            value_high=interval.high,
+            value_interval=interval.method,
+            level=settings.level,
         )
-        first = found.iloc[0]
-        for column, ((features, layer), counts) in enumerate(places.items()):
-            interval = value_interval(counts, replicates[:, column], settings.level)
-            yield (
-                *(dataset, task, METRICS.get(task, "ratio of counts"), first["model"], first["family"]),
-                *(first["scale"], condition, features, layer, counts.units, counts.value()),
-                *(interval.low, interval.high, interval.method, settings.level),
-            )
-
-
-def _counts(rows: pd.DataFrame) -> Counts:
-    ordered = rows.sort_values("unit")
-    return Counts(*(ordered[[name]].to_numpy() for name in ("numerator", "denominator")))

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from config.files import write_whole
 
 # Okabe and Ito's colours keep apart for colour-blind readers; the markers do so without colour.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4d4d4d")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4d4d4d")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _STYLE: dict[str, Any] = {
     "svg.hashsalt": "register-audit",
     "svg.fonttype": "path",
@@ -46,7 +46,7 @@ def house_style() -> Iterator[None]:
 
 def colour_and_marker(place: int) -> tuple[str, str]:
     """Return the colour and marker of the ``place``-th thing of a legend."""
-    return _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
+    return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
 def save(figure: Figure, path: Path) -> None:

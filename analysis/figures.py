@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from analysis.figure_style import colour_and_marker, house_style, placeholder, save
 from analysis.known_answers import KNOWN_ANSWER_FAMILIES, Chance
-from analysis.outcomes import REFERENCE
+from analysis.outcome_schema import REFERENCE
 from analysis.settings import AnalysisSettings
 
 # Deltas within this many percentage points never get the full colour: noise must look pale.

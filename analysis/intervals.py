@@ -1,4 +1,4 @@
-"""Bootstrap intervals over units for values and differences of a metric of summed counts.
+"""Bootstrap intervals over units for values and signed sums of metrics of summed counts.
 
 Units are resampled with all their conditions at once: one resample × units matrix of weights times
 the stacked counts gives the metric of every condition in every resample, and a difference is taken
@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.metric import ROUNDING, Counts, FloatArray, metric
+from analysis.metric import ROUNDING, Counts, FloatArray, mean_of_ratios
 from config.keys import keyed_generator
+
+Name = TypeVar("Name", bound=Hashable)
 
 # Bound on what one block of resamples may occupy, in bytes; without influence on any result.
 BLOCK_BYTES = 32 * 2**20
@@ -33,7 +36,7 @@ class Interval:
 
     Attributes:
         method: how it was made: `bca`; `percentile` where BCa is undefined; `constant` where every
-            resample gives the estimate (zero width); `wilson` for a proportion of exactly 0 or 1;
+            resample gives the estimate (zero width); `wilson` for a proportion of 0/1 outcomes;
             `none`, with NaN bounds, where fewer than two units leave nothing to resample.
     """
 
@@ -84,14 +87,14 @@ def bootstrap_metrics(
         sums = weights.astype(np.float64) @ stacked
         for index, (left, right) in enumerate(itertools.pairwise(edges)):
             numerator, denominator = np.split(sums[:, left:right], 2, axis=1)
-            values[start : start + size, index] = metric(numerator, denominator)
+            values[start : start + size, index] = mean_of_ratios(numerator, denominator)
     return values
 
 
 def jackknife_metrics(counts: Counts) -> FloatArray:
     """The metric without each unit in turn, (units,): total minus the unit's counts, no loop."""
     numerator, denominator = counts.numerator.sum(axis=0), counts.denominator.sum(axis=0)
-    return metric(numerator - counts.numerator, denominator - counts.denominator, ROUNDING * denominator)
+    return mean_of_ratios(numerator - counts.numerator, denominator - counts.denominator, ROUNDING * denominator)
 
 
 def bca_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> Interval:
@@ -150,43 +153,82 @@ def bca_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray,
     return Interval(float(low), float(high), "percentile")
 
 
-def value_interval(counts: Counts, replicates: FloatArray, level: float) -> Interval:
-    """Interval of a value: BCa, or Wilson's for a 0/1 proportion of exactly 0 or 1.
+def wilson_interval(successes: int, trials: int, level: float) -> Interval:
+    """Wilson's score interval of a proportion.
 
-    The bootstrap cannot leave a proportion at its bound and would call it certain; Wilson's score
-    interval does not (Wilson, JASA 22, 1927; `statsmodels.stats.proportion.proportion_confint`).
-    It stands in only there, so that all other intervals have one definition.
-
-    Args:
-        counts: units × categories.
-        replicates: this metric's column of `bootstrap_metrics`, (resamples,).
-        level: coverage, between 0 and 1.
+    Wilson, JASA 22, 1927; `statsmodels.stats.proportion.proportion_confint`.
     """
-    estimate = counts.value()
-    if counts.is_binary and estimate in (0.0, 1.0):
-        low, high = proportion_confint(int(counts.numerator.sum()), counts.units, alpha=1 - level, method="wilson")
-        return Interval(float(low), float(high), "wilson")
-    return bca_interval(estimate, replicates, jackknife_metrics(counts), level)
+    low, high = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
+    return Interval(float(low), float(high), "wilson")
 
 
-def difference_interval(
-    base: Counts,
-    changed: Counts,
-    base_replicates: FloatArray,
-    changed_replicates: FloatArray,
-    level: float,
-) -> Interval:
-    """BCa interval of metric(changed) − metric(base), units resampled jointly in both.
+@dataclass(frozen=True, eq=False)
+class Resampled(Generic[Name]):
+    """Values of several metrics on the same units: as observed, resampled, and without each unit.
 
-    Args:
-        base, changed: the same units in the same order, units × categories.
-        base_replicates, changed_replicates: two columns of one `bootstrap_metrics` call,
-            (resamples,), so that row i of both is the same resample of units.
-        level: coverage, between 0 and 1.
+    Every signed sum of the values (a delta, a difference of deltas, a collective delta minus the sum of single
+    ones) has its interval from these, with the units resampled jointly in all of its terms.
+
+    Attributes:
+        counts: name → counts, all on the same units in the same order.
+        replicates: resamples × names.
+        jackknife: units × names.
     """
-    return bca_interval(
-        changed.value() - base.value(),
-        changed_replicates - base_replicates,
-        jackknife_metrics(changed) - jackknife_metrics(base),
-        level,
-    )
+
+    counts: Mapping[Name, Counts]
+    replicates: FloatArray
+    jackknife: FloatArray
+
+    @classmethod
+    def of(cls, counts: Mapping[Name, Counts], *, resamples: int, key: Sequence[str | int]) -> Resampled[Name]:
+        """Resample the units of `counts` (`bootstrap_metrics`, whose arguments and errors these are)."""
+        every = list(counts.values())
+        return cls(
+            counts=dict(counts),
+            replicates=bootstrap_metrics(every, resamples=resamples, key=key),
+            jackknife=np.stack([jackknife_metrics(one) for one in every], axis=1),
+        )
+
+    def value(self, weights: Mapping[Name, float]) -> float:
+        """The signed sum as observed."""
+        return sum(weight * self.counts[name].value() for name, weight in weights.items())
+
+    def interval(self, weights: Mapping[Name, float], level: float) -> Interval:
+        """Interval of a signed sum: BCa, or Wilson's for a single proportion of 0/1 outcomes.
+
+        Args:
+            weights: name → weight; {changed: 1, base: −1} is a delta.
+            level: coverage, between 0 and 1.
+        """
+        if len(weights) == 1:
+            ((name, weight),) = weights.items()
+            counts = self.counts[name]
+            if weight == 1 and counts.is_binary:
+                return wilson_interval(int(counts.numerator.sum()), counts.units, level)
+        columns, signed = self._columns(weights)
+        return bca_interval(
+            self.value(weights), self.replicates[:, columns] @ signed, self.jackknife[:, columns] @ signed, level
+        )
+
+    def influence(self, weights: Mapping[Name, float]) -> FloatArray:
+        """What each unit contributes to a signed sum, (units,): their mean is the sum as observed.
+
+        Jackknife pseudo-values, centred (Efron and Tibshirani 1993, section 11.5): exactly the unit's own difference
+        where the metric is a mean, and its linear part where it is mIoU. NaN where the metric is undefined without
+        the unit.
+        """
+        columns, signed = self._columns(weights)
+        without = self.jackknife[:, columns] @ signed
+        if len(without) < 2:
+            return np.full(len(without), self.value(weights))
+        influence: FloatArray = self.value(weights) + (len(without) - 1) * (np.nanmean(without) - without)
+        return influence
+
+    def spread(self, weights: Mapping[Name, float]) -> float:
+        """Bootstrap standard error of a signed sum."""
+        columns, signed = self._columns(weights)
+        return float(np.nanstd(self.replicates[:, columns] @ signed, ddof=1))
+
+    def _columns(self, weights: Mapping[Name, float]) -> tuple[list[int], FloatArray]:
+        place = {name: column for column, name in enumerate(self.counts)}
+        return [place[name] for name in weights], np.array(list(weights.values()), dtype=np.float64)

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figure_style import colour_and_marker, house_style, placeholder, save
 from analysis.known_answers import Chance
-from analysis.outcomes import REFERENCE
+from analysis.outcome_schema import REFERENCE
 
 # The conditions that a line stands for, where the run has them: more would be a thicket.
 SHOWN = {
@@ -52,11 +52,11 @@ class Lines:
 
 
 def layer_figures(measures: pd.DataFrame, curves: pd.DataFrame, chance: Chance | None, folder: Path) -> None:
-    """Draw the figures of one data set into `folder`."""
+    """Draw `config.layout.LAYER_FIGURES` for one data set."""
     divergence = "JS divergence to full, nats"
     measure_figure(measures, "js", divergence, folder / "attention_divergence.svg", reference=False)
     measure_figure(measures, "patch_cosine", "patch cosine to full", folder / "patch_cosine.svg", reference=False)
-    measure_figure(measures, "effective_rank", "effective rank of patches", folder / "effective_rank.svg")
+    measure_figure(measures, "effective_rank", "effective rank of patches", folder / "rank_by_condition.svg")
     mass_figure(measures, folder / "attention_to_registers.svg")
     curve_figure(curves, "classification", "accuracy, %", chance, folder / "token_curves.svg")
 

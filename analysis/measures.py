@@ -1,86 +1,111 @@
-"""Geometry and attention, layer by layer: medians and quartiles over the measured images."""
+"""Read the measures of a run: effective ranks, norms, divergence and attention by image, condition and layer."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from analysis.outcomes import REFERENCE
-from analysis.settings import AnalysisSettings
+from analysis.outcome_schema import listed, rows
+from config.errors import InputError
 
 KEYS = ("unit", "condition", "layer")
-COLUMNS = (
-    *("dataset", "model", "family", "scale", "condition", "layer", "measure"),
-    *("n", "median", "q25", "q75", "mean"),
-)
-# Of single registers, and so told under full alone: under a condition they are read from the files themselves.
-_OF_ONE_REGISTER = re.compile(r"(?:^|_)r\d+(?:_|$)")
-# An index, of which there is no median.
-_INDEX = re.compile(r"nearest_r\d+")
 
 
-def gather_measures(folder: Path, settings: AnalysisSettings) -> pd.DataFrame:
-    """Summarise `<folder>/<model>/<dataset>/<shard>.parquet` for every model and data set.
+class MeasureError(InputError):
+    """A file of measures that cannot be used; the message says where and what to do."""
 
-    Returns:
-        One row per dataset, model, condition, layer and measure (`COLUMNS`): the number of images,
-        median, quartiles and mean, in display order. Empty where nothing was measured.
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """Measures of one model on one dataset: one row an image, condition and layer, sorted by image."""
+
+    model: str
+    family: str
+    scale: str
+    dataset: str
+    frame: pd.DataFrame
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Layers, in order."""
+        return tuple(sorted(self.frame["layer"].unique().tolist()))
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Conditions, sorted."""
+        return tuple(sorted(self.frame["condition"].unique()))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The measures."""
+        return tuple(name for name in self.frame.columns if name not in KEYS)
+
+    def values(self, measure: str, condition: str, layer: int) -> pd.Series:
+        """A measure by image, sorted by image; empty where it was not taken."""
+        here = self._parts.get((condition, layer))
+        if here is None or measure not in here:
+            return pd.Series(dtype=np.float64)
+        return here[measure].dropna()
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, int], pd.DataFrame]:
+        return {
+            (condition, layer): self.frame[
+                (self.frame["condition"] == condition) & (self.frame["layer"] == layer)
+            ].set_index("unit")
+            for condition in self.conditions
+            for layer in self.layers
+        }
+
+
+def read_measures(folder: Path, models: dict[str, tuple[str, str]], datasets: Sequence[str]) -> list[Measures]:
+    """Read `<folder>/<model>/<dataset>/*.parquet` where there are any, in the order of models and datasets.
+
+    Args:
+        folder: of the run's measures; it may lack any of them.
+        models: model → family and scale.
+        datasets: datasets in display order.
 
     Raises:
-        ValueError: a file lacks a key column.
+        MeasureError: an unreadable file, a missing column, or an image that is there twice.
     """
-    frames = []
-    for dataset in settings.datasets:
-        for model in settings.models:
-            shards = sorted(
-                path for path in (folder / model / dataset).glob("*.parquet") if not path.stem.endswith(".spectra")
-            )
-            measured = [frame for frame in map(_read, shards) if not frame.empty]
-            if measured:
-                summary = summarise(pd.concat(measured), settings.conditions)
-                family, scale = settings.families_of[model]
-                frames.append(summary.assign(dataset=dataset, model=model, family=family, scale=scale))
-    if not frames:
-        return pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+    found = []
+    for model, (family, scale) in models.items():
+        for dataset in datasets:
+            # The mean spectra lie beside the measures.
+            files = sorted((folder / model / dataset).glob("[!.]*.parquet"))
+            paths = [path for path in files if not path.stem.endswith(".spectra")]
+            if paths:
+                frame = pd.concat([_read(path) for path in paths], ignore_index=True)
+                _require_unique(frame, folder / model / dataset)
+                frame = frame.sort_values(list(KEYS), kind="stable", ignore_index=True)
+                found.append(Measures(model, family, scale, dataset, frame))
+    return found
 
 
 def _read(path: Path) -> pd.DataFrame:
-    frame = pd.read_parquet(path)
-    if missing := [key for key in KEYS if key not in frame.columns]:
-        raise ValueError(f"{path}: missing column {', '.join(missing)}. Delete the file and extract again.")
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise MeasureError(
+            f"{path}: cannot be read as parquet ({error}). Delete the file and extract again."
+        ) from error
+    missing = [name for name in KEYS if name not in frame.columns]
+    if missing:
+        raise MeasureError(f"{path}: missing column {listed(missing)}; the file has {listed(frame.columns)}.")
     return frame
 
 
-def summarise(measures: pd.DataFrame, conditions: Iterable[str]) -> pd.DataFrame:
-    """Median, quartiles and mean of every measure by condition and layer, over the images that have it.
-
-    Args:
-        measures: a row per image, condition and layer.
-        conditions: in display order.
-    """
-    names = [name for name in measures.columns if name not in KEYS and not _INDEX.fullmatch(name)]
-    by_place = measures.groupby(["condition", "layer"], sort=False)[names]
-    parts = {
-        "n": by_place.count(),
-        "median": by_place.median(),
-        "q25": by_place.quantile(0.25),
-        "q75": by_place.quantile(0.75),
-        "mean": by_place.mean(),
-    }
-    columns = {
-        name: part.melt(var_name="measure", ignore_index=False).set_index("measure", append=True)["value"]
-        for name, part in parts.items()
-    }
-    long = pd.concat(columns, axis=1).reset_index()
-    kept = (long["condition"] == REFERENCE) | ~long["measure"].str.contains(_OF_ONE_REGISTER)
-    order = {name: place for place, name in enumerate(conditions)}
-    place = {name: position for position, name in enumerate(names)}
-    long = long[kept & (long["n"] > 0)]
-    keys = [long["condition"].map(order), long["layer"], long["measure"].map(place)]
-    sorted_rows = np.lexsort([key.to_numpy() for key in reversed(keys)])
-    return long.iloc[sorted_rows].reset_index(drop=True)
+def _require_unique(frame: pd.DataFrame, folder: Path) -> None:
+    repeated = frame.duplicated(list(KEYS), keep=False)
+    if repeated.any():
+        raise MeasureError(
+            f"{folder}: column 'unit': {rows(repeated)} repeat an image under one condition and layer, for example "
+            f"'{frame['unit'][repeated].iloc[0]}'. Were two shards written twice?"
+        )

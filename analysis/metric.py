@@ -7,12 +7,17 @@ is computed from the sums. Accuracy and Recall@1 (one category, denominator 1), 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+
+# A metric of summed counts: numerators and denominators, (…, categories) each, and the size up to which a
+# denominator counts as 0; gives (…), NaN where it is undefined.
+Metric = Callable[[FloatArray, FloatArray, FloatArray | float], FloatArray]
 
 # Relative size below which a difference of two sums of counts is rounding. Whole-number counts are
 # exact in float64 up to 2^53, so for them this decides nothing; a denominator of one pixel stands
@@ -64,12 +69,22 @@ class Counts:
             and bool(np.all((self.numerator == 0) | (self.numerator == 1)))
         )
 
+    def summed_over(self, groups: NDArray[np.intp]) -> Counts:
+        """The counts of groups of units, groups × categories; `groups` numbers each unit's group from 0.
+
+        Units that are exchanged or drawn together are one row: their counts add up like any others.
+        """
+        sums = np.zeros((2, int(groups.max()) + 1, self.categories))
+        for plane, counts in zip(sums, (self.numerator, self.denominator), strict=True):
+            np.add.at(plane, groups, counts)
+        return Counts(*sums)
+
     def value(self) -> float:
         """The metric of all units together, a fraction; NaN if there is nothing to count."""
-        return float(metric(self.numerator.sum(axis=0), self.denominator.sum(axis=0)))
+        return float(mean_of_ratios(self.numerator.sum(axis=0), self.denominator.sum(axis=0)))
 
 
-def metric(numerator: FloatArray, denominator: FloatArray, negligible: FloatArray | float = 0.0) -> FloatArray:
+def mean_of_ratios(numerator: FloatArray, denominator: FloatArray, negligible: FloatArray | float = 0.0) -> FloatArray:
     """Mean over the categories that occur of Σ numerator / Σ denominator.
 
     Args:

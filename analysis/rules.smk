@@ -1,6 +1,6 @@
 """From outcomes and published numbers to tables, figures and verdicts."""
 
-from config.layout import PUBLISHED
+from config.layout import CALIBRATION, FIGURES, PUBLISHED, TABLES, TESTS
 
 published = PUBLISHED.relative_to(workflow.basedir)
 
@@ -19,22 +19,12 @@ rule analyse:
         measures=jobs.measures(),
         modules=sources("analysis.run"),
     output:
-        tables=[
-            run.tables / f"{table}.csv"
-            for table in ("ablation", "replacement", "known_answers", "measures", "layer_curves")
-        ],
+        tables=[run.tables / f"{table}.csv" for table in TABLES],
+        tests=[run.tests / f"{test}.csv" for test in TESTS],
         figures=[
             run.figures / dataset / f"{figure}.svg"
             for dataset in run_settings.datasets
-            for figure in (
-                "delta_heatmap",
-                "known_answers",
-                "attention_divergence",
-                "patch_cosine",
-                "effective_rank",
-                "attention_to_registers",
-                "token_curves",
-            )
+            for figure in FIGURES
         ],
     log:
         run.folder / "logs" / "analyse.log",
@@ -48,8 +38,8 @@ rule analyse:
     shell:
         "python -m analysis.run --settings {params.settings} --outcomes {params.run.folder}/outcomes "
         "--packs {params.run.folder}/packs --record-changes {input.record_changes} "
-        "--measures {params.run.folder}/measures "
-        "--tables {params.run.tables} --figures {params.run.figures} 2>&1 | tee {log}"
+        "--measures {params.run.all_measures} --tables {params.run.tables} --tests {params.run.tests} "
+        "--figures {params.run.figures} 2>&1 | tee {log}"
 
 
 rule audit:
@@ -112,3 +102,16 @@ rule audit_reproduced:
     shell:
         "python -m analysis.audit.reproduced {params.published} --settings {params.settings} "
         "--ablation {input.ablation} --out {output.reproduced} 2>&1 | tee {log}"
+
+
+# Never part of `all`: the report prints the committed rates, and a test holds their signature against the code.
+rule calibration:
+    input:
+        modules=sources("analysis.error_rates"),
+    output:
+        CALIBRATION / "error_rates.csv",
+    log:
+        CALIBRATION / "error_rates.log",
+    threads: 2
+    shell:
+        "python -m analysis.error_rates --out {output} --workers {threads} 2>&1 | tee {log}"

@@ -3,7 +3,7 @@ r"""From the outcomes of a run to its tables and figures.
 python -m analysis.run --settings results/demo/settings.yaml \
         --outcomes results/demo/outcomes --packs results/demo/packs \
         --record-changes results/demo/measures/record_changes.csv --measures results/demo/measures \
-        --tables results/demo/tables --figures results/demo/figures
+        --tables results/demo/tables --tests results/demo/tests --figures results/demo/figures
 """
 
 from __future__ import annotations
@@ -12,24 +12,19 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from tqdm import tqdm
 
-from analysis.ablation import AblationRow, ablation_rows, on_the_same_units
-from analysis.curves import layer_curves
 from analysis.figures import delta_heatmap, known_answer_figure
 from analysis.known_answers import known_answer_checks, read_chance, read_record_changes
 from analysis.layer_figures import layer_figures
-from analysis.measures import gather_measures
-from analysis.outcomes import OutcomeError, Outcomes, read_outcomes
+from analysis.measures import read_measures
+from analysis.outcome_schema import OutcomeError
+from analysis.outcomes import Outcomes, read_outcomes
 from analysis.settings import AnalysisSettings, read_settings
-from analysis.tables import (
-    ablation_table,
-    in_display_order,
-    known_answer_table,
-    replacement_table,
-    with_adjusted_p,
-    write_csv,
-)
+from analysis.statistics_figures import statistics_figures
+from analysis.study import study
+from analysis.tables import known_answer_table, write_csv
 from config.errors import report_errors
 
 
@@ -68,7 +63,7 @@ def _check_named(one: Outcomes, path: Path, task: str, model: str, settings: Ana
             [one.dataset],
             [name for name, tasks in settings.datasets.items() if task in tasks],
         ),
-        "condition": (list(one.conditions), settings.conditions),
+        "condition": (list(one.conditions), list(settings.conditions)),
     }
     for column, (found, names) in allowed.items():
         strange = [name for name in found if name not in names]
@@ -88,64 +83,54 @@ def analyse(
     record_changes: Path,
     measures: Path,
     tables: Path,
+    tests: Path,
     figures: Path,
 ) -> None:
-    """Write ablation, replacement, known_answers, measures and layer_curves, and the figures of each dataset.
+    """Write every table and test of `analysis.study`, known_answers.csv, and the figures of each dataset.
 
     Args:
         settings: of the run.
         outcomes: folder of `<task>/<model>.parquet`.
         packs: folder of `<dataset>/pack.yaml`, for the chance level of classification.
         record_changes: CSV of the largest change of each record.
-        measures: folder of `<model>/<dataset>/<shard>.parquet`.
-        tables, figures: folders to write to; figures go to `<figures>/<dataset>/`.
+        measures: folder of `<model>/<dataset>/<shard>.parquet`; it may lack any of them.
+        tables, tests, figures: folders to write to; figures go to `<figures>/<dataset>/`.
     """
     gathered = gather_outcomes(outcomes, settings)
     datasets = [name for name in settings.datasets if any(one.dataset == name for one in gathered)]
     classified = [name for name in datasets if "classification" in settings.datasets[name]]
     chance = {name: read_chance(packs / name / "pack.yaml") for name in classified}
     changes = read_record_changes(record_changes)
+    models = {one.model: (one.family, one.scale) for one in gathered}
+    of_models = {name: models[name] for name in settings.models if name in models}
 
-    groups = on_the_same_units(gathered)
-    rows: list[AblationRow] = []
-    with tqdm(groups, desc="tests and intervals", unit="group") as progress:
-        for group in progress:
-            progress.set_postfix_str(f"{group[0].dataset} {group[0].task}")
-            rows.extend(
-                ablation_rows(
-                    group,
-                    seed=settings.seed,
-                    draws=settings.draws,
-                    resamples=settings.resamples,
-                    level=settings.level,
-                )
-            )
-    rows = with_adjusted_p(in_display_order(rows, settings), settings.families)
-    ablation = ablation_table(rows)
-    checks = known_answer_table(known_answer_checks(rows, changes, chance))
-    write_csv(ablation, tables / "ablation.csv")
-    write_csv(replacement_table(rows, settings), tables / "replacement.csv")
-    write_csv(checks, tables / "known_answers.csv")
-    measured = gather_measures(measures, settings)
-    write_csv(measured, tables / "measures.csv")
-    curves = layer_curves(outcomes, settings)
-    write_csv(curves, tables / "layer_curves.csv")
+    found = study(gathered, read_measures(measures, of_models, datasets), settings)
+    checks = known_answer_table(known_answer_checks(found.ablation, changes, chance))
+    for folder, written in ((tables, {**found.tables, "known_answers": checks}), (tests, found.tests)):
+        for name, table in written.items():
+            write_csv(table, folder / f"{name}.csv")
 
+    ablation = found.tables["ablation"]
     for dataset in tqdm(datasets, desc="figures", unit="dataset"):
-        of_dataset = ablation[ablation["dataset"] == dataset]
+        of_dataset = _of(ablation, dataset)
         delta_heatmap(of_dataset, settings, figures / dataset / "delta_heatmap.svg")
         known_answer_figure(
             of_dataset,
-            checks[checks["dataset"] == dataset],
+            _of(checks, dataset),
             chance.get(dataset),
             figures / dataset / "known_answers.svg",
         )
         layer_figures(
-            measured[measured["dataset"] == dataset],
-            curves[curves["dataset"] == dataset],
+            _of(found.tables["measures"], dataset),
+            _of(found.tables["layer_curves"], dataset),
             chance.get(dataset),
             figures / dataset,
         )
+        statistics_figures(found, dataset, figures / dataset)
+
+
+def _of(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    return table[table["dataset"] == dataset]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -163,7 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         required=True,
         help="CSV: model, dataset, condition, token, layer, max_abs_change against full",
     )
-    parser.add_argument("--measures", type=Path, required=True, help="folder of <model>/<dataset>/<shard>.parquet")
+    parser.add_argument(
+        "--measures", type=Path, required=True, help="folder of <model>/<dataset>/*.parquet, where there are any"
+    )
+    parser.add_argument("--tests", type=Path, required=True, help="folder to write CSV of tests to")
     parser.add_argument("--tables", type=Path, required=True, help="folder to write CSV tables to")
     parser.add_argument("--figures", type=Path, required=True, help="folder to write SVG to")
     given = parser.parse_args(arguments)
@@ -173,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         packs=given.packs,
         record_changes=given.record_changes,
         measures=given.measures,
+        tests=given.tests,
         tables=given.tables,
         figures=given.figures,
     )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
+import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.ablation import AblationRow
 from analysis.known_answers import Check
-from analysis.multiplicity import holm_within_families
+from analysis.multiplicity import holm_within_families, max_t_within_families
+from analysis.permutation import Exchanges
 from analysis.settings import AnalysisSettings
 from config.files import write_whole
 
@@ -29,13 +32,6 @@ REPLACEMENTS = {
     "shuffle_trajectory_registers": "Shuffle, one donor",
 }
 
-# Columns that would come out as objects where a row, or every row, has nothing in them.
-_FRACTIONS = (
-    *("delta", "delta_low", "delta_high"),
-    *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm"),
-)
-_COUNTS = ("draws",)
-
 
 def in_display_order(rows: Iterable[AblationRow], settings: AnalysisSettings) -> list[AblationRow]:
     """Datasets, tasks, models and conditions as the settings list them; readouts by name."""
@@ -46,26 +42,43 @@ def in_display_order(rows: Iterable[AblationRow], settings: AnalysisSettings) ->
             settings.datasets[row.dataset].index(row.task),
             settings.models.index(row.model),
             row.readout,
-            settings.conditions.index(row.condition),
+            list(settings.conditions).index(row.condition),
         )
 
     return sorted(rows, key=place)
 
 
-def with_adjusted_p(rows: Sequence[AblationRow], families: Sequence[str]) -> list[AblationRow]:
-    """Fill in `p_holm`: rows that agree in the columns `families` are one family of tests."""
+def with_adjusted_p(
+    rows: Sequence[AblationRow], exchanges: Sequence[Exchanges], families: Sequence[str]
+) -> list[AblationRow]:
+    """Fill in `p_holm` and `p_max_t`: rows that agree in the columns `families` are one family of tests.
+
+    `exchanges` are those of the rows that were tested, in their order.
+    """
     p = np.array([math.nan if row.p is None else row.p for row in rows])
     family = [tuple(getattr(row, name) for name in families) for row in rows]
+    tested = [name for name, row in zip(family, rows, strict=True) if row.p is not None]
+    joint = iter(max_t_within_families(exchanges, tested).tolist())
     return [
-        replace(row, p_holm=None if math.isnan(adjusted) else float(adjusted))
+        row if row.p is None else replace(row, p_holm=float(adjusted), p_max_t=next(joint))
         for row, adjusted in zip(rows, holm_within_families(p, family), strict=True)
     ]
 
 
-def ablation_table(rows: Sequence[AblationRow]) -> pd.DataFrame:
-    """One row per dataset, task, model, readout and condition, in the order given."""
-    table = pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(AblationRow)])
-    return table.astype(dict.fromkeys(_FRACTIONS, "float64") | dict.fromkeys(_COUNTS, "Int64"))
+def table_of(kind: type[Any], rows: Iterable[object]) -> pd.DataFrame:
+    """A table of dataclasses: a column a field, typed by it, also where every row or none has a value."""
+    names = [field.name for field in fields(kind)]
+    table = pd.DataFrame([asdict(typing.cast(Any, row)) for row in rows], columns=names)
+    hints = typing.get_type_hints(kind)
+    for name in names:
+        types = set(typing.get_args(hints[name])) or {hints[name]}
+        if bool in types:
+            table[name] = table[name].map({True: "true", False: "false"}).astype(str)
+        elif float in types:
+            table[name] = table[name].astype("float64")
+        elif types == {int, type(None)}:
+            table[name] = table[name].astype("Int64")
+    return table
 
 
 def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -> pd.DataFrame:
@@ -102,11 +115,7 @@ def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -
 
 def known_answer_table(checks: Sequence[Check]) -> pd.DataFrame:
     """One row per check; `passed` as the words true and false."""
-    table = pd.DataFrame([asdict(check) for check in checks], columns=[field.name for field in fields(Check)])
-    for name in ("observed", "low", "high"):
-        table[name] = table[name].astype("float64")
-    table["passed"] = table["passed"].map({True: "true", False: "false"}).astype(str)
-    return table
+    return table_of(Check, checks)
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -5,9 +5,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "analysis" / "published"
+ERROR_RATES = ROOT / "analysis" / "error_rates.csv"
 KNOWN_ANSWER_WEIGHTS = ROOT / "extract" / "known_answer" / "weights"
 AUDITS = Path("results") / "audits"
 KNOWN_ANSWER_TRAINING = Path("results") / "known_answer_models"
+CALIBRATION = Path("results") / "error_rates"
+
+# The files of the analysis: tables/<name>.csv, tests/<name>.csv, figures/<dataset>/<name>.svg.
+TABLES = (
+    *("ablation", "replacement", "known_answers", "additivity", "cumulative", "geometry", "compression", "attention"),
+    *("divergence_ratios", "probe_variance", "measures", "layer_curves"),
+)
+TESTS = ("comparisons", "nulls", "equivalence", "random_patches", "readouts", "trends")
+STATISTICS_FIGURES = ("nulls", "cumulative", "effective_rank", "divergence")
+LAYER_FIGURES = (
+    *("attention_divergence", "patch_cosine", "rank_by_condition", "attention_to_registers", "token_curves"),
+)
+FIGURES = ("delta_heatmap", "known_answers", *LAYER_FIGURES, *STATISTICS_FIGURES)
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,11 @@ class Run:
         """The features of one shard under one condition."""
         return self.folder / "records" / model / dataset / shard / f"{condition}.safetensors"
 
+    @property
+    def all_measures(self) -> Path:
+        """Folder of the measures by image, condition and layer."""
+        return self.folder / "measures"
+
     def measures(self, model: str, dataset: str, shard: str) -> Path:
         """The geometry and attention of one shard's measured images."""
         return self.folder / "measures" / model / dataset / f"{shard}.parquet"
@@ -90,6 +109,11 @@ class Run:
     def tables(self) -> Path:
         """Folder of the result tables."""
         return self.folder / "tables"
+
+    @property
+    def tests(self) -> Path:
+        """Folder of the statistical tests."""
+        return self.folder / "tests"
 
     @property
     def figures(self) -> Path:

@@ -184,12 +184,12 @@ class Settings:
         return tuple(dataset for dataset in self.datasets.values() if task in dataset.tasks)
 
 
-def outcomes_of(task: str, source: str) -> tuple[str, ...]:
-    """Return the tasks that a task's outcomes are reported as on a data set of that source.
+def outcomes_of(task: str, source: str | None) -> tuple[str, ...]:
+    """Return the tasks that a task's outcomes are reported as on a data set of that source, or of none of ours.
 
     Correspondence brings cycle consistency with it, or, for key points, the mean over images beside that over points.
     """
-    if task != "correspondence":
+    if task != "correspondence" or source is None:
         return (task,)
     return (task, "pck_per_image") if source == KEY_POINTS else (task, "cycle_consistency")
 
@@ -217,6 +217,28 @@ def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
         if not complaints:
             return config
     raise ConfigError("The config cannot be used:\n  " + "\n  ".join(complaints))
+
+
+def resolve_analysis(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the keys of a config that outcomes made elsewhere are analysed by: seed, conditions, analysis.
+
+    Returns them with every default filled in; `conditions` is empty where left out.
+
+    Raises:
+        ConfigError: as :func:`resolve`.
+    """
+    whole = yaml.safe_load(SCHEMA.read_text())
+    keys = ("seed", "conditions", "analysis")
+    schema = {**whole, "required": [], "properties": {key: whole["properties"][key] for key in keys}}
+    complaints = [
+        line for error in jsonschema.Draft202012Validator(schema).iter_errors(raw) for line in _explain(error)
+    ]
+    if not complaints:
+        config: dict[str, Any] = {"conditions": {}, **_with_defaults(raw, schema)}
+        complaints = list(_undecided_comparisons(config))
+        if not complaints:
+            return config
+    raise ConfigError("The settings cannot be used:\n  " + "\n  ".join(complaints))
 
 
 def settings(config: Mapping[str, Any]) -> Settings:
@@ -400,6 +422,7 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
                 f"{place}.pairs: {dataset['pairs']} is more than the {dataset['test']} test images; "
                 f"allowed: at most {dataset['test']}"
             )
+    yield from _undecided_comparisons(config)
     if config["calibrate_on"] not in config["datasets"]:
         yield (
             f"calibrate_on: {config['calibrate_on']!r} is not a data set of this config; "
@@ -447,6 +470,15 @@ def _wrong_for_its_tokens(name: str, condition: Mapping[str, Any]) -> Iterator[s
             f"conditions.{name}.by: {condition['by']!r} needs calibrated tokens, and random patches are none; "
             "allowed: zero, shuffle"
         )
+
+
+def _undecided_comparisons(config: Mapping[str, Any]) -> Iterator[str]:
+    for name, comparison in config["analysis"]["comparisons"].items():
+        if ("families" in comparison) == ("scales" in comparison):
+            yield (
+                f"analysis.comparisons.{name}: {'both' if 'families' in comparison else 'neither'} of families and "
+                "scales given; needed: exactly one, the two that are compared"
+            )
 
 
 def save_resolved(config: Mapping[str, Any], path: Path) -> None:

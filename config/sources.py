@@ -5,6 +5,8 @@ calls. Listing by hand goes stale; this reads the imports.
 """
 
 import ast
+import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +35,27 @@ def sources(module: str) -> tuple[str, ...]:
         found[name] = path
         waiting += _imported(name, path)
     return tuple(sorted(path.relative_to(ROOT).as_posix() for path in found.values()))
+
+
+# What moves files about and computes nothing.
+_PLUMBING = ("config/errors.py", "config/files.py", "config/layout.py", "config/sources.py")
+
+
+@cache
+def code_digest(module: str) -> str:
+    """Return a digest of what ``module`` and everything it imports compute; files and paths do not enter it.
+
+    Comments, docstrings, blank lines and indentation do not either, so a result that is signed with it goes stale by
+    a change of code only. No string of the sources but a docstring may have triple quotes.
+    """
+    found = hashlib.blake2b(digest_size=8)
+    for source in sources(module):
+        if source in _PLUMBING:
+            continue
+        code = re.sub(r'"""[\s\S]*?"""', "", (ROOT / source).read_text(encoding="utf-8"))
+        lines = [line.strip() for line in code.splitlines() if not line.strip().startswith("#")]
+        found.update("\n".join([source, *filter(None, lines)]).encode())
+    return found.hexdigest()
 
 
 def _file_of(name: str) -> Path | None:

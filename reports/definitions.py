@@ -30,7 +30,7 @@ _READOUTS = {
 _METHODS = {
     "bca": "BCa bootstrap",
     "percentile": "percentile bootstrap where BCa is undefined",
-    "wilson": "Wilson where all units agree",
+    "wilson": "Wilson for plain proportions",
     "constant": "of zero width where every resample gives the estimate",
 }
 

@@ -23,7 +23,8 @@ from reports.outcomes import (
 from reports.plates import Plate, heatmap_plate, known_answer_plate, render_plate
 from reports.project import PAGES_FOLDER
 from reports.questions import random_weights_note, three_questions
-from reports.table import Table, escaped, fenced, render
+from reports.statistics_includes import statistics_includes
+from reports.table import Table, escaped, fenced, render, source_link
 from reports.verdicts import claims_table, verdict_summary
 
 FILTER = PAGES_FOLDER / "claims_filter.js"
@@ -64,6 +65,7 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "datasets.md": _table(dataset_table(inputs)) + "\n" + fenced(dataset_notes(inputs)),
         "models.md": _table(model_table(inputs)),
         "conditions.md": _table(condition_table(inputs)),
+        **statistics_includes(inputs),
         "downloads.md": _downloads(inputs),
         "signature.md": fenced(signature(inputs)),
     }
@@ -75,18 +77,13 @@ def _title(inputs: Inputs) -> str:
 
 
 def _table(table: Table, source: str = "") -> str:
-    return fenced(render(table) + ("\n" + _source(source) if source else ""))
-
-
-def _source(file: str) -> str:
-    name = file.rpartition("/")[2]
-    return f'<p class="from">From <a href="{escape(file)}" download>{escaped(name)}</a>.</p>'
+    return fenced(render(table) + ("\n" + source_link(source) if source else ""))
 
 
 def _findings(inputs: Inputs) -> str:
     if not findings.grave(inputs):
         return fenced("<p>No finding is graver than rounding.</p>")
-    return fenced(render(findings.findings_table(inputs)) + "\n" + _source("audit/summary.md"))
+    return fenced(render(findings.findings_table(inputs)) + "\n" + source_link("audit/summary.md"))
 
 
 def _sources(inputs: Inputs) -> str:
@@ -114,7 +111,7 @@ def _tables(inputs: Inputs, table: Callable[[Inputs, str], Table | None], defini
     found = [render(made) for name in inputs.datasets if (made := table(inputs, name)) is not None]
     if not found:
         return fenced("<p>This run measured no geometry and no attention.</p>")
-    return fenced("\n".join((*found, _source("tables/measures.csv"), definitions)))
+    return fenced("\n".join((*found, source_link("tables/measures.csv"), definitions)))
 
 
 def _replacements(inputs: Inputs) -> str:
@@ -130,7 +127,7 @@ def _replacements(inputs: Inputs) -> str:
                 published,
                 *found,
                 "</div>",
-                _source("tables/replacement.csv"),
+                source_link("tables/replacement.csv"),
                 replacement_definitions(inputs.ablation),
             )
         )
@@ -148,7 +145,7 @@ def _ablations(inputs: Inputs) -> str:
         blocks.append(
             f'<h3 id="{section.ident}">{escaped(name)}</h3>\n'
             f"<details><summary>{counted(len(section.rows), 'row')}</summary>\n"
-            f"{render(ablation_table(section))}\n</details>\n{_source('tables/ablation.csv')}\n"
+            f"{render(ablation_table(section))}\n</details>\n{source_link('tables/ablation.csv')}\n"
             f"{ablation_definitions(section, inputs.settings)}"
         )
     jumps = _jumps((section.ident, f"{task_title(section.task)} on {section.dataset}") for section in sections)

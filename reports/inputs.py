@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from config.layout import Run
+from config.layout import ERROR_RATES, Run
 from reports.errors import ReportError
 
 Cells = Mapping[str, str]
@@ -44,6 +44,63 @@ SOURCES = (
 )
 REPRODUCED = ("claim", "reproduced", "measured", "quantities", "number", "published", "low", "high", "from")
 PUBLISHED = ("id", "location", "model", "condition", "task", "metric", "value", "unit")
+# Table or test of the analysis → folder, and the columns that pages read.
+STATISTICS = {
+    "comparisons": (
+        "tests",
+        *("comparison", "dataset", "task", "readout", "condition", "within", "base", "changed", "n", "base_delta"),
+        *("changed_delta", "difference", "low", "high", "p", "p_holm", "p_max_t", "p_equivalence", "conclusion"),
+        "units_to_decide",
+    ),
+    "equivalence": (
+        "tests",
+        *("dataset", "task", "model", "readout", "condition", "n", "delta", "low", "high", "conclusion"),
+        "units_to_decide",
+    ),
+    "random_patches": (
+        "tests",
+        *("dataset", "task", "model", "readout", "condition", "control", "draws_of_patches", "delta", "random_mean"),
+        *("random_spread", "random_least", "random_most", "difference", "low", "high", "p"),
+    ),
+    "readouts": (
+        "tests",
+        *("dataset", "task", "model", "condition", "matched_delta", "frozen_delta", "difference", "low", "high"),
+        "p_holm",
+    ),
+    "trends": (
+        "tests",
+        *("dataset", "model", "condition", "measure", "n", "first", "last", "with_trend", "against"),
+        *("largest_against", "reading"),
+    ),
+    "additivity": (
+        "tables",
+        *("dataset", "task", "model", "readout", "condition", "size", "delta", "predicted", "excess", "excess_low"),
+        *("excess_high", "reading"),
+    ),
+    "cumulative": ("tables", "dataset", "readout", "orders"),
+    "geometry": (
+        "tables",
+        *("dataset", "model", "condition", "layer", "measure", "n", "median", "low", "high", "quartile_1"),
+        "quartile_3",
+    ),
+    "compression": (
+        "tables",
+        *("dataset", "base", "base_condition", "model", "condition", "layer", "base_median", "median"),
+        *("compression", "low", "high", "p"),
+    ),
+    "attention": ("tables", "dataset", "measure", "condition"),
+    "divergence_ratios": (
+        "tables",
+        *("dataset", "model", "condition", "base", "layer", "n", "divergence", "base_divergence", "ratio", "low"),
+        "high",
+    ),
+    "probe_variance": (
+        "tables",
+        *("dataset", "task", "model", "readout", "condition", "quantity", "refits", "estimate", "units_error"),
+        *("training_error", "low", "high", "total_low", "total_high"),
+    ),
+}
+RATES = ("quantity", "procedure", "data", "n", "sets", "expected", "rate", "standard_error", "low", "high", "within")
 PUBLISHED_FILES = ("tables.csv", "figures.csv", "interactive.csv")
 
 
@@ -65,6 +122,8 @@ class Inputs:
         packs: data set → the facts of its pack.
         ablation, checks, measures, claims, published: rows of the CSV files.
         sections, points, sources, reproduced: rows of the audit's other tables.
+        statistics: table or test of `STATISTICS` → its rows.
+        error_rates: the simulated rates, which are of the code and of no run.
         replacement: with its columns, whose number depends on the run.
         published_folder, published_counts: where the published numbers lie; file → rows.
     """
@@ -84,6 +143,8 @@ class Inputs:
     published: tuple[Cells, ...]
     published_folder: Path
     published_counts: Mapping[str, int]
+    statistics: Mapping[str, tuple[Cells, ...]]
+    error_rates: tuple[Cells, ...]
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -100,7 +161,7 @@ class Inputs:
         """Files that readers may download: place in the report → file of the run."""
         found = {
             f"{folder.name}/{file.name}": file
-            for folder in (self.run.tables, self.run.audit)
+            for folder in (self.run.tables, self.run.tests, self.run.audit)
             for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.md")))
         }
         found |= {f"published/{name}": self.published_folder / name for name in PUBLISHED_FILES}
@@ -141,6 +202,11 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
         published=read_csv(published / "tables.csv", PUBLISHED).rows,
         published_folder=published,
         published_counts={name: len(read_csv(published / name, ()).rows) for name in PUBLISHED_FILES},
+        statistics={
+            name: read_csv(run.folder / folder / f"{name}.csv", columns).rows
+            for name, (folder, *columns) in STATISTICS.items()
+        },
+        error_rates=read_csv(ERROR_RATES, (*RATES, "seed", "code")).rows,
     )
 
 

@@ -18,7 +18,7 @@ FIGURES = {
         "measures",
     ),
     "patch_cosine": ("Mean cosine between each patch and itself under full, by layer and replacement", "measures"),
-    "effective_rank": ("Effective rank of the patches, by layer and replacement of the registers", "measures"),
+    "rank_by_condition": ("Effective rank of the patches, by layer and replacement of the registers", "measures"),
     "attention_to_registers": ("Attention given to the registers by CLS, registers and patches under full", "measures"),
     "token_curves": ("Accuracy of a linear probe on each token, by layer, under full; chance in grey", "layer_curves"),
 }

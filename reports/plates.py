@@ -7,7 +7,7 @@ from html import escape
 
 from reports.checks import tally
 from reports.errors import ReportError
-from reports.inputs import Inputs
+from reports.inputs import Cells, Inputs
 from reports.numbers import count, is_missing, percent, points
 from reports.outcomes import slug
 from reports.table import escaped
@@ -89,6 +89,64 @@ def heatmap_plate(inputs: Inputs, dataset: str) -> Plate:
         sources=("tables/ablation.csv",),
         wide=True,
     )
+
+
+def null_plate(inputs: Inputs, dataset: str) -> Plate:
+    """Comparisons as observed, over what exchanged labels give."""
+    rows = _of(inputs, "comparisons", dataset)
+    return Plate(
+        ident=f"nulls-{slug(dataset)}",
+        file=figure_of(inputs, dataset, "nulls.svg"),
+        alt=f"{count(len(rows))} comparisons on {dataset}: each difference with its interval, over the histogram of "
+        "the differences that arise when labels are exchanged.",
+        caption=f"Comparisons on {dataset}: the observed difference with its interval, over the distribution under "
+        "the null hypothesis.",
+        sources=("tests/comparisons.csv", "tests/nulls.csv"),
+    )
+
+
+def cumulative_plate(inputs: Inputs, dataset: str) -> Plate:
+    """Loss by number of registers, against the sum of single losses."""
+    orders = max(int(row["orders"]) for row in _of(inputs, "cumulative", dataset))
+    of_orders = "one order of registers" if orders == 1 else f"the mean over {count(orders)} orders of registers"
+    return Plate(
+        ident=f"cumulative-{slug(dataset)}",
+        file=figure_of(inputs, dataset, "cumulative.svg"),
+        alt=f"Change against full on {dataset} by number of registers replaced, beside the sum of the changes of each "
+        "alone: models down, tasks across.",
+        caption=f"Registers replaced one after the other on {dataset}: {of_orders}, with its interval, and the sum of "
+        "single changes.",
+        sources=("tables/cumulative.csv",),
+        wide=True,
+    )
+
+
+def rank_plate(inputs: Inputs, dataset: str) -> Plate:
+    """Effective rank by layer."""
+    return Plate(
+        ident=f"effective-rank-{slug(dataset)}",
+        file=figure_of(inputs, dataset, "effective_rank.svg"),
+        alt=f"Median effective rank of the patches of an image by layer on {dataset}, with quartiles: a panel per "
+        "scale, a line per family.",
+        caption=f"Effective rank under full on {dataset}: median over images, and quartiles.",
+        sources=("tables/geometry.csv",),
+    )
+
+
+def divergence_plate(inputs: Inputs, dataset: str) -> Plate:
+    """Divergence of attention by layer."""
+    return Plate(
+        ident=f"divergence-{slug(dataset)}",
+        file=figure_of(inputs, dataset, "divergence.svg"),
+        alt=f"Mean Jensen-Shannon divergence of attention to full by layer on {dataset}, on a logarithmic axis: a "
+        "panel per model, a line per condition on registers.",
+        caption=f"How far each replacement of registers bends attention on {dataset}; a point at the foot is rounding.",
+        sources=("tables/attention.csv",),
+    )
+
+
+def _of(inputs: Inputs, table: str, dataset: str) -> list[Cells]:
+    return [row for row in inputs.statistics[table] if row["dataset"] == dataset]
 
 
 def figure_of(inputs: Inputs, dataset: str, name: str) -> str:

@@ -1,11 +1,14 @@
 """From tables, figures and verdicts to the report."""
 
+from config.layout import ERROR_RATES
 from reports.project import page_sources, read_project
 
 
 rule report:
     input:
         tables=rules.analyse.output.tables,
+        tests=rules.analyse.output.tests,
+        error_rates=ERROR_RATES.relative_to(workflow.basedir),
         figures=rules.analyse.output.figures,
         audit=list(rules.audit.output),
         findings=rules.audit_figures.output.figures,

@@ -83,6 +83,12 @@ def fenced(html: str) -> str:
     return f"```{{=html}}\n{html}\n```\n"
 
 
+def source_link(file: str) -> str:
+    """Where a table comes from, as a link to download, as HTML."""
+    name = file.rpartition("/")[2]
+    return f'<p class="from">From <a href="{escape(file)}" download>{escaped(name)}</a>.</p>'
+
+
 def render(table: Table) -> str:
     """The HTML of `table` in its scrolling box.
 

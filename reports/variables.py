@@ -26,6 +26,7 @@ def variables(inputs: Inputs) -> Variables:
             "draws": count(int(analysis["draws"])),
             "resamples": count(int(analysis["resamples"])),
             "level": level_in_percent(str(analysis["level"])),
+            "alpha": f"{100 * float(analysis['alpha']):g}",
             "families": families_in_words(settings),
             "models": counted(len(inputs.models), "model"),
             "datasets": counted(len(inputs.datasets), "data set"),

@@ -47,6 +47,7 @@ class SyntheticRun:
             "--record-changes", str(self.folder / "measures" / "record_changes.csv"),
             "--measures", str(self.folder / "measures"),
             "--tables", str(self.folder / "tables"),
+            "--tests", str(self.folder / "tests"),
             "--figures", str(self.folder / "figures"),
         ]  # fmt: skip
 
@@ -112,6 +113,10 @@ def synthetic_run(tmp_path: Path) -> SyntheticRun:
             "resamples": 200,
             "level": 0.95,
             "families": ["dataset", "task", "readout"],
+            "alpha": 0.05,
+            "margins": {"default": {"margin": 0.01, "reason": "a point is nothing here"}},
+            "comparisons": {},
+            "compressions": [],
         },
     }
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))

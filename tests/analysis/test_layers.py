@@ -8,13 +8,15 @@ import pytest
 import yaml
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.curves import layer_curves
+from analysis.curves import CurveRow, curve_rows
 from analysis.figures import delta_heatmap
 from analysis.known_answers import Chance
 from analysis.layer_figures import layer_figures
-from analysis.measures import gather_measures
-from analysis.outcomes import read_outcomes
+from analysis.layer_measures import measure_table
+from analysis.measures import MeasureError, read_measures
+from analysis.outcomes import primary, read_outcomes
 from analysis.settings import AnalysisSettings, read_settings
+from analysis.tables import table_of
 
 
 @pytest.fixture
@@ -31,7 +33,11 @@ def settings(tmp_path: Path) -> AnalysisSettings:
                     "zero_registers": {"tokens": ["registers"], "by": "zero"},
                     "zero_random_patches": {"tokens": ["random_patches"], "by": "zero", "draws": 2},
                 },
-                "analysis": {"draws": 199, "resamples": 400, "level": 0.9, "families": ["task"]},
+                "analysis": {
+                    **{"draws": 199, "resamples": 400, "level": 0.9, "families": ["task"], "alpha": 0.05},
+                    **{"margins": {"default": {"margin": 0.01, "reason": "a test"}}},
+                    **{"comparisons": {}, "compressions": []},
+                },
             },
             sort_keys=False,
         )
@@ -65,6 +71,16 @@ def save(folder: Path, name: str, frame: pd.DataFrame) -> None:
     frame.to_parquet(folder / name, index=False)
 
 
+def gather_measures(folder: Path, settings: AnalysisSettings) -> pd.DataFrame:
+    models = {"m_s": ("open", "S"), "m_b": ("open", "B")}
+    return measure_table(read_measures(folder, models, ["scenes"]), settings.conditions)
+
+
+def layer_curves(folder: Path, settings: AnalysisSettings) -> pd.DataFrame:
+    found = [one for path in sorted(folder.glob("*/m_*.parquet")) for one in read_outcomes(path)]
+    return table_of(CurveRow, list(curve_rows(found, settings)))
+
+
 def test_measures_are_summarised_over_all_shards(tmp_path: Path, settings: AnalysisSettings) -> None:
     whole = measures(9)
     folder = tmp_path / "m_s" / "scenes"
@@ -96,7 +112,7 @@ def test_nothing_measured_is_an_empty_table_and_a_sentence(tmp_path: Path, setti
 
 def test_a_file_without_its_keys_is_an_error_that_names_it(tmp_path: Path, settings: AnalysisSettings) -> None:
     save(tmp_path / "m_b" / "scenes", "1-of-1.parquet", measures(2).drop(columns="layer"))
-    with pytest.raises(ValueError, match=r"m_b/scenes/1-of-1\.parquet: missing column layer"):
+    with pytest.raises(MeasureError, match=r"m_b/scenes/1-of-1\.parquet: missing column 'layer'"):
         gather_measures(tmp_path, settings)
 
 
@@ -130,7 +146,7 @@ def test_curves_hold_every_token_and_layer_with_its_interval(tmp_path: Path, set
 def test_a_task_is_reported_by_its_own_token_after_the_last_layer(tmp_path: Path) -> None:
     right = {("full", "cls", 3): 40, ("full", "cls", 5): 70, ("full", "r1", 5): 20, ("zero_registers", "cls", 5): 60}
     save(tmp_path, "m_s.parquet", outcomes(right))
-    by_readout = {one.readout: one for one in read_outcomes(tmp_path / "m_s.parquet")}
+    by_readout = {one.readout: one for one in primary(read_outcomes(tmp_path / "m_s.parquet"))}
     assert set(by_readout) == {"matched", "frozen"}
     matched = by_readout["matched"].conditions
     assert {name: round(100 * counts.value()) for name, counts in matched.items()} == {"full": 70, "zero_registers": 60}
@@ -138,7 +154,7 @@ def test_a_task_is_reported_by_its_own_token_after_the_last_layer(tmp_path: Path
 
 def test_draws_of_random_patches_share_a_column_of_the_heat_map(tmp_path: Path, settings: AnalysisSettings) -> None:
     names = ("full", "zero_registers", "zero_random_patches_1", "zero_random_patches_2")
-    assert settings.conditions == names
+    assert tuple(settings.conditions) == names
     table = pd.DataFrame(
         {
             **{"task": "classification", "metric": "accuracy", "model": "m_s", "readout": "matched"},

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.metric import Counts, metric
+from analysis.metric import Counts, mean_of_ratios
 
 
 def test_accuracy_is_the_share_of_right_answers() -> None:
@@ -30,7 +30,7 @@ def test_classes_that_never_occur_are_left_out_of_the_mean() -> None:
 
 
 def test_class_that_is_never_hit_counts_as_zero() -> None:
-    assert metric(np.array([3.0, 0.0]), np.array([4.0, 5.0])) == 0.375
+    assert mean_of_ratios(np.array([3.0, 0.0]), np.array([4.0, 5.0])) == 0.375
 
 
 def test_nothing_to_count_has_no_metric() -> None:
@@ -41,7 +41,7 @@ def test_leading_axes_are_independent() -> None:
     generator = np.random.default_rng(3)
     denominator = generator.integers(0, 3, size=(4, 5, 6)).astype(float)
     numerator = np.floor(denominator * generator.random((4, 5, 6)))
-    together = metric(numerator, denominator)
+    together = mean_of_ratios(numerator, denominator)
     for i in range(4):
         for j in range(5):
             ratios = [n / d for n, d in zip(numerator[i, j], denominator[i, j], strict=True) if d > 0]
@@ -51,7 +51,7 @@ def test_leading_axes_are_independent() -> None:
 def test_rounding_residue_is_no_category() -> None:
     # 0.1 + 0.2 - 0.3 is 5.6e-17 and must not become a category with a ratio of its own.
     residue = np.array([1.0, 0.1 + 0.2 - 0.3])
-    assert metric(np.array([0.5, 0.1 + 0.2 - 0.3]), residue, 1e-13) == 0.5
+    assert mean_of_ratios(np.array([0.5, 0.1 + 0.2 - 0.3]), residue, 1e-13) == 0.5
 
 
 def test_counts_are_read_only_copies() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.outcomes import OutcomeError, read_outcomes
+from analysis.outcome_schema import OutcomeError
+from analysis.outcomes import Outcomes, primary, read_outcomes
 
 
 def frame() -> pd.DataFrame:
@@ -96,7 +97,7 @@ def test_dictionary_and_integer_columns_are_read(tmp_path: Path) -> None:
 def test_missing_column(tmp_path: Path, column: str) -> None:
     message = refusal(frame().drop(columns=column), tmp_path)
     assert f"missing column '{column}'" in message
-    assert "docs/design.md" in message
+    assert "docs/outcomes.md" in message
 
 
 def test_missing_file_and_broken_file(tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_no_full_condition(tmp_path: Path) -> None:
 def test_unknown_readout(tmp_path: Path) -> None:
     message = refusal(frame().assign(readout="matchd"), tmp_path)
     assert "'matchd'" in message
-    assert "Allowed: 'matched', 'frozen', 'direct'" in message
+    assert "Allowed: matched, frozen, direct" in message
 
 
 def test_model_of_two_scales(tmp_path: Path) -> None:
@@ -201,3 +202,75 @@ def test_condition_with_nothing_to_count(tmp_path: Path) -> None:
     table.loc[table["condition"] == "zero_cls", ["numerator", "denominator"]] = 0.0
     message = refusal(table, tmp_path)
     assert "column 'denominator': 0 in every row of condition 'zero_cls'" in message
+
+
+def read(table: pd.DataFrame, folder: Path) -> list[Outcomes]:
+    table.to_parquet(folder / "o.parquet")
+    return read_outcomes(folder / "o.parquet")
+
+
+def test_files_without_features_and_layers_hold_the_primary_ones(tmp_path: Path) -> None:
+    (one,) = read(frame(), tmp_path)
+    assert (one.features, one.layer, one.refit, one.size) == ("patches", -1, 0, 3)
+    assert primary([one]) == [one]
+
+
+def test_the_primary_outcomes_are_of_the_reported_probe_at_the_last_layer(tmp_path: Path) -> None:
+    parts = [
+        frame().assign(features=features, layer=layer, refit=refit)
+        for features, layer, refit in [("patches", 3, 0), ("patches", 5, 0), ("patches", 5, 1), ("r1", 5, 0)]
+    ]
+    found = read(pd.concat(parts), tmp_path)
+    assert len(found) == 4
+    (one,) = primary(found)
+    assert (one.features, one.layer, one.refit) == ("patches", 5, 0)
+
+
+def test_an_unknown_task_needs_one_kind_of_features(tmp_path: Path) -> None:
+    unknown = frame().assign(task="depth", features="cls", layer=1)
+    (one,) = primary(read(unknown, tmp_path))
+    assert one.features == "cls"
+    both = read(pd.concat([unknown, unknown.assign(features="r1")]), tmp_path)
+    with pytest.raises(OutcomeError, match=r"task 'depth'.*'cls', 'r1'.*Leave one in the files"):
+        primary(both)
+
+
+def test_clusters_are_rows_of_their_own(tmp_path: Path) -> None:
+    (one,) = read(frame().assign(cluster=lambda rows: rows["unit"].replace({"a": "ab", "b": "ab"})), tmp_path)
+    assert one.units == ("ab", "c")
+    assert one.size == 3
+    np.testing.assert_array_equal(one.conditions["full"].numerator, [[7, 0], [2, 2]])
+    np.testing.assert_array_equal(one.conditions["full"].denominator, [[16, 0], [8, 8]])
+
+
+def test_a_unit_in_two_clusters(tmp_path: Path) -> None:
+    table = frame().assign(cluster="one")
+    table.loc[table["condition"] == "full", "cluster"] = "other"
+    message = refusal(table, tmp_path)
+    assert "column 'cluster': unit 'c' has more than one cluster, 'one', 'other'" in message
+    assert "A unit is exchanged with one cluster" in message
+
+
+def test_layers_and_refits_are_whole_numbers(tmp_path: Path) -> None:
+    assert "astype('int64')" in refusal(frame().assign(layer=1.5), tmp_path)
+    message = refusal(frame().assign(refit=-1), tmp_path)
+    assert "column 'refit': below 0 '-1' in rows 0, 1, 2, 3, 4, … (8 in all)" in message
+
+
+def test_csv_says_the_same_as_parquet(tmp_path: Path) -> None:
+    table = frame().assign(unit=lambda rows: rows["unit"].replace({"a": "007"}))
+    table.loc[table["category"] == "y", "category"] = ""
+    (expected,) = read(table, tmp_path)
+    table.to_csv(tmp_path / "o.csv", index=False)
+    (found,) = read_outcomes(tmp_path / "o.csv")
+    assert found.units == expected.units == ("007", "b", "c")
+    assert found.categories == expected.categories == ("", "x")
+    np.testing.assert_array_equal(found.conditions["zero_cls"].numerator, expected.conditions["zero_cls"].numerator)
+
+
+def test_an_empty_count_in_csv_is_named(tmp_path: Path) -> None:
+    table = frame()
+    table.loc[2, "numerator"] = np.nan
+    table.to_csv(tmp_path / "o.csv", index=False)
+    with pytest.raises(OutcomeError, match=r"column 'numerator': not a finite number in row 2"):
+        read_outcomes(tmp_path / "o.csv")

@@ -16,11 +16,10 @@ from analysis.metric import Counts, FloatArray
 from analysis.permutation import (
     Contrast,
     PermutationResult,
-    all_swaps,
     exact_mcnemar_p,
     paired_permutation_tests,
-    random_swaps,
 )
+from analysis.swaps import all_swaps, random_swaps
 from config.keys import keyed_generator
 
 
@@ -31,7 +30,7 @@ def scores(values: FloatArray) -> Counts:
 
 
 def p_of(base: Counts, changed: Counts, *, draws: int, seed: int = 0) -> PermutationResult:
-    return paired_permutation_tests([Contrast(base, changed)], draws=draws, key=(seed, "test"))[0]
+    return paired_permutation_tests([Contrast.difference(base, changed)], draws=draws, key=(seed, "test"))[0]
 
 
 def mean_iou(numerator: list[list[float]], denominator: list[list[float]]) -> float:
@@ -202,7 +201,7 @@ binary = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=
 @settings(max_examples=60, deadline=None)
 def test_exact_p_of_binary_outcomes_is_mcnemar(pairs: list[tuple[bool, bool]]) -> None:
     base, changed = np.array(pairs, dtype=float).T
-    contrast = Contrast(scores(base), scores(changed))
+    contrast = Contrast.difference(scores(base), scores(changed))
     table = np.zeros((2, 2))
     for before, after in pairs:
         table[int(before), int(after)] += 1
@@ -217,8 +216,8 @@ def test_exact_p_of_binary_outcomes_is_mcnemar(pairs: list[tuple[bool, bool]]) -
 def test_mcnemar_is_for_binary_outcomes_only() -> None:
     half = scores(np.array([0.5, 1.0]))
     whole = scores(np.array([0.0, 1.0]))
-    assert exact_mcnemar_p(Contrast(half, whole)) is None
-    assert exact_mcnemar_p(Contrast(whole, whole)) == 1
+    assert exact_mcnemar_p(Contrast.difference(half, whole)) is None
+    assert exact_mcnemar_p(Contrast.difference(whole, whole)) == 1
 
 
 @given(seed=st.integers(0, 10_000), units=st.integers(2, 60), categories=st.integers(1, 4))
@@ -237,7 +236,7 @@ def test_relabelling_flips_the_sign_and_keeps_p(seed: int, units: int, categorie
 
 def test_a_contrast_does_not_feel_the_ones_beside_it() -> None:
     generator = np.random.default_rng(15)
-    contrasts = [Contrast(scores(a), scores(b)) for a, b in generator.integers(0, 2, (6, 2, 90))]
+    contrasts = [Contrast.difference(scores(a), scores(b)) for a, b in generator.integers(0, 2, (6, 2, 90))]
     together = paired_permutation_tests(contrasts, draws=500, key=(3, "x"))
     alone = [paired_permutation_tests([one], draws=500, key=(3, "x"))[0] for one in contrasts]
     assert together == alone
@@ -246,8 +245,8 @@ def test_a_contrast_does_not_feel_the_ones_beside_it() -> None:
 @pytest.mark.parametrize("block_bytes", [1, 50_000, 10**9])
 def test_block_size_decides_nothing(block_bytes: int) -> None:
     generator = np.random.default_rng(16)
-    contrasts = [Contrast(scores(a), scores(b)) for a, b in generator.integers(0, 2, (3, 2, 70))]
-    contrasts.append(Contrast(scores(np.zeros(70)), scores((np.arange(70) < 6).astype(float))))
+    contrasts = [Contrast.difference(scores(a), scores(b)) for a, b in generator.integers(0, 2, (3, 2, 70))]
+    contrasts.append(Contrast.difference(scores(np.zeros(70)), scores((np.arange(70) < 6).astype(float))))
     expected = paired_permutation_tests(contrasts, draws=300, key=(4,))
     assert expected[-1].exact
     found = paired_permutation_tests(contrasts, draws=300, key=(4,), block_bytes=block_bytes)
@@ -282,11 +281,11 @@ def test_keys_decide_the_stream() -> None:
 def test_refusals() -> None:
     one, two = scores(np.array([0.0, 1.0])), scores(np.array([1.0]))
     with pytest.raises(ValueError, match="same units and categories"):
-        Contrast(one, two)
+        Contrast.difference(one, two)
     with pytest.raises(ValueError, match="has no metric"):
-        Contrast(one, Counts(np.zeros((2, 1)), np.zeros((2, 1))))
+        Contrast.difference(one, Counts(np.zeros((2, 1)), np.zeros((2, 1))))
     with pytest.raises(ValueError, match="draws must be at least 1"):
-        paired_permutation_tests([Contrast(one, one)], draws=0, key=(1,))
+        paired_permutation_tests([Contrast.difference(one, one)], draws=0, key=(1,))
     with pytest.raises(ValueError, match="the same units"):
-        paired_permutation_tests([Contrast(one, one), Contrast(two, two)], draws=9, key=(1,))
+        paired_permutation_tests([Contrast.difference(one, one), Contrast.difference(two, two)], draws=9, key=(1,))
     assert paired_permutation_tests([], draws=9, key=(1,)) == []

@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.outcomes import OutcomeError
+from analysis.outcome_schema import OutcomeError
 from analysis.run import main
 from analysis.settings import read_settings
 from analysis.tables import write_csv
+from config.layout import FIGURES, TABLES, TESTS
 
 if TYPE_CHECKING:
     from conftest import SyntheticRun
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 COLUMNS = [
     *("dataset", "task", "metric", "model", "family", "scale", "readout", "condition", "n"),
     *("value", "value_low", "value_high", "delta", "delta_low", "delta_high"),
-    *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm"),
+    *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm", "p_max_t"),
     *("draws", "resamples", "level", "seed"),
 ]
 
@@ -32,7 +33,7 @@ COLUMNS = [
 def digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for name in ("tables", "figures")
+        for name in ("tables", "tests", "figures")
         for path in sorted((folder / name).rglob("*"))
         if path.is_file()
     }
@@ -170,18 +171,9 @@ def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> Non
     main(synthetic_run.arguments)
     first = digests(synthetic_run.folder)
     assert set(first) == {
-        "tables/ablation.csv",
-        "tables/replacement.csv",
-        "tables/known_answers.csv",
-        "tables/measures.csv",
-        "tables/layer_curves.csv",
-        "figures/scenes/delta_heatmap.svg",
-        "figures/scenes/known_answers.svg",
-        "figures/scenes/attention_divergence.svg",
-        "figures/scenes/attention_to_registers.svg",
-        "figures/scenes/effective_rank.svg",
-        "figures/scenes/patch_cosine.svg",
-        "figures/scenes/token_curves.svg",
+        *(f"tables/{name}.csv" for name in TABLES),
+        *(f"tests/{name}.csv" for name in TESTS),
+        *(f"figures/scenes/{name}.svg" for name in FIGURES),
     }
     for path in (synthetic_run.folder / "outcomes").rglob("*.parquet"):
         shuffled = pd.read_parquet(path).sample(frac=1, random_state=4)
@@ -193,7 +185,7 @@ def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> Non
 def test_a_model_does_not_change_the_numbers_of_another(synthetic_run: SyntheticRun) -> None:
     main(synthetic_run.arguments)
     path = synthetic_run.folder / "tables" / "ablation.csv"
-    unadjusted = [name for name in COLUMNS if name != "p_holm"]
+    unadjusted = [name for name in COLUMNS if name not in ("p_holm", "p_max_t")]
     before = pd.read_csv(path).query("model == 'sink_b'")[unadjusted].reset_index(drop=True)
     edit_settings(synthetic_run, models={name: model_settings(name) for name in ("sink_b", "bottleneck_s")})
     main(synthetic_run.arguments)

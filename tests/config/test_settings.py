@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from config.layout import ROOT
-from config.settings import SCHEMA, ConfigError, load_settings, resolve, save_resolved, settings
+from config.settings import SCHEMA, ConfigError, load_settings, resolve, resolve_analysis, save_resolved, settings
 
 SHIPPED = [path for path in sorted((ROOT / "config").glob("*.yaml")) if path != SCHEMA]
 DEMO = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
@@ -153,13 +153,21 @@ def test_every_complaint_is_made_at_once() -> None:
 def test_defaults_are_filled_in_and_written(tmp_path: Path) -> None:
     resolved = resolve(DEMO)
     assert resolved["analysis"] == {
+        **DEMO["analysis"],
         "draws": 10_000,
         "resamples": 2_000,
         "level": 0.95,
         "families": ["dataset", "task", "readout"],
+        "alpha": 0.05,
+        "margins": {
+            "default": {
+                "margin": 0.01,
+                "reason": "the article calls a task preserved where it changes by at most one percentage point",
+            }
+        },
     }
     assert resolved["datasets"]["scenes"]["shards"] == 1
-    assert "analysis" not in DEMO
+    assert set(DEMO["analysis"]) == {"comparisons", "compressions"}
     save_resolved(resolved, tmp_path / "settings.yaml")
     assert load_settings(tmp_path / "settings.yaml") == settings(resolved)
 
@@ -176,6 +184,33 @@ def test_keys_that_a_source_has_no_use_for_are_not_filled_in(tmp_path: Path) -> 
 def test_a_hash_may_be_written_in_capitals() -> None:
     found = settings(resolve(changed("models", "sink_s", "sha256", value="AB" * 32)))
     assert found.models["sink_s"].sha256 == "ab" * 32
+
+
+def test_the_default_comparisons_are_the_articles_three() -> None:
+    config = {key: value for key, value in DEMO.items() if key != "analysis"}
+    comparisons = resolve(config)["analysis"]["comparisons"]
+    assert [(one.get("families"), one.get("scales"), one["conditions"]) for one in comparisons.values()] == [
+        (["dinov2_reg", "dinov3"], None, ["zero_registers"]),
+        (["dinov2", "dinov2_reg"], None, ["zero_cls"]),
+        (None, ["S", "B"], ["zero_registers"]),
+    ]
+
+
+@pytest.mark.parametrize("given", [{}, {"families": ["a", "b"], "scales": ["S", "B"]}])
+def test_a_comparison_is_of_families_or_of_scales(given: dict[str, Any]) -> None:
+    comparison = {"question": "?", "conditions": ["zero_cls"], **given}
+    with pytest.raises(ConfigError, match=r"analysis\.comparisons\.x: (both|neither) of families and scales given"):
+        resolve(changed("analysis", "comparisons", value={"x": comparison}))
+
+
+def test_settings_of_an_analysis_alone() -> None:
+    found = resolve_analysis({"seed": 3, "analysis": {"draws": 999}})
+    assert (found["seed"], found["conditions"], found["analysis"]["draws"]) == (3, {}, 999)
+    assert found["analysis"]["level"] == 0.95
+    with pytest.raises(ConfigError, match=r"unknown key 'drawz'.*did you mean 'draws'"):
+        resolve_analysis({"analysis": {"drawz": 1}})
+    with pytest.raises(ConfigError, match="unknown key 'models'"):
+        resolve_analysis({"models": {}})
 
 
 def test_every_key_is_described() -> None:

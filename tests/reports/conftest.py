@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 import yaml
 
+from config.layout import FIGURES
+from reports.inputs import STATISTICS
+
 METRICS = {
     "classification": "accuracy",
     "retrieval": "Recall@1",
     "correspondence": "hits/points",
     "segmentation": "mIoU",
 }
-LAYER_FIGURES = ("attention_divergence", "patch_cosine", "effective_rank", "attention_to_registers", "token_curves")
 MEASURE_COLUMNS = (
     *("dataset", "model", "family", "scale", "condition", "layer", "measure"),
     *("n", "median", "q25", "q75", "mean"),
@@ -109,6 +111,7 @@ class SyntheticRun:
     folder: Path
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: KNOWN)
     datasets: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"scenes": tuple(METRICS)})
+    statistics: bool = True
     title: str = "An artificial run: a < b & `c` {{< var x >}}"
 
     @property
@@ -139,7 +142,7 @@ class SyntheticRun:
             pack = run / "packs" / name / "pack.yaml"
             pack.parent.mkdir(parents=True)
             pack.write_text(yaml.safe_dump(_pack(name), sort_keys=False))
-            for figure in ("delta_heatmap", "known_answers", *LAYER_FIGURES):
+            for figure in FIGURES:
                 path = run / "figures" / name / f"{figure}.svg"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(SVG)
@@ -149,6 +152,10 @@ class SyntheticRun:
         write_rows(run / "tables" / "known_answers.csv", list(self._checks()), CHECK_COLUMNS)
         write_rows(run / "tables" / "measures.csv", list(self._measures()), MEASURE_COLUMNS)
         write_rows(run / "tables" / "layer_curves.csv", [{"dataset": "scenes", "value": "0.5"}])
+        for name, (folder, *columns) in STATISTICS.items():
+            rows = self._statistics(name) if self.statistics else []
+            write_rows(run / folder / f"{name}.csv", [dict(zip(columns, row, strict=True)) for row in rows], columns)
+        write_rows(run / "tests" / "nulls.csv", [], ["comparison"])
         write_rows(run / "audit" / "claims.csv", [_claim(*claim) for claim in CLAIMS])
         self._write_audit(run)
         write_published(self.published)
@@ -201,8 +208,68 @@ class SyntheticRun:
                 "resamples": 567,
                 "level": 0.9,
                 "families": ["dataset", "task", "readout"],
+                "alpha": 0.05,
+                "margins": {"default": {"margin": 0.0123, "reason": "less < than nothing"}},
+                "comparisons": {
+                    "cls_buffering": {
+                        "question": "Is a < b?",
+                        "families": ["bottleneck", "sink"],
+                        "conditions": ["zero_registers"],
+                    },
+                    "elsewhere": {"question": "And c?", "scales": ["S", "H"], "conditions": ["zero_registers"]},
+                },
             },
         }
+
+    def _statistics(self, name: str) -> Iterable[tuple[str, ...]]:
+        """One row of every table, of the first data set and the last model, columns as the report needs them."""
+        dataset, (task, *_) = next(iter(self.datasets.items()))
+        model = list(self.models)[-1]
+        condition = "zero_registers"
+        readout = "matched" if task in ("classification", "segmentation") else "direct"
+        where = (dataset, task, model, readout, condition)
+        return {
+            "comparisons": [
+                (
+                    *("cls_buffering", dataset, task, readout, condition, "S", "bottleneck_s", "sink_s", "1111"),
+                    *("-0.111", "-0.222", "-0.1110", "-0.2", "-0.05", "0.0321", "0.0421", "0.0521", "0.0621"),
+                    *("different", ""),
+                )
+            ],
+            "equivalence": [(*where, "1111", "0.0044", "-0.001", "0.009", "undecided", "54321")],
+            "random_patches": [
+                (
+                    *(*where, "patches_control", "7", "-0.3", "-0.02", "0.0066", "-0.01", "-0.03"),
+                    *("-0.28", "-0.3", "-0.26", "0.0777"),
+                )
+            ],
+            "readouts": [(dataset, task, model, condition, "-0.11", "-0.31", "-0.2", "-0.25", "-0.15", "0.0888")],
+            "trends": [
+                (dataset, model, "full", "mass_cls_to_registers", "99", "0.1", "0.4", "4", "1", "-0.05", "not monotone")
+            ],
+            "additivity": [
+                (*where, "4", "-0.5", "-0.2", "-0.3", "-0.35", "-0.25", "super-additive"),
+                (*where[:-1], "zero_r1_r2", "2", "-0.77", "-0.1", "-0.67", "-0.7", "-0.6", "super-additive"),
+            ],
+            "cumulative": [(dataset, readout, "24")],
+            "geometry": [
+                (dataset, model, "full", layer, measure, "99", median, "8.1", "9.1", "7.1", "10.1")
+                for layer, measure, median in (
+                    ("0", "effective_rank", "3.3"),
+                    ("5", "effective_rank", "8.6"),
+                    ("5", "effective_rank_centred", "9.7"),
+                )
+            ],
+            "compression": [
+                (dataset, model, "full", model, condition, "5", "8.6", "4.3", "0.5", "0.45", "0.55", "0.0999")
+            ],
+            "attention": [(dataset, "js", condition)],
+            "divergence_ratios": [
+                (dataset, model, condition, "mean_registers", "5", "99", "0.18", "0.00072", "250", "200", "300"),
+                (dataset, model, condition, "shuffle_registers", "5", "99", "0.18", "1e-9", "", "", ""),
+            ],
+            "probe_variance": [(*where, "delta", "6", "-0.3", "0.01", "0.02", "-0.32", "-0.28", "-0.344", "-0.256")],
+        }[name]
 
     def _ablation(self) -> Iterable[dict[str, str]]:
         place = 0

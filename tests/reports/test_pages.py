@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from config.layout import ERROR_RATES
 from reports.project import read_project
 
 NAMES = [page.html for page in read_project().pages]
@@ -279,6 +281,55 @@ def test_the_definition_stands_under_each_ablation_table(pages):
     text = pages["results.html"].visible
     for part in ("1,111 images", "90 %", "567 resamples", "1,234 draws", "dataset × task × readout"):
         assert part in text
+
+
+def test_comparisons_are_those_of_the_file(pages):
+    page = pages["statistics.html"]
+    (row,) = [cells for cells in page.table("comparison-cls_buffering-scenes") if len(cells) == 10][1:]
+    assert row[:5] == ["bottleneck_s, sink_s", "−11.1", "−22.2", "−11.1", "[−20.0, −5.0]"]
+    assert row[5:9] == ["0.0321", "0.0521", "0.0421", "0.0621"]
+    assert row[9].endswith("different")
+    assert "Is a < b?" in page.visible
+    assert "Not in this run: it needs the scales S and H on the same units, under zero_registers." in page.visible
+
+
+def test_equivalence_names_margin_reason_and_the_sample_that_would_decide(pages):
+    page = pages["statistics.html"]
+    assert page.table("margins")[1] == ["every task", "1.2", "less < than nothing"]
+    (cells,) = [row for row in page.table("equivalence-scenes")[1:] if len(row) == 2]
+    assert cells == ["zero_registers", "? +0.4"]
+    assert page.table("undecided-scenes")[-1][-2:] == ["1,111", "54,321"]
+
+
+def test_statistics_are_those_of_the_files(pages):
+    page = pages["statistics.html"]
+    # All registers at once; pairs of them are in the file alone.
+    assert page.table("additivity-scenes")[-1][2:6] == ["−50.0", "−20.0", "−30.0", "[−35.0, −25.0]"]
+    assert "−77.0" not in page.visible
+    assert page.table("random-patches-scenes")[-1][1:] == [
+        *("−30.0", "−2.0", "0.66", "[−3.0, −1.0]", "−28.0", "[−30.0, −26.0]", "0.0777"),
+    ]
+    # The last layer, and every variant that was measured.
+    assert page.table("ranks-scenes")[-1][1:] == ["99", "8.6", "[8.1, 9.1]", "[7.1, 10.1]", "9.7"]
+    assert page.table("compression-scenes")[-1][1:] == ["8.6", "4.3", "50.0", "[45.0, 55.0]", "0.0999"]
+    ratios = page.table("divergence-ratios-scenes")
+    assert ratios[-2][3:] == ["250", "[200, 300]"]
+    assert ratios[-1][3:] == ["rounding", "–"]
+    assert page.table("trends-scenes")[-1][4:] == ["4, 1", "−0.05", "✕ not monotone"]
+    assert page.table("readouts-scenes")[-1][2:] == ["−11.0", "−31.0", "−20.0", "[−25.0, −15.0]", "0.0888"]
+    assert page.table("probe-variance-scenes")[-1][3:] == ["1.00", "2.00", "[−32.0, −28.0]", "[−34.4, −25.6]"]
+
+
+def test_error_rates_are_the_committed_ones_and_of_this_code(pages):
+    with ERROR_RATES.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    page = pages["statistics.html"]
+    shown = [cells for cells in page.table("error-rates")[1:] if len(cells) == 8]
+    assert [cells[0] for cells in shown] == [row["data"] for row in rows]
+    for cells, row in zip(shown, rows, strict=True):
+        assert float(cells[4]) == pytest.approx(100 * float(row["rate"]), abs=0.051)
+    assert rows[0]["code"] in page.visible
+    assert "They are of the code that made this report." in page.visible
 
 
 def test_random_weights_are_said_to_show_nothing(pages):

@@ -63,6 +63,21 @@ def test_a_run_without_registers_and_without_classification(make_run, page_reade
     assert "no figure" in pages["index"].visible
 
 
+def test_a_run_without_the_inputs_of_a_statistic_says_so(make_run, page_reader):
+    text = rendered_pages(make_run(statistics=False), page_reader)["statistics"].visible
+    for sentence in (
+        "Not in this run: it needs the families bottleneck and sink on the same units, under zero_registers.",
+        "This run measured no condition beside full.",
+        "did not replace single registers beside all of them",
+        "This run replaced no random patches",
+        "This run measured no effective ranks.",
+        "This run measured no attention.",
+        "no task with both a matched and a frozen readout",
+        "No probe of this run was trained again",
+    ):
+        assert sentence in text
+
+
 def test_pages_and_files_of_an_older_report_are_removed(make_run):
     run = make_run()
     (run.report / "old").mkdir(parents=True)
@@ -126,6 +141,8 @@ def test_variables_are_text(make_run):
         "audit/claims.csv",
         "packs/scenes/pack.yaml",
         "figures/scenes/delta_heatmap.svg",
+        "figures/scenes/nulls.svg",
+        "tests/comparisons.csv",
     ],
 )
 def test_a_missing_file_is_named_with_what_makes_it(make_run, capsys, missing):

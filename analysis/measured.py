@@ -1,0 +1,148 @@
+"""What one task measured on one set of units: every model, readout and condition, resampled together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.intervals import Interval, Resampled
+from analysis.metric import Counts, FloatArray
+from analysis.outcome_schema import REFERENCE
+from analysis.outcomes import Outcomes
+
+METRICS = {
+    "classification": "accuracy",
+    "retrieval": "Recall@1",
+    "correspondence": "hits/points",
+    "cycle_consistency": "cycles/points",
+    "pck_per_image": "PCK, mean over images",
+    "segmentation": "mIoU",
+}
+
+
+class Cell(NamedTuple):
+    """What has a value: a model's readout under a condition."""
+
+    model: str
+    readout: str
+    condition: str
+
+
+# A signed sum of values; {changed: 1, full: −1} is a delta.
+Weights = Mapping[Cell, float]
+
+
+def delta(changed: Cell) -> dict[Cell, float]:
+    """The value of a cell minus the value under `full`."""
+    return {changed: 1.0, changed._replace(condition=REFERENCE): -1.0}
+
+
+def signed_sum(*parts: tuple[float, Weights]) -> dict[Cell, float]:
+    """Σ weight × part, cells that cancel left out."""
+    total: dict[Cell, float] = {}
+    for weight, part in parts:
+        for cell, inner in part.items():
+            total[cell] = total.get(cell, 0.0) + weight * inner
+    return {cell: weight for cell, weight in total.items() if abs(weight) > 1e-12}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Outcomes of one dataset and task on the same units.
+
+    Attributes:
+        outcomes: all on the same units and categories.
+        resampled: cell → counts, with joint bootstrap resamples of the units.
+    """
+
+    outcomes: tuple[Outcomes, ...]
+    resampled: Resampled[Cell]
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Outcomes], *, seed: int, resamples: int) -> Measured:
+        """Resample outcomes on the same units (`on_the_same_units`).
+
+        Resamples are keyed by (seed, purpose, dataset, task), so nothing depends on which other models, readouts and
+        conditions were evaluated.
+        """
+        categories = tuple(sorted({name for one in outcomes for name in one.categories}))
+        aligned = tuple(_aligned(one, categories) for one in outcomes)
+        counts = {
+            Cell(one.model, one.readout, condition): found
+            for one in aligned
+            for condition, found in one.conditions.items()
+        }
+        key = (seed, "bootstrap", outcomes[0].dataset, outcomes[0].task)
+        return cls(aligned, Resampled.of(counts, resamples=resamples, key=key))
+
+    @property
+    def dataset(self) -> str:
+        """The dataset."""
+        return self.outcomes[0].dataset
+
+    @property
+    def task(self) -> str:
+        """The task."""
+        return self.outcomes[0].task
+
+    @property
+    def metric(self) -> str:
+        """What the task is reported as."""
+        return METRICS.get(self.task, "ratio of counts")
+
+    @property
+    def size(self) -> int:
+        """Number of units."""
+        return self.outcomes[0].size
+
+    def cells(self) -> Iterator[tuple[Outcomes, Cell]]:
+        """Every outcome and condition, in the order of the outcomes."""
+        for one in self.outcomes:
+            for condition in one.conditions:
+                yield one, Cell(one.model, one.readout, condition)
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell in self.resampled.counts
+
+    def counts(self, cell: Cell) -> Counts:
+        """The counts of a cell."""
+        return self.resampled.counts[cell]
+
+    def value(self, weights: Weights) -> float:
+        """A signed sum of values, a fraction."""
+        return self.resampled.value(weights)
+
+    def interval(self, weights: Weights, level: float) -> Interval:
+        """Its interval, units resampled jointly."""
+        return self.resampled.interval(weights, level)
+
+    def influence(self, weights: Weights) -> FloatArray:
+        """What each unit contributes to it, (units,)."""
+        return self.resampled.influence(weights)
+
+
+def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:
+    """Outcomes grouped by dataset, task and units: each group shares its draws and resamples."""
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Outcomes]] = {}
+    for one in outcomes:
+        groups.setdefault((one.dataset, one.task, one.units), []).append(one)
+    return list(groups.values())
+
+
+def _aligned(one: Outcomes, categories: tuple[str, ...]) -> Outcomes:
+    """The same outcomes over more categories: those that a model has no counts of have none to add."""
+    if one.categories == categories:
+        return one
+    places = [categories.index(name) for name in one.categories]
+
+    def wider(counts: Counts) -> Counts:
+        planes = np.zeros((2, counts.units, len(categories)))
+        planes[0][:, places], planes[1][:, places] = counts.numerator, counts.denominator
+        return Counts(*planes)
+
+    conditions = {name: wider(counts) for name, counts in one.conditions.items()}
+    return dataclasses.replace(one, categories=categories, conditions=conditions)

@@ -1,0 +1,133 @@
+"""Is it the registers, or any tokens? Registers against as many random patches, drawn repeatedly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.measured import Cell, Measured, delta, signed_sum
+from analysis.outcomes import Outcomes
+from analysis.permutation import Contrast, Term, exchange, permutation_results
+from analysis.settings import AnalysisSettings
+
+RANDOM_PATCHES = ("random_patches",)
+REGISTERS = ("registers",)
+
+
+@dataclass(frozen=True)
+class RandomPatchRow:
+    """Registers against random patches; the columns of `tests/random_patches.csv`. Fractions.
+
+    `random_mean`, `random_spread` (standard deviation over the draws of patches), `random_least` and
+    `random_most` describe the deltas of the draws; `difference` is the register delta minus their mean. `as_large`
+    counts the draws whose delta is at least as large in size as that of the registers.
+    """
+
+    dataset: str
+    task: str
+    metric: str
+    model: str
+    family: str
+    scale: str
+    readout: str
+    by: str
+    condition: str
+    control: str
+    draws_of_patches: int
+    n: int
+    delta: float
+    random_mean: float
+    random_spread: float
+    random_least: float
+    random_most: float
+    as_large: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_smallest: float
+    p_mc_error: float
+    draws: int
+    level: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Control:
+    outcomes: Outcomes
+    by: str
+    registers: Cell
+    patches: tuple[Cell, ...]
+    name: str
+
+
+def random_patch_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[RandomPatchRow]:
+    """Every model and readout with a register condition and draws of random patches replaced alike.
+
+    The test exchanges, within units, what a unit has under the register condition for what it has under every draw of
+    patches; its statistic is the mean over draws of the difference of the metric.
+    """
+    controls = [control for one in measured.outcomes for control in _controls(one, settings)]
+    if not controls:
+        return
+    contrasts = [
+        Contrast(
+            tuple(
+                Term(measured.counts(patches), measured.counts(control.registers), 1 / len(control.patches))
+                for patches in control.patches
+            )
+        )
+        for control in controls
+    ]
+    key = (settings.seed, "random patches", measured.dataset, measured.task)
+    exchanges = exchange(contrasts, draws=settings.draws, key=key)
+    for control, test in zip(controls, permutation_results(contrasts, exchanges), strict=True):
+        registers = measured.value(delta(control.registers))
+        draws = np.array([measured.value(delta(patches)) for patches in control.patches])
+        share = 1 / len(control.patches)
+        difference = signed_sum((1, {control.registers: 1.0}), *((-share, {cell: 1.0}) for cell in control.patches))
+        interval = measured.interval(difference, settings.level)
+        one = control.outcomes
+        yield RandomPatchRow(
+            dataset=one.dataset,
+            task=one.task,
+            metric=measured.metric,
+            model=one.model,
+            family=one.family,
+            scale=one.scale,
+            readout=one.readout,
+            by=control.by,
+            condition=control.registers.condition,
+            control=control.name,
+            draws_of_patches=len(draws),
+            n=one.size,
+            delta=registers,
+            random_mean=float(draws.mean()),
+            random_spread=float(draws.std(ddof=1)) if len(draws) > 1 else 0.0,
+            random_least=float(draws.max()),
+            random_most=float(draws.min()),
+            as_large=int(np.sum(np.abs(draws) >= abs(registers))),
+            difference=test.statistic,
+            low=interval.low,
+            high=interval.high,
+            p=test.p,
+            p_smallest=test.smallest_p,
+            p_mc_error=test.monte_carlo_error,
+            draws=test.draws,
+            level=settings.level,
+            seed=settings.seed,
+        )
+
+
+def _controls(one: Outcomes, settings: AnalysisSettings) -> Iterator[_Control]:
+    draws: dict[tuple[str, str], list[Cell]] = {}
+    for condition in settings.conditions.values():
+        if condition.tokens == RANDOM_PATCHES and condition.by and condition.name in one.conditions:
+            name = condition.of or condition.name
+            draws.setdefault((condition.by, name), []).append(Cell(one.model, one.readout, condition.name))
+    for (by, name), patches in draws.items():
+        for condition in settings.conditions.values():
+            if condition.tokens == REGISTERS and condition.by == by and condition.name in one.conditions:
+                yield _Control(one, by, Cell(one.model, one.readout, condition.name), tuple(patches), name)

@@ -1,0 +1,56 @@
+"""How many units would decide what this many did not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+from analysis.metric import FloatArray
+
+# Reached in this share of repetitions by the sample size that is called enough.
+POWER = 0.8
+
+
+def units_to_decide(difference: float, influence: FloatArray, margin: float, alpha: float) -> int | None:
+    """Units with which one of two tests would decide, with power 0.8, if the difference is as observed.
+
+    The smaller of the sizes for the difference and, where it lies within the margin, for equivalence, by the normal
+    approximation (Chow, Shao and Wang, "Sample size calculations in clinical research", 2008, section 3.1; the power of
+    two one-sided tests with both of its sides).
+
+    Args:
+        difference: as observed.
+        influence: each unit's contribution, (units,); its spread is that of the difference.
+        margin: above 0.
+        alpha: level of either test.
+
+    Returns:
+        At least 2; None where nothing varies, so that nothing can be said of more units.
+    """
+    spread = float(np.nanstd(influence, ddof=1)) if influence.size > 1 else 0.0
+    if spread == 0:
+        return None
+    size = abs(difference)
+    # In units of the difference's standard error, whose inverse is √n / spread.
+    needed: list[float] = []
+    if size > 0:
+        needed.append(float(norm.ppf(1 - alpha / 2) + norm.ppf(POWER)) / size)
+    if size < margin:
+        needed.append(_precision_for_equivalence(size, margin, alpha))
+    return max(2, math.ceil((spread * min(needed)) ** 2))
+
+
+def _precision_for_equivalence(size: float, margin: float, alpha: float) -> float:
+    """The inverse standard error with which both one-sided tests reject with power 0.8."""
+    critical = float(norm.ppf(1 - alpha))
+
+    def lacking(precision: float) -> float:
+        near, far = (margin - size) * precision - critical, (margin + size) * precision - critical
+        return float(norm.cdf(near) + norm.cdf(far)) - 1 - POWER
+
+    # Enough for the nearer side with the error of both.
+    enough = (critical + float(norm.ppf((1 + POWER) / 2))) / (margin - size)
+    return float(brentq(lacking, 0.0, enough + 1e-9))

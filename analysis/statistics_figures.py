@@ -1,0 +1,251 @@
+"""Figures of the statistics: null distributions, cumulative curves, effective ranks and divergences."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from analysis.attention import SMALLEST_DIVERGENCE
+from analysis.figure_style import COLOURS, MARKERS, house_style, placeholder, save
+from analysis.geometry import EFFECTIVE_RANK
+from analysis.outcome_schema import REFERENCE
+from analysis.study import Study
+
+NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
+
+
+def statistics_figures(study: Study, dataset: str, folder: Path) -> None:
+    """Draw `config.layout.STATISTICS_FIGURES` for one dataset; a sentence where a run has nothing to draw."""
+
+    def of_dataset(table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["dataset"] == dataset]
+
+    with house_style():
+        null_figure(of_dataset(study.tests["comparisons"]), of_dataset(study.tests["nulls"]), folder / "nulls.svg")
+        cumulative_figure(of_dataset(study.tables["cumulative"]), folder / "cumulative.svg")
+        rank_figure(of_dataset(study.tables["geometry"]), folder / "effective_rank.svg")
+        divergence_figure(of_dataset(study.tables["attention"]), folder / "divergence.svg")
+
+
+def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> None:
+    """Each comparison as observed, with its interval, over the distribution that exchanged labels give it.
+
+    Args:
+        comparisons, nulls: the tables of `analysis.comparisons`; frozen readouts are left out.
+        path: the SVG to write.
+    """
+    shown = comparisons[comparisons["readout"] != "frozen"]
+    if shown.empty:
+        placeholder("No declared comparison has its models in this run", path)
+        return
+    names = list(dict.fromkeys(shown["comparison"]))
+    heights = [int((shown["comparison"] == name).sum()) for name in names]
+    figure, panels = plt.subplots(
+        nrows=len(names),
+        figsize=(7.2, 1.1 + 0.75 * len(names) + 0.29 * sum(heights)),
+        height_ratios=[height + 1.2 for height in heights],
+        squeeze=False,
+        layout="constrained",
+    )
+    places = ["task", "readout", "condition", "within"]
+    for panel, name in zip(panels[:, 0], names, strict=True):
+        rows = shown[shown["comparison"] == name].reset_index(drop=True)
+        bins = nulls[nulls["comparison"] == name]
+        for line, row in rows.iterrows():
+            here = bins[(bins[places] == row[places]).all(axis=1)]
+            _ridge(panel, here, row, float(len(rows) - 1 - int(str(line))))
+        labels = [f"{row['task']}, {row['within']}" for _, row in rows.iterrows()]
+        if len(set(rows["condition"])) > 1:
+            labels = [f"{label}, {by}" for label, by in zip(labels, rows["condition"], strict=True)]
+        panel.set_yticks(range(len(rows) - 1, -1, -1), labels, fontsize=8.5)
+        panel.set_ylim(-0.35, len(rows) - 0.1)
+        panel.axvline(0, color="#666666", linewidth=0.8, zorder=0)
+        panel.set_title(name.replace("_", " ").replace("cls", "CLS"), loc="left")
+        panel.tick_params(axis="y", length=0)
+    panels[-1, 0].set_xlabel("difference of changes, percentage points")
+    figure.legend(
+        handles=[
+            Patch(color=NULL, label="labels exchanged"),
+            Line2D([], [], color=OBSERVED, marker="o", markersize=5, label="observed, with interval"),
+        ],
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+    )
+    save(figure, path)
+
+
+def _ridge(panel: Axes, bins: pd.DataFrame, row: pd.Series, height: float) -> None:
+    edges = 100 * np.append(bins["low"].to_numpy(), bins["high"].to_numpy()[-1:])
+    draws = bins["draws"].to_numpy(dtype=np.float64)
+    panel.stairs(height + 0.78 * draws / draws.max(), edges, baseline=height, fill=True, color=NULL, linewidth=0)
+    middle = height + 0.28
+    panel.plot([100 * row["low"], 100 * row["high"]], [middle, middle], color=OBSERVED, linewidth=2)
+    panel.plot([100 * row["difference"]], [middle], marker="o", markersize=5, color=OBSERVED)
+
+
+def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
+    """Loss by number of registers replaced, against the sum of single losses: models down, tasks across.
+
+    Args:
+        cumulative: the table of `analysis.additivity`; frozen readouts are left out.
+        path: the SVG to write.
+    """
+    shown = cumulative[cumulative["readout"] != "frozen"]
+    if shown.empty:
+        placeholder("No single and cumulative register conditions in this run", path)
+        return
+    models, tasks, kinds = (list(dict.fromkeys(shown[name])) for name in ("model", "task", "by"))
+    figure, panels = plt.subplots(
+        nrows=len(models),
+        ncols=len(tasks),
+        figsize=(0.6 + 1.9 * len(tasks), 0.9 + 1.35 * len(models)),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for down, model in enumerate(models):
+        for across, task in enumerate(tasks):
+            panel = panels[down, across]
+            panel.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
+            for index, by in enumerate(kinds):
+                rows = shown[(shown["model"] == model) & (shown["task"] == task) & (shown["by"] == by)]
+                _curve(panel, rows, COLOURS[index % len(COLOURS)])
+            panel.set_title(task if down == 0 else "", fontsize=10)
+            panel.tick_params(labelsize=8)
+        panels[down, 0].set_ylabel(model, fontsize=9)
+    for panel in panels[-1]:
+        panel.set_xlabel("registers replaced", fontsize=9)
+    figure.supylabel("change against full, percentage points", fontsize=10)
+    figure.legend(
+        handles=[
+            *(
+                Line2D([], [], color=COLOURS[i % len(COLOURS)], marker="o", markersize=4, label=by)
+                for i, by in enumerate(kinds)
+            ),
+            Line2D([], [], color="#444444", linestyle=":", label="sum of single losses"),
+        ],
+        loc="outside lower center",
+        ncols=len(kinds) + 1,
+        frameon=False,
+    )
+    save(figure, path)
+
+
+def _curve(panel: Axes, rows: pd.DataFrame, colour: str) -> None:
+    if rows.empty:
+        return
+    steps = np.append(0, rows["step"].to_numpy())
+    delta, predicted, low, high = (
+        100 * np.append(0.0, rows[name].to_numpy()) for name in ("delta", "predicted", "delta_low", "delta_high")
+    )
+    panel.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
+    panel.plot(steps, delta, color=colour, marker="o", markersize=3.5, linewidth=1.5)
+    panel.plot(steps, predicted, color=colour, linestyle=":", linewidth=1.5)
+    panel.set_xticks(steps)
+
+
+def rank_figure(geometry: pd.DataFrame, path: Path) -> None:
+    """Median effective rank by layer under full, with quartiles: a panel per scale, a line per family.
+
+    Args:
+        geometry: the table of `analysis.geometry`.
+        path: the SVG to write.
+    """
+    shown = geometry[(geometry["measure"] == EFFECTIVE_RANK) & (geometry["condition"] == REFERENCE)]
+    if shown.empty:
+        placeholder("No effective ranks in this run", path)
+        return
+    scales, families = (list(dict.fromkeys(shown[name])) for name in ("scale", "family"))
+    figure, panels = plt.subplots(
+        ncols=len(scales),
+        figsize=(0.5 + 3.4 * len(scales), 3.3),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for panel, scale in zip(panels[0], scales, strict=True):
+        for index, family in enumerate(families):
+            rows = shown[(shown["scale"] == scale) & (shown["family"] == family)].sort_values("layer")
+            colour = COLOURS[index % len(COLOURS)]
+            panel.fill_between(
+                rows["layer"], rows["quartile_1"], rows["quartile_3"], color=colour, alpha=0.15, linewidth=0
+            )
+            panel.plot(
+                rows["layer"], rows["median"], color=colour, marker=MARKERS[index % len(MARKERS)], markersize=4.5
+            )
+        panel.set_title(f"scale {scale}", loc="left")
+        panel.set_xlabel("layer")
+        panel.set_xticks(sorted(shown["layer"].unique()))
+        panel.set_ylim(bottom=0)
+    panels[0, 0].set_ylabel("effective rank of the patches")
+    figure.legend(
+        handles=[
+            Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=family)
+            for i, family in enumerate(families)
+        ],
+        loc="outside lower center",
+        ncols=len(families),
+        frameon=False,
+    )
+    save(figure, path)
+
+
+def divergence_figure(attention: pd.DataFrame, path: Path) -> None:
+    """Mean divergence of attention to full by layer, on a logarithmic axis: a panel per model, a line per condition.
+
+    Args:
+        attention: the table of `analysis.attention`.
+        path: the SVG to write.
+    """
+    shown = attention[(attention["measure"] == "js") & attention["condition"].str.endswith("_registers")]
+    if shown.empty:
+        placeholder("No divergence of attention in this run", path)
+        return
+    models, conditions = (list(dict.fromkeys(shown[name])) for name in ("model", "condition"))
+    columns = min(3, len(models))
+    figure, panels = plt.subplots(
+        nrows=math.ceil(len(models) / columns),
+        ncols=columns,
+        figsize=(0.5 + 2.5 * columns, 0.9 + 2.1 * math.ceil(len(models) / columns)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for panel in panels.flat[len(models) :]:
+        panel.set_axis_off()
+    for panel, model in zip(panels.flat, models, strict=False):
+        for index, condition in enumerate(conditions):
+            rows = shown[(shown["model"] == model) & (shown["condition"] == condition)].sort_values("layer")
+            panel.plot(
+                rows["layer"],
+                rows["mean"].clip(lower=SMALLEST_DIVERGENCE),
+                color=COLOURS[index % len(COLOURS)],
+                marker=MARKERS[index % len(MARKERS)],
+                markersize=4,
+                linewidth=1.4,
+            )
+        panel.set_yscale("log")
+        panel.set_title(model, loc="left", fontsize=10)
+    for panel in panels[-1]:
+        panel.set_xlabel("layer")
+    figure.supylabel("Jensen-Shannon divergence to full, nats", fontsize=10)
+    figure.legend(
+        handles=[
+            Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=condition)
+            for i, condition in enumerate(conditions)
+        ],
+        loc="outside lower center",
+        ncols=min(4, len(conditions)),
+        frameon=False,
+    )
+    save(figure, path)

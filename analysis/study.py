@@ -1,0 +1,131 @@
+"""The whole analysis as a function: outcomes and measures in, tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from tqdm import tqdm
+
+from analysis.ablation import AblationRow, ablation_rows
+from analysis.additivity import AdditivityRow, CumulativeRow, additivity_rows, cumulative_rows
+from analysis.attention import (
+    Attention,
+    AttentionRow,
+    DivergenceRatioRow,
+    TrendRow,
+    attention_rows,
+    divergence_ratio_rows,
+    trend_rows,
+)
+from analysis.comparisons import ComparisonRow, NullBin, comparison_rows
+from analysis.curves import CurveRow, curve_rows
+from analysis.geometry import CompressionRow, GeometryRow, compression_rows, geometry_rows
+from analysis.layer_measures import measure_table
+from analysis.measured import Measured, on_the_same_units
+from analysis.measures import Measures
+from analysis.outcomes import Outcomes, primary
+from analysis.permutation import Exchanges
+from analysis.preserved import EquivalenceRow, equivalence_rows
+from analysis.random_patches import RandomPatchRow, random_patch_rows
+from analysis.readouts import ProbeVarianceRow, ReadoutRow, probe_variance_rows, readout_rows
+from analysis.settings import AnalysisSettings
+from analysis.tables import in_display_order, replacement_table, table_of, with_adjusted_p
+
+
+@dataclass(frozen=True)
+class Study:
+    """What came of a run: the rows of the ablation table, and every table that a reader cites.
+
+    Attributes:
+        ablation: in display order.
+        tables: name → table, of `tables/<name>.csv`.
+        tests: name → table, of `tests/<name>.csv`.
+    """
+
+    ablation: Sequence[AblationRow]
+    tables: Mapping[str, pd.DataFrame]
+    tests: Mapping[str, pd.DataFrame]
+
+
+def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: AnalysisSettings) -> Study:
+    """Analyse a run. A part whose conditions or measures the run lacks has an empty table.
+
+    Args:
+        outcomes: of every task and model, refits and other features among them.
+        measures: of every model and dataset that has any.
+        settings: what is reported, and how it is tested.
+    """
+    ordered = _in_display_order(primary(outcomes), settings)
+    groups = []
+    ablation: list[AblationRow] = []
+    exchanges: list[Exchanges] = []
+    equivalence: list[EquivalenceRow] = []
+    random_patches: list[RandomPatchRow] = []
+    readouts: list[ReadoutRow] = []
+    additivity: list[AdditivityRow] = []
+    cumulative: list[CumulativeRow] = []
+    variance: list[ProbeVarianceRow] = []
+    with tqdm(on_the_same_units(ordered), desc="tests and intervals", unit="group") as progress:
+        for group in progress:
+            progress.set_postfix_str(f"{group[0].dataset} {group[0].task}")
+            measured = Measured.of(group, seed=settings.seed, resamples=settings.resamples)
+            groups.append(measured)
+            rows, exchanged = ablation_rows(
+                measured, seed=settings.seed, draws=settings.draws, resamples=settings.resamples, level=settings.level
+            )
+            ablation += rows
+            exchanges += [exchanged] if exchanged else []
+            equivalence += equivalence_rows(measured, rows, settings)
+            random_patches += random_patch_rows(measured, settings)
+            readouts += readout_rows(measured, settings)
+            additivity += additivity_rows(measured, settings)
+            cumulative += cumulative_rows(measured, settings)
+            variance += probe_variance_rows(measured, outcomes, settings)
+    comparisons, nulls = comparison_rows(groups, settings)
+    rows = in_display_order(with_adjusted_p(ablation, exchanges, settings.families), settings)
+    attentions = [found for one in measures if (found := Attention.of(one, settings)) is not None]
+    return Study(
+        ablation=rows,
+        tables={
+            "ablation": table_of(AblationRow, rows),
+            "replacement": replacement_table(rows, settings),
+            "additivity": table_of(AdditivityRow, additivity),
+            "cumulative": table_of(CumulativeRow, cumulative),
+            "geometry": table_of(GeometryRow, geometry_rows(measures, settings)),
+            "compression": table_of(CompressionRow, compression_rows(measures, settings)),
+            "attention": table_of(AttentionRow, _each(attention_rows(one, settings) for one in attentions)),
+            "divergence_ratios": table_of(
+                DivergenceRatioRow, _each(divergence_ratio_rows(one, settings) for one in attentions)
+            ),
+            "probe_variance": table_of(ProbeVarianceRow, variance),
+            "measures": measure_table(measures, settings.conditions),
+            "layer_curves": table_of(CurveRow, list(curve_rows(outcomes, settings))),
+        },
+        tests={
+            "comparisons": table_of(ComparisonRow, comparisons),
+            "nulls": table_of(NullBin, nulls),
+            "equivalence": table_of(EquivalenceRow, equivalence),
+            "random_patches": table_of(RandomPatchRow, random_patches),
+            "readouts": table_of(ReadoutRow, readouts),
+            "trends": table_of(TrendRow, _each(trend_rows(one, settings) for one in attentions)),
+        },
+    )
+
+
+def _each(parts: Iterable[Iterable[object]]) -> list[object]:
+    return [row for part in parts for row in part]
+
+
+def _in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:
+    """Datasets, tasks and models as the settings list them; so do rows and groups come."""
+    return sorted(
+        outcomes,
+        key=lambda one: (
+            list(settings.datasets).index(one.dataset),
+            settings.datasets[one.dataset].index(one.task),
+            settings.models.index(one.model),
+            one.readout,
+        ),
+    )

@@ -1,0 +1,92 @@
+"""Two one-sided tests, their interval form, what is concluded, and the sample that would decide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statsmodels.stats.weightstats import ttost_paired
+
+from analysis.equivalence import conclusion, equivalence_tests, is_included
+from analysis.intervals import Interval, Resampled
+from analysis.metric import Counts, FloatArray
+from analysis.sample_size import units_to_decide
+
+
+def p_of(influence: FloatArray, margin: float, draws: int = 9999) -> float:
+    return equivalence_tests([influence], [margin], draws=draws, key=(1, "equivalence"))[0]
+
+
+def test_identical_conditions_are_equivalent_at_the_smallest_p() -> None:
+    assert p_of(np.zeros(100), 0.01) == 1 / 10_000
+
+
+def test_a_difference_beyond_the_margin_is_not_equivalent() -> None:
+    assert p_of(np.random.default_rng(1).normal(0.5, 1, size=100), 0.1) > 0.5
+
+
+def test_sides_are_alike() -> None:
+    influence = np.random.default_rng(2).normal(0.05, 0.3, size=90)
+    # The same draws meet the mirrored data: equal but for ties of the other side.
+    assert p_of(influence, 0.1) == pytest.approx(p_of(-influence, 0.1), abs=0.015)
+
+
+def test_many_differences_in_one_call_are_those_of_single_calls() -> None:
+    influences = list(np.random.default_rng(3).normal(0, 1, size=(230, 40)))
+    together = equivalence_tests(influences, [0.2] * 230, draws=199, key=(1, "equivalence"))
+    for place in (0, 99, 100, 229):
+        assert together[place] == equivalence_tests([influences[place]], [0.2], draws=199, key=(1, "equivalence"))[0]
+
+
+def test_influences_of_a_mean_are_the_differences() -> None:
+    generator = np.random.default_rng(4)
+    base, changed = generator.normal(size=(2, 30))
+    ones = np.ones((30, 1))
+    counts = {"base": Counts(base[:, None], ones), "changed": Counts(changed[:, None], ones)}
+    resampled = Resampled.of(counts, resamples=10, key=(1,))
+    np.testing.assert_allclose(resampled.influence({"changed": 1, "base": -1}), changed - base, atol=1e-10)
+
+
+def test_influences_of_mean_iou_have_its_mean_and_standard_error() -> None:
+    generator = np.random.default_rng(5)
+    union = generator.integers(20, 60, size=(200, 4)).astype(float)
+    counts = Counts(generator.binomial(union.astype(int), 0.6).astype(float), union)
+    resampled = Resampled.of({"x": counts}, resamples=4000, key=(1,))
+    influence = resampled.influence({"x": 1.0})
+    assert influence.mean() == pytest.approx(counts.value(), abs=1e-12)
+    assert influence.std(ddof=1) / np.sqrt(200) == pytest.approx(resampled.spread({"x": 1.0}), rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "included"), [(-0.5, 0.5, True), (-1.0, 0.5, False), (0.2, 1.1, False), (-3, -2, False)]
+)
+def test_interval_inclusion(low: float, high: float, included: bool) -> None:
+    assert is_included(Interval(low, high, "bca"), 1.0) is included
+
+
+@pytest.mark.parametrize(
+    ("difference", "equivalence", "read"),
+    [(0.2, 0.01, "equivalent"), (0.01, 0.2, "different"), (0.01, 0.01, "negligible"), (0.2, 0.2, "undecided")],
+)
+def test_conclusions(difference: float, equivalence: float, read: str) -> None:
+    assert conclusion(difference, equivalence, 0.05) == read
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.02, 0.3])
+def test_the_sample_that_would_decide_decides_four_times_in_five(truth: float) -> None:
+    generator = np.random.default_rng(6)
+    spread, margin = 0.5, 0.15
+    needed = units_to_decide(truth, spread * np.array([-1.0, 1.0]) / np.sqrt(2), margin, 0.05)
+    assert needed is not None
+    decided = 0
+    for _ in range(600):
+        sample = generator.normal(truth, spread, size=needed)
+        t = abs(sample.mean()) / (sample.std(ddof=1) / np.sqrt(needed))
+        equivalent = ttost_paired(sample, np.zeros(needed), -margin, margin)[0] <= 0.05
+        decided += bool(t > 1.96) if truth > margin else bool(equivalent)
+    # Three standard errors of the share are 5 points.
+    assert decided / 600 == pytest.approx(0.8, abs=0.06)
+
+
+def test_no_spread_leaves_nothing_to_say_of_more_units() -> None:
+    assert units_to_decide(0.0, np.zeros(10), 0.01, 0.05) is None
+    assert units_to_decide(0.3, np.array([0.3]), 0.01, 0.05) is None

@@ -1,0 +1,70 @@
+"""The simulated error rates: that the committed ones are of this code, and that simulators draw what they say."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from analysis.error_rates import DRAWS, SETS, binary, designs, main, masks, points, scalar
+from analysis.permutation import Contrast
+from config.layout import ERROR_RATES
+from config.sources import code_digest
+
+with ERROR_RATES.open(encoding="utf-8", newline="") as stream:
+    RATES = list(csv.DictReader(stream))
+
+
+def test_committed_rates_are_of_this_code() -> None:
+    assert {row["code"] for row in RATES} == {code_digest("analysis.error_rates")}, (
+        "The code that the error rates are of has changed. Run `uv run snakemake calibration --cores 2` and copy "
+        "results/error_rates/error_rates.csv to analysis/error_rates.csv."
+    )
+
+
+def test_every_design_is_committed_with_all_of_its_sets() -> None:
+    expected = [
+        (design.quantity, name, design.data, str(design.n)) for design in designs() for name in design.procedures
+    ]
+    assert [(row["quantity"], row["procedure"], row["data"], row["n"]) for row in RATES] == expected
+    assert {int(row["sets"]) for row in RATES} == {SETS}
+    assert SETS >= 2000 and DRAWS >= 999
+
+
+def test_rates_are_judged_by_their_limits() -> None:
+    for row in RATES:
+        kept = float(row["low"]) <= float(row["rate"]) <= float(row["high"])
+        assert row["within"] == ("" if "wrong" in row["procedure"] else str(kept).lower())
+
+
+def test_exchanging_units_of_clusters_is_shown_to_be_wrong() -> None:
+    wrong = [float(row["rate"]) for row in RATES if "wrong" in row["procedure"]]
+    assert len(wrong) == 4
+    assert min(wrong) > 0.06
+
+
+@pytest.mark.parametrize(
+    ("pair", "difference"),
+    [
+        (scalar, 0.0),
+        (binary, 0.0),
+        (lambda g, n: binary(g, n, gained=0.1, lost=0.2), -0.1),
+        (points, 0.0),
+        (lambda g, n: points(g, n, shift=0.05), 0.05),
+        (masks, 0.0),
+        (lambda g, n: masks(g, n, shift=0.05), 0.05),
+    ],
+)
+def test_true_differences_are_what_designs_say(pair: object, difference: float) -> None:
+    assert callable(pair)
+    base, changed = pair(np.random.default_rng(1), 200_000)
+    assert Contrast.difference(base, changed).observed == pytest.approx(difference, abs=0.005)
+
+
+def test_rates_do_not_depend_on_the_number_of_processes(tmp_path, monkeypatch) -> None:
+    few = list(designs())[:2]
+    monkeypatch.setattr("analysis.error_rates.designs", lambda: iter(few))
+    for workers in ("1", "2"):
+        main(["--out", str(tmp_path / f"{workers}.csv"), "--sets", "20", "--workers", workers])
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()

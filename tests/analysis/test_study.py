@@ -1,0 +1,346 @@
+"""Every part of the analysis on data whose answers are known by construction."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.equivalence import Margin
+from analysis.measures import MeasureError, Measures, read_measures
+from analysis.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
+from analysis.metric import Counts
+from analysis.outcomes import Outcomes
+from analysis.settings import AnalysisSettings, Comparison, Condition
+from analysis.study import Study, study
+
+UNITS = 400
+REGISTERS = ("r1", "r2", "r3", "r4")
+
+
+def conditions() -> dict[str, Condition]:
+    """Every set of registers under a name that says nothing, all of them, CLS, and three draws of patches."""
+    found = [Condition("full"), Condition("everything", ("registers",), "zero"), Condition("c", ("cls",), "zero")]
+    for size in (1, 2, 3):
+        found += [Condition(f"set_{'_'.join(one)}", one, "zero") for one in itertools.combinations(REGISTERS, size)]
+    found += [Condition(f"patches_{draw}", ("random_patches",), "zero", of="patches") for draw in (1, 2, 3)]
+    return {one.name: one for one in found}
+
+
+def settings(**changes: object) -> AnalysisSettings:
+    chosen = {
+        "seed": 1,
+        "datasets": MappingProxyType({"scenes": ("classification",)}),
+        "models": ("a_s", "b_s", "a_b"),
+        "conditions": MappingProxyType(conditions()),
+        "draws": 999,
+        "resamples": 400,
+        "level": 0.95,
+        "families": ("dataset", "task", "readout"),
+        "alpha": 0.05,
+        "margins": MappingProxyType({"default": Margin(0.02, "chosen for this test")}),
+        "comparisons": (),
+        "compressions": (),
+    }
+    return AnalysisSettings(**{**chosen, **changes})  # type: ignore[arg-type]
+
+
+def right(share: float, units: int = UNITS, shift: int = 0) -> Counts:
+    """The first units of a rotated row succeed: exactly this share of them."""
+    hits = np.roll(np.arange(units) < round(share * units), shift).astype(float)
+    return Counts(hits[:, None], np.ones((units, 1)))
+
+
+def outcomes(model: str, values: Mapping[str, Counts], readout: str = "matched", refit: int = 0) -> Outcomes:
+    family, scale = model.split("_")
+    units = next(iter(values.values())).units
+    return Outcomes(
+        dataset="scenes",
+        task="classification",
+        model=model,
+        family=family,
+        scale=scale.upper(),
+        readout=readout,
+        features="cls",
+        layer=5,
+        refit=refit,
+        size=units,
+        units=tuple(f"{unit:04}" for unit in range(units)),
+        categories=("",),
+        conditions=MappingProxyType(dict(values)),
+    )
+
+
+def loss(tokens: tuple[str, ...]) -> float:
+    """Each register alone costs 0.02 times its number; together they cost the square of the sum, tenfold."""
+    total = sum(0.02 * int(token[1]) for token in (REGISTERS if tokens == ("registers",) else tokens))
+    return total if len(tokens) == 1 and tokens != ("registers",) else 10 * total**2
+
+
+def lesioned() -> Study:
+    values = {"full": right(0.9)}
+    for condition in conditions().values():
+        if condition.tokens == ("random_patches",):
+            values[condition.name] = right(0.9 - 0.01 * int(condition.name[-1]))
+        elif condition.tokens and condition.tokens != ("cls",):
+            values[condition.name] = right(0.9 - min(loss(condition.tokens), 0.85))
+    return study([outcomes("a_s", values)], [], settings())
+
+
+@pytest.fixture(scope="module")
+def lesions() -> Study:
+    return lesioned()
+
+
+def test_additivity_is_read_from_tokens_and_has_the_constructed_excess(lesions: Study) -> None:
+    table = lesions.tables["additivity"].set_index("condition")
+    # Six pairs, four triples, and all of them.
+    assert len(table) == 11
+    pair = table.loc["set_r1_r2"]
+    assert pair["registers"] == "r1 r2"
+    assert pair["delta"] == pytest.approx(-10 * 0.06**2, abs=0.0013)  # shares are whole units
+    assert pair["predicted"] == pytest.approx(-0.06, abs=1e-9)
+    assert pair["excess"] == pytest.approx(-0.036 + 0.06, abs=0.0013)
+    assert pair["reading"] == "sub-additive"
+    everything = table.loc["everything"]
+    assert (everything["size"], everything["registers"]) == (4, "r1 r2 r3 r4")
+    assert everything["predicted"] == pytest.approx(-0.2, abs=1e-9)
+    assert everything["delta"] == pytest.approx(-0.4, abs=1e-9)
+    assert everything["reading"] == "super-additive"
+    assert (table["excess_low"] <= table["excess"]).all()
+    assert (table["excess"] <= table["excess_high"]).all()
+
+
+def test_the_cumulative_curve_is_the_mean_over_all_orders(lesions: Study) -> None:
+    table = lesions.tables["cumulative"].set_index("step")
+    assert set(table["orders"]) == {24}
+    for step in (1, 2, 3, 4):
+        expected = np.mean([-loss(order[:step]) for order in itertools.permutations(REGISTERS)])
+        assert table.loc[step, "delta"] == pytest.approx(expected, abs=0.0013)  # shares are whole units
+        assert table.loc[step, "predicted"] == pytest.approx(-0.05 * step, abs=1e-9)
+    assert table.loc[2, "least"] == pytest.approx(-10 * 0.06**2, abs=0.0013)
+    assert table.loc[2, "most"] == pytest.approx(-10 * 0.14**2, abs=0.0013)
+    assert table.loc[1, ["excess", "excess_low", "excess_high"]].eq(0).all()
+
+
+def test_orders_without_a_measured_step_are_left_out() -> None:
+    some = {name: one for name, one in conditions().items() if one.tokens not in (("r1", "r2"), ("r1", "r3"))}
+    values = {name: right(0.9 - 0.01 * len(one.tokens)) for name, one in some.items() if "patches" not in name}
+    found = study([outcomes("a_s", values)], [], settings(conditions=MappingProxyType(some)))
+    # Of 24 orders, eight begin with one of the two pairs.
+    assert set(found.tables["cumulative"]["orders"]) == {16}
+
+
+def test_random_patches_are_described_by_their_draws(lesions: Study) -> None:
+    (row,) = lesions.tests["random_patches"].to_dict("records")
+    assert (row["condition"], row["control"], row["draws_of_patches"]) == ("everything", "patches", 3)
+    assert row["random_mean"] == pytest.approx(-0.02, abs=1e-9)
+    assert row["random_spread"] == pytest.approx(0.01, abs=1e-9)
+    assert (row["random_least"], row["random_most"]) == pytest.approx((-0.01, -0.03))
+    assert row["difference"] == pytest.approx(-0.4 + 0.02, abs=1e-9)
+    assert row["as_large"] == 0
+    assert row["p"] == row["p_smallest"]
+
+
+def test_parts_without_their_conditions_are_empty() -> None:
+    found = study([outcomes("a_s", {"full": right(0.9), "c": right(0.5)})], [], settings())
+    for name in ("additivity", "cumulative", "geometry", "compression", "attention", "probe_variance"):
+        assert found.tables[name].empty
+        assert len(found.tables[name].columns) > 3
+    for name in ("comparisons", "random_patches", "readouts", "trends"):
+        assert found.tests[name].empty
+
+
+def compared(second: float, along: str = "family", readout: str = "matched") -> pd.Series:
+    pair = ("a", "b") if along == "family" else ("S", "B")
+    other = "b_s" if along == "family" else "a_b"
+    comparison = Comparison("question", "?", along, pair, ("everything",), ())
+    models = [
+        outcomes("a_s", {"full": right(0.9), "everything": right(0.8)}, readout),
+        outcomes(other, {"full": right(0.85, shift=3), "everything": right(0.85 - second, shift=3)}, readout),
+    ]
+    (row,) = study(models, [], settings(comparisons=(comparison,))).tests["comparisons"].to_dict("records")
+    return pd.Series(row)
+
+
+def test_a_comparison_is_the_second_delta_minus_the_first() -> None:
+    row = compared(0.4)
+    assert (row["base"], row["changed"], row["within"]) == ("a_s", "b_s", "S")
+    assert row["base_delta"] == pytest.approx(-0.1)
+    assert row["changed_delta"] == pytest.approx(-0.4)
+    assert row["difference"] == pytest.approx(-0.3)
+    assert row["low"] < -0.3 < row["high"] < 0
+    assert row["p"] == row["p_smallest"] == 1 / 1000
+    assert (row["conclusion"], row["included"]) == ("different", "false")
+
+
+def test_scales_are_compared_within_a_family() -> None:
+    row = compared(0.1, along="scale")
+    assert (row["base"], row["changed"], row["within"]) == ("a_s", "a_b", "a")
+    assert row["difference"] == pytest.approx(0, abs=1e-12)
+    assert row["conclusion"] == "undecided"
+    assert row["units_to_decide"] > UNITS
+
+
+def test_null_histograms_hold_every_draw_around_zero() -> None:
+    comparison = Comparison("question", "?", "family", ("a", "b"), ("everything",), ())
+    models = [outcomes(m, {"full": right(0.9), "everything": right(v)}) for m, v in (("a_s", 0.8), ("b_s", 0.3))]
+    nulls = study(models, [], settings(comparisons=(comparison,))).tests["nulls"]
+    assert nulls["draws"].sum() == 999
+    middle = (nulls["low"] + nulls["high"]) / 2
+    assert abs(np.average(middle, weights=nulls["draws"])) < 0.01
+
+
+def test_equivalence_follows_the_size_of_the_change() -> None:
+    values = {"full": right(0.9), "everything": right(0.9), "c": right(0.3)}
+    table = study([outcomes("a_s", values)], [], settings()).tests["equivalence"].set_index("condition")
+    assert table.loc["everything", "conclusion"] == "equivalent"
+    assert table.loc["everything", "included"] == "true"
+    assert table.loc["c", "conclusion"] == "different"
+    assert set(table["margin"]) == {0.02}
+
+
+def test_frozen_minus_matched() -> None:
+    models = [
+        outcomes("a_s", {"full": right(0.9), "everything": right(0.8)}),
+        outcomes("a_s", {"full": right(0.9), "everything": right(0.5)}, "frozen"),
+    ]
+    (row,) = study(models, [], settings()).tests["readouts"].to_dict("records")
+    assert (row["matched_delta"], row["frozen_delta"]) == pytest.approx((-0.1, -0.4))
+    assert row["difference"] == pytest.approx(-0.3)
+    assert row["low"] < -0.3 < row["high"]
+    assert row["p_holm"] == row["p"]
+
+
+def test_refits_widen_the_interval_and_nothing_else() -> None:
+    reported = outcomes("a_s", {"full": right(0.9), "everything": right(0.6)})
+    again = [
+        outcomes("a_s", {"full": right(0.9 + 0.02 * k), "everything": right(0.6 - 0.03 * k)}, refit=k + 2)
+        for k in (-1, 0, 1)
+    ]
+    alone, together = (study(models, [], settings()) for models in ([reported], [reported, *again]))
+    pd.testing.assert_frame_equal(alone.tables["ablation"], together.tables["ablation"])
+    table = together.tables["probe_variance"].set_index(["condition", "quantity"])
+    assert table.loc[("full", "value"), "training_error"] == pytest.approx(0.02)
+    assert table.loc[("everything", "value"), "training_error"] == pytest.approx(0.03)
+    # Full rises as the condition falls: the deltas spread by both.
+    assert table.loc[("everything", "delta"), "training_error"] == pytest.approx(0.05)
+    row = table.loc[("full", "value")]
+    assert row["units_error"] == pytest.approx(np.sqrt(0.9 * 0.1 / UNITS), rel=0.1)
+    half = 1.959964 * np.hypot(row["units_error"], row["training_error"])
+    assert row["total_high"] - row["estimate"] == pytest.approx(half, abs=1e-6)
+
+
+# Measures
+
+
+def measures(model: str, rank: float, *, conditions: Mapping[str, float] = MappingProxyType({})) -> Measures:
+    """Ranks around a median, doubled from layer to layer; divergence under conditions; attention that turns back."""
+    family, scale = model.split("_")
+    generator = np.random.default_rng(3)
+    spread = generator.lognormal(0, 0.2, size=101)
+    spread /= np.median(spread)
+    rows = []
+    for condition, divergence in {"full": np.nan, **conditions}.items():
+        for layer in range(4):
+            noise = generator.normal(1, 0.01, size=101)
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "unit": [f"{unit:03}" for unit in range(101)],
+                        "condition": condition,
+                        "layer": layer,
+                        "effective_rank": rank * 2**layer * spread,
+                        "js": np.where(np.arange(101) < 40, divergence * layer * noise, np.nan),
+                        "mass_cls_to_registers": np.where(
+                            np.arange(101) < 40, [0.1, 0.2, 0.15, 0.3][layer] * noise, np.nan
+                        ),
+                        "mass_patches_to_registers": np.where(np.arange(101) < 40, 0.1 * (layer + 1) * noise, np.nan),
+                    }
+                )
+            )
+    return Measures(model, family, scale.upper(), "scenes", pd.concat(rows, ignore_index=True))
+
+
+def measured(*found: Measures) -> Study:
+    chosen = settings(
+        conditions=MappingProxyType(
+            {one.name: one for one in (*conditions().values(), Condition("mean", ("registers",), "mean"))}
+        ),
+        compressions=(("a", "b"),),
+    )
+    return study([outcomes("a_s", {"full": right(0.9), "c": right(0.5)})], list(found), chosen)
+
+
+def test_effective_ranks_by_layer() -> None:
+    table = measured(measures("a_s", 10.0)).tables["geometry"].set_index("layer")
+    np.testing.assert_allclose(table["median"], [10, 20, 40, 80])
+    assert (table["quartile_1"] < table["low"]).all()
+    assert (table["low"] < table["median"]).all()
+    assert (table["median"] < table["high"]).all()
+    assert (table["high"] < table["quartile_3"]).all()
+    assert set(table["n"]) == {101}
+
+
+def test_compression_between_families_and_under_conditions() -> None:
+    table = measured(measures("a_s", 10.0, conditions={"everything": 0.1}), measures("b_s", 6.4)).tables["compression"]
+    between = table[table["base"] != table["model"]]
+    assert list(between["layer"]) == [0, 1, 2, 3]
+    np.testing.assert_allclose(between["compression"], 0.36)
+    assert (between["p"] == 1 / 1000).all()
+    (within,) = table[table["base"] == table["model"]].to_dict("records")
+    assert (within["condition"], within["layer"]) == ("everything", 3)
+    assert (within["compression"], within["p"]) == (0, 1)
+
+
+def test_divergence_ratios_have_intervals_and_leave_out_rounding() -> None:
+    found = measured(measures("a_s", 10.0, conditions={"everything": 0.25, "mean": 0.001}))
+    table = found.tables["divergence_ratios"].set_index("layer")
+    assert set(table["condition"]) == {"everything"} and set(table["base"]) == {"mean"}
+    # No divergence at layer 0: a ratio would be one of nothing to nothing.
+    assert np.isnan(table.loc[0, "ratio"])
+    np.testing.assert_allclose(table.loc[1:, "ratio"], 250, rtol=0.02)
+    assert (table.loc[1:, "low"] < table.loc[1:, "ratio"]).all()
+    assert set(table["n"]) == {40}
+
+
+def test_trends_are_checked_and_not_asserted() -> None:
+    table = measured(measures("a_s", 10.0, conditions={"everything": 0.25})).tests["trends"]
+    reading = table.set_index(["measure", "condition"])
+    turning = reading.loc[("mass_cls_to_registers", "full")]
+    assert (turning["reading"], turning["with_trend"], turning["against"]) == ("not monotone", 2, 1)
+    assert turning["largest_against"] == pytest.approx(-0.05, abs=0.002)
+    assert reading.loc[("mass_patches_to_registers", "full"), "reading"] == "monotone"
+    assert reading.loc[("js", "everything"), "reading"] == "monotone"
+
+
+def test_measures_are_read_by_shard_and_refused_twice(tmp_path: Path) -> None:
+    frame = measures("a_s", 10.0).frame
+    folder = tmp_path / "a_s" / "scenes"
+    folder.mkdir(parents=True)
+    frame[frame["unit"] < "050"].to_parquet(folder / "shard_0.parquet")
+    frame[frame["unit"] >= "050"].to_parquet(folder / "shard_1.parquet")
+    (found,) = read_measures(tmp_path, {"a_s": ("a", "S"), "b_s": ("b", "S")}, ["scenes", "photos"])
+    assert len(found.values("effective_rank", "full", 2)) == 101
+    assert found.values("effective_rank", "nowhere", 2).empty
+    frame[frame["unit"] == "003"].to_parquet(folder / "shard_2.parquet")
+    with pytest.raises(MeasureError, match=r"'003'\. Were two shards written twice"):
+        read_measures(tmp_path, {"a_s": ("a", "S")}, ["scenes"])
+    frame.drop(columns="layer").to_parquet(folder / "shard_2.parquet")
+    with pytest.raises(MeasureError, match="missing column 'layer'"):
+        read_measures(tmp_path, {"a_s": ("a", "S")}, ["scenes"])
+
+
+@pytest.mark.parametrize("units", [2, 3, 10, 11])
+def test_medians_from_weights_are_medians_of_what_was_drawn(units: int) -> None:
+    values = np.round(np.random.default_rng(units).normal(size=units), 1)  # with ties
+    weights = bootstrap_weights(units, resamples=200, key=(units, "median"))
+    assert (weights.sum(axis=1) == units).all()
+    expected = [np.median(np.repeat(values, row)) for row in weights]
+    np.testing.assert_allclose(bootstrap_medians(values, weights), expected)
+    np.testing.assert_allclose(jackknife_medians(values), [np.median(np.delete(values, i)) for i in range(units)])
