@@ -14,10 +14,11 @@ _METRICS = {
     "Recall@1": "share of images whose own warped twin is, of all twins, the nearest by the cosine of CLS; a tie "
     "is a miss",
     "hits/points": "share of patches whose nearest neighbour in the warped image is the true one",
+    "cycles/points": "share of patches that nearest neighbours, there and back, lead to where they came from",
     "mIoU": "intersection over union summed over images, then averaged over classes; a linear probe "
     "reads the patch tokens",
 }
-_UNITS = {"correspondence": "image pairs"}
+_UNITS = {"correspondence": "image pairs", "cycle_consistency": "image pairs"}
 _READOUTS = {
     "matched": "the probe is trained under the same condition",
     "frozen": "the probe is trained on full and applied to the ablated features",
