@@ -87,7 +87,10 @@ def ablation_definitions(section: Section, settings: Mapping[str, object]) -> st
                 f"{span_of(row['draws'] for row in tested)} draws; "
                 f"smallest possible {_smallest(tested)}, Monte-Carlo error at most {_largest_error(tested)}",
             ),
-            ("p, Holm", f"adjusted within each {families_in_words(settings)}"),
+            (
+                "p, max-T and Holm",
+                f"adjusted within each {families_in_words(settings)}; max-T by joint draws, Holm by no assumption",
+            ),
         ]
     if any(not is_missing(row["p_exact"]) for row in tested):
         entries.append(("p, exact", "McNemar, where every unit is one success or failure"))

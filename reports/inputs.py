@@ -21,7 +21,7 @@ Cells = Mapping[str, str]
 ABLATION = (
     *("dataset", "task", "metric", "model", "family", "scale", "readout", "condition", "n"),
     *("value", "value_low", "value_high", "delta", "delta_low", "delta_high"),
-    *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm", "draws", "resamples", "level", "seed"),
+    *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm", "p_max_t", "draws", "resamples", "level", "seed"),
 )
 REPLACEMENT = ("dataset", "condition")
 MEASURES = (

@@ -302,6 +302,7 @@ class SyntheticRun:
                             "p_smallest": "" if full else "0.0008097",
                             "p_mc_error": "" if full else "0.0042",
                             "p_holm": "" if full else "0.0123",
+                            "p_max_t": "" if full else "0.0101",
                             "draws": "" if full else "1234",
                             "resamples": "567",
                             "level": "0.9",

@@ -139,20 +139,20 @@ def test_ablation_numbers_are_those_of_the_file(rendered, pages):
     page = pages["results.html"]
     for task in ("classification", "retrieval", "correspondence", "segmentation"):
         rows = [row for row in rendered.rows("tables/ablation.csv") if row["task"] == task]
-        shown = [row for row in page.table(f"ablation-scenes-{task}-table") if len(row) == 8][1:]
+        shown = [row for row in page.table(f"ablation-scenes-{task}-table") if len(row) == 9][1:]
         assert len(shown) == len(rows)
         for cells, row in zip(shown, rows, strict=True):
             assert cells[0] == row["condition"]
             assert float(cells[1]) == pytest.approx(100 * float(row["value"]), abs=0.0501)
             if not row["delta"]:
-                assert cells[3:] == ["–"] * 5
+                assert cells[3:] == ["–"] * 6
                 continue
             delta = float(cells[3].replace("−", "-"))
             assert delta == pytest.approx(100 * float(row["delta"]), abs=0.0501)
             low, high = (float(end) for end in cells[4].replace("−", "-").strip("[]").split(","))
             assert low == pytest.approx(100 * float(row["delta_low"]), abs=0.0501)
             assert high == pytest.approx(100 * float(row["delta_high"]), abs=0.0501)
-            assert cells[5:] == ["0.0008", "0.0123", "3.2e−7"]
+            assert cells[5:] == ["0.0008", "0.0101", "0.0123", "3.2e−7"]
 
 
 def test_replacement_numbers_are_those_of_the_file(rendered, pages):
