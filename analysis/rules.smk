@@ -114,4 +114,4 @@ rule calibration:
         CALIBRATION / "error_rates.log",
     threads: 2
     shell:
-        "python -m analysis.error_rates --out {output} --workers {threads} 2>&1 | tee {log}"
+        "OMP_NUM_THREADS=1 python -m analysis.error_rates --out {output} --workers {threads} 2>&1 | tee {log}"

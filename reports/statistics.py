@@ -66,17 +66,12 @@ def grouped(rows: Iterable[Cells], *names: str) -> Iterable[tuple[tuple[str, ...
 
 def comparison_tables(inputs: Inputs) -> list[tuple[str, str, list[Table]]]:
     """Declared comparison → its question and a table per data set; no table where the run lacks its models."""
-    tasks = list(dict.fromkeys(task for stated in inputs.settings["datasets"].values() for task in stated["tasks"]))
     found = []
     for name, stated in inputs.settings["analysis"]["comparisons"].items():
-        rows = sorted(
-            (
-                row
-                for row in inputs.statistics["comparisons"]
-                if row["comparison"] == name and row["readout"] != "frozen"
-            ),
-            key=lambda row: (inputs.datasets.index(row["dataset"]), tasks.index(row["task"]), row["condition"]),
-        )
+        # Data sets, tasks and conditions come in display order.
+        rows = [
+            row for row in inputs.statistics["comparisons"] if row["comparison"] == name and row["readout"] != "frozen"
+        ]
         tables = [_comparison_table(name, dataset, of) for (dataset,), of in grouped(rows, "dataset")]
         found.append((name, str(stated["question"]), tables))
     return found

@@ -6,8 +6,9 @@ import csv
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from analysis.error_rates import DRAWS, SETS, binary, designs, main, masks, points, scalar
+from analysis.error_rates import DRAWS, SETS, attainable_size, binary, designs, main, masks, points, scalar
 from analysis.permutation import Contrast
 from config.layout import ERROR_RATES
 from config.sources import code_digest
@@ -33,9 +34,28 @@ def test_every_design_is_committed_with_all_of_its_sets() -> None:
 
 
 def test_rates_are_judged_by_their_limits() -> None:
+    compared = {(design.data, design.n, name) for design in designs() for name in design.compared}
     for row in RATES:
         kept = float(row["low"]) <= float(row["rate"]) <= float(row["high"])
-        assert row["within"] == ("" if "wrong" in row["procedure"] else str(kept).lower())
+        shown_only = (row["data"], int(row["n"]), row["procedure"]) in compared
+        assert row["within"] == ("" if shown_only else str(kept).lower())
+
+
+@pytest.mark.parametrize("n", [1, 5, 12, 60])
+def test_attainable_size_of_the_exact_test_counts_every_outcome(n: int) -> None:
+    size = 0.0
+    for changed in range(n + 1):
+        p = [stats.binomtest(gained, changed, 0.5).pvalue if changed else 1.0 for gained in range(changed + 1)]
+        rejected = np.flatnonzero(np.array(p) <= 0.05)
+        size += stats.binom.pmf(changed, n, 0.4) * stats.binom.pmf(rejected, changed, 0.5).sum()
+    assert attainable_size(n, 0.4) == pytest.approx(size, abs=1e-12)
+
+
+def test_binary_rates_are_what_the_exact_test_can_attain() -> None:
+    rows = [row for row in RATES if row["procedure"] == "exact binomial test"]
+    assert len(rows) == 3
+    for row in rows:
+        assert float(row["rate"]) == pytest.approx(float(row["expected"]), abs=4 * float(row["standard_error"]))
 
 
 def test_exchanging_units_of_clusters_is_shown_to_be_wrong() -> None:

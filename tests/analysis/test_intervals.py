@@ -13,6 +13,7 @@ from analysis.intervals import (
     Resampled,
     bca_interval,
     bootstrap_metrics,
+    expanded_level,
     jackknife_metrics,
     wilson_interval,
 )
@@ -48,7 +49,7 @@ def test_bca_agrees_with_scipy_for_a_mean(skew: str) -> None:
     ).confidence_interval
     counts = scores(values)
     replicates = bootstrap_metrics([counts], resamples=40_000, key=(2, "mean"))[:, 0]
-    found = interval_of(counts, replicates, 0.95)
+    found = bca_interval(counts.value(), replicates, jackknife_metrics(counts), 0.95)
     assert found.method == "bca"
     # The standard error of a 2.5 % quantile of 40,000 is 1.3 % of the replicates' spread.
     error = 5 * 0.013 * replicates.std()
@@ -104,6 +105,33 @@ def test_delta_interval_respects_pairing() -> None:
     expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
     assert found.low == pytest.approx(expected.low, abs=0.01)
     assert found.high == pytest.approx(expected.high, abs=0.01)
+
+
+@pytest.mark.parametrize("units", [5, 12, 40])
+def test_expanded_interval_of_few_symmetric_values_is_the_t_interval(units: int) -> None:
+    # Quantiles of a normal distribution, as symmetric as values can be.
+    values = stats.norm.ppf((np.arange(units) + 0.5) / units)
+    resampled = Resampled.of({"x": scores(values)}, resamples=200_000, key=(1, "t"))
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.8)
+    found, plain = resampled.interval({"x": 1}, 0.8), resampled.plain_interval({"x": 1}, 0.8)
+    # The t interval but for the shape of a sum of few values; without expansion five values miss it by a quarter.
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=0.03)
+    assert plain.high < found.high
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("units", [7, 50, 5_000])
+def test_expanded_level_turns_normal_percentiles_into_those_of_t(level: float, units: int) -> None:
+    z = stats.norm.ppf((1 + expanded_level(level, units)) / 2)
+    t = stats.t.ppf((1 + level) / 2, units - 1)
+    assert z * math.sqrt((units - 1) / units) == pytest.approx(t, rel=1e-6)
+
+
+def test_two_units_have_an_interval_as_wide_as_their_resamples() -> None:
+    counts = scores(np.array([1.0, 3.0]))
+    replicates = bootstrap_metrics([counts], resamples=200, key=(1,))[:, 0]
+    found = interval_of(counts, replicates, 0.95)
+    assert (found.low, found.high) == pytest.approx((1, 3))
 
 
 def test_coverage_of_wilsons_interval() -> None:

@@ -43,7 +43,7 @@ def test_exact_p_is_scipys() -> None:
 
 def test_bca_of_a_mean_is_scipys() -> None:
     resampled = Resampled.of({"x": scores(DATA["skewed"])}, resamples=200_000, key=(1, "reference"))
-    found = resampled.interval({"x": 1.0}, 0.95)
+    found = resampled.plain_interval({"x": 1.0}, 0.95)
     # Both have the error of a quantile of 200,000 replicates, about 0.6 % of their spread at 2.5 %, more above.
     error = 5 * 0.01 * resampled.spread({"x": 1.0})
     assert found.low == pytest.approx(VALUES["bca_mean_low"], abs=error)

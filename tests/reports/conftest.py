@@ -234,7 +234,13 @@ class SyntheticRun:
                     *("cls_buffering", dataset, task, readout, condition, "S", "bottleneck_s", "sink_s", "1111"),
                     *("-0.111", "-0.222", "-0.1110", "-0.2", "-0.05", "0.0321", "0.0421", "0.0521", "0.0621"),
                     *("different", ""),
-                )
+                ),
+                # What a task records besides its own score is compared too, and no config names it.
+                (
+                    *("cls_buffering", dataset, "cycle_consistency", "direct", condition, "S", "bottleneck_s"),
+                    *("sink_s", "313", "-0.01", "-0.02", "-0.01", "-0.02", "0.01", "0.4", "0.5", "0.6", "0.7"),
+                    *("undecided", "9876"),
+                ),
             ],
             "equivalence": [(*where, "1111", "0.0044", "-0.001", "0.009", "undecided", "54321")],
             "random_patches": [
