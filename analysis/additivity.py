@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from analysis.intervals import Interval
 from analysis.measured import Cell, Measured, Weights, delta, signed_sum
 from analysis.outcomes import Outcomes
 from analysis.settings import AnalysisSettings
@@ -26,7 +27,8 @@ class AdditivityRow:
     """Several registers replaced at once; the columns of `tables/additivity.csv`. Fractions.
 
     `predicted` is the sum of the deltas of each of them alone, `excess` is `delta` − `predicted`, and `reading` says
-    what its interval shows: super-additive (a greater loss than the sum), sub-additive, or neither.
+    what its interval shows: super-additive (a greater change than the sum, be it a loss or a gain), sub-additive (a
+    smaller one), or neither.
     """
 
     dataset: str
@@ -127,6 +129,7 @@ def additivity_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[
             of_delta, of_sum, of_excess = (
                 measured.interval(weights, settings.level) for weights in (together, alone, excess)
             )
+            change, prediction = measured.value(together), measured.value(alone)
             yield AdditivityRow(
                 **_where(measured, one),
                 by=by,
@@ -134,16 +137,16 @@ def additivity_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[
                 registers=" ".join(sorted(tokens)),
                 size=len(tokens),
                 n=one.size,
-                delta=measured.value(together),
+                delta=change,
                 delta_low=of_delta.low,
                 delta_high=of_delta.high,
-                predicted=measured.value(alone),
+                predicted=prediction,
                 predicted_low=of_sum.low,
                 predicted_high=of_sum.high,
                 excess=measured.value(excess),
                 excess_low=of_excess.low,
                 excess_high=of_excess.high,
-                reading=_reading(of_excess.low, of_excess.high),
+                reading=_reading(change, prediction, of_excess),
                 level=settings.level,
                 seed=settings.seed,
             )
@@ -206,7 +209,7 @@ def _where(measured: Measured, one: Outcomes) -> dict[str, str]:
     return {"metric": measured.metric, **{name: getattr(one, name) for name in names}}
 
 
-def _reading(low: float, high: float) -> str:
-    if high < 0:
-        return "super-additive"
-    return "sub-additive" if low > 0 else "neither shown"
+def _reading(change: float, prediction: float, excess: Interval) -> str:
+    if excess.low > 0 or excess.high < 0:
+        return "super-additive" if abs(change) > abs(prediction) else "sub-additive"
+    return "neither shown"

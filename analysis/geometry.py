@@ -7,7 +7,7 @@ its interval is the BCa bootstrap over images, and two models are tested by the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +17,7 @@ from analysis.intervals import Interval, bca_interval
 from analysis.measures import Measures
 from analysis.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.metric import Counts, FloatArray
+from analysis.multiplicity import holm_within_families
 from analysis.outcome_schema import REFERENCE
 from analysis.permutation import Contrast, paired_permutation_tests
 from analysis.settings import AnalysisSettings
@@ -64,7 +65,8 @@ class CompressionRow:
     """Effective rank of one model or condition below that of another; the columns of `tables/compression.csv`.
 
     `compression` is 1 − median / base median, a fraction: 0.36 is a rank lower by 36 %. `difference` is the mean
-    difference on the same images, and `p` tests it. `p_smallest` and `p_mc_error` are of that test.
+    difference on the same images, and `p` tests it. `p_smallest` and `p_mc_error` are of that test. `p_holm`
+    adjusts within a dataset, for the pairs of models (of every layer) and for the conditions, each by themselves.
     """
 
     dataset: str
@@ -84,6 +86,7 @@ class CompressionRow:
     p: float
     p_smallest: float
     p_mc_error: float
+    p_holm: float
     draws: int
     resamples: int
     level: float
@@ -135,11 +138,18 @@ def _geometry_row(
     )
 
 
-def compression_rows(measures: Sequence[Measures], settings: AnalysisSettings) -> Iterator[CompressionRow]:
+def compression_rows(measures: Sequence[Measures], settings: AnalysisSettings) -> list[CompressionRow]:
     """Declared pairs of families under `full` at every layer, and every condition against `full` at the last one.
 
     A pair of models is compared at each scale and layer that both have, on the images that both have.
     """
+    rows = list(_compressions(measures, settings))
+    families = [(row.dataset, row.base == row.model) for row in rows]
+    holm = holm_within_families(np.array([row.p for row in rows]), families)
+    return [replace(row, p_holm=float(adjusted)) for row, adjusted in zip(rows, holm, strict=True)]
+
+
+def _compressions(measures: Sequence[Measures], settings: AnalysisSettings) -> Iterator[CompressionRow]:
     for first, second in settings.compressions:
         for base in measures:
             for other in measures:
@@ -194,6 +204,7 @@ def _compression(
         p=test.p,
         p_smallest=test.smallest_p,
         p_mc_error=test.monte_carlo_error,
+        p_holm=test.p,
         draws=test.draws,
         resamples=settings.resamples,
         level=settings.level,

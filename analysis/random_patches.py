@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.measured import Cell, Measured, delta, signed_sum
+from analysis.multiplicity import holm_within_families
 from analysis.outcomes import Outcomes
 from analysis.permutation import Contrast, Term, exchange, permutation_results
 from analysis.settings import AnalysisSettings
@@ -22,7 +23,8 @@ class RandomPatchRow:
 
     `random_mean`, `random_spread` (standard deviation over the draws of patches), `random_least` and
     `random_most` describe the deltas of the draws; `difference` is the register delta minus their mean. `as_large`
-    counts the draws whose delta is at least as large in size as that of the registers.
+    counts the draws whose delta is at least as large in size as that of the registers. `p_holm` adjusts within dataset
+    and task.
     """
 
     dataset: str
@@ -49,6 +51,7 @@ class RandomPatchRow:
     p: float
     p_smallest: float
     p_mc_error: float
+    p_holm: float
     draws: int
     level: float
     seed: int
@@ -63,7 +66,7 @@ class _Control:
     name: str
 
 
-def random_patch_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[RandomPatchRow]:
+def random_patch_rows(measured: Measured, settings: AnalysisSettings) -> list[RandomPatchRow]:
     """Every model and readout with a register condition and draws of random patches replaced alike.
 
     The test exchanges, within units, what a unit has under the register condition for what it has under every draw of
@@ -71,7 +74,7 @@ def random_patch_rows(measured: Measured, settings: AnalysisSettings) -> Iterato
     """
     controls = [control for one in measured.outcomes for control in _controls(one, settings)]
     if not controls:
-        return
+        return []
     contrasts = [
         Contrast(
             tuple(
@@ -82,43 +85,49 @@ def random_patch_rows(measured: Measured, settings: AnalysisSettings) -> Iterato
         for control in controls
     ]
     key = (settings.seed, "random patches", measured.dataset, measured.task)
-    exchanges = exchange(contrasts, draws=settings.draws, key=key)
-    for control, test in zip(controls, permutation_results(contrasts, exchanges), strict=True):
+    tests = permutation_results(contrasts, exchange(contrasts, draws=settings.draws, key=key))
+    holm = holm_within_families(np.array([test.p for test in tests]), ["all"] * len(tests))
+    rows = []
+    for control, test, adjusted in zip(controls, tests, holm.tolist(), strict=True):
         registers = measured.value(delta(control.registers))
         draws = np.array([measured.value(delta(patches)) for patches in control.patches])
         share = 1 / len(control.patches)
         difference = signed_sum((1, {control.registers: 1.0}), *((-share, {cell: 1.0}) for cell in control.patches))
         interval = measured.interval(difference, settings.level)
         one = control.outcomes
-        yield RandomPatchRow(
-            dataset=one.dataset,
-            task=one.task,
-            metric=measured.metric,
-            model=one.model,
-            family=one.family,
-            scale=one.scale,
-            readout=one.readout,
-            by=control.by,
-            condition=control.registers.condition,
-            control=control.name,
-            draws_of_patches=len(draws),
-            n=one.size,
-            delta=registers,
-            random_mean=float(draws.mean()),
-            random_spread=float(draws.std(ddof=1)) if len(draws) > 1 else 0.0,
-            random_least=float(draws.max()),
-            random_most=float(draws.min()),
-            as_large=int(np.sum(np.abs(draws) >= abs(registers))),
-            difference=test.statistic,
-            low=interval.low,
-            high=interval.high,
-            p=test.p,
-            p_smallest=test.smallest_p,
-            p_mc_error=test.monte_carlo_error,
-            draws=test.draws,
-            level=settings.level,
-            seed=settings.seed,
+        rows.append(
+            RandomPatchRow(
+                dataset=one.dataset,
+                task=one.task,
+                metric=measured.metric,
+                model=one.model,
+                family=one.family,
+                scale=one.scale,
+                readout=one.readout,
+                by=control.by,
+                condition=control.registers.condition,
+                control=control.name,
+                draws_of_patches=len(draws),
+                n=one.size,
+                delta=registers,
+                random_mean=float(draws.mean()),
+                random_spread=float(draws.std(ddof=1)) if len(draws) > 1 else 0.0,
+                random_least=float(draws.max()),
+                random_most=float(draws.min()),
+                as_large=int(np.sum(np.abs(draws) >= abs(registers))),
+                difference=test.statistic,
+                low=interval.low,
+                high=interval.high,
+                p=test.p,
+                p_smallest=test.smallest_p,
+                p_mc_error=test.monte_carlo_error,
+                p_holm=adjusted,
+                draws=test.draws,
+                level=settings.level,
+                seed=settings.seed,
+            )
         )
+    return rows
 
 
 def _controls(one: Outcomes, settings: AnalysisSettings) -> Iterator[_Control]:

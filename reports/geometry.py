@@ -87,7 +87,7 @@ def compression_table(inputs: Inputs, dataset: str) -> Table | None:
             Column("To", "number"),
             Column("Compression, %", "number"),
             Column("Interval", "number muted"),
-            Column("p", "number"),
+            Column("p, Holm", "number"),
         ),
         bodies=tuple(bodies),
     )
@@ -105,7 +105,7 @@ def _compression_row(row: Cells, name: Markup) -> Row:
             _rank(row["median"]),
             percent(row["compression"]),
             interval(row["low"], row["high"]) or MISSING,
-            p_value(row["p"]),
+            p_value(row["p_holm"]),
         )
     )
 

@@ -60,7 +60,7 @@ STATISTICS = {
     "random_patches": (
         "tests",
         *("dataset", "task", "model", "readout", "condition", "control", "draws_of_patches", "delta", "random_mean"),
-        *("random_spread", "random_least", "random_most", "difference", "low", "high", "p"),
+        *("random_spread", "random_least", "random_most", "difference", "low", "high", "p_holm"),
     ),
     "readouts": (
         "tests",
@@ -86,7 +86,7 @@ STATISTICS = {
     "compression": (
         "tables",
         *("dataset", "base", "base_condition", "model", "condition", "layer", "base_median", "median"),
-        *("compression", "low", "high", "p"),
+        *("compression", "low", "high", "p_holm"),
     ),
     "attention": ("tables", "dataset", "measure", "condition"),
     "divergence_ratios": (

@@ -202,6 +202,7 @@ def equivalence_key() -> str:
 
 def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
     """Changes that neither test decides, with the sample that would; None where there are none."""
+    wide = 100 * (1 - 2 * float(inputs.settings["analysis"]["alpha"]))
     shown = set(whole_group_conditions(inputs.settings))
     rows = [
         row
@@ -220,7 +221,7 @@ def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
             Column("Condition"),
             Column("Task"),
             Column("Δ, pp", "number"),
-            Column("Interval", "number muted"),
+            Column(f"{wide:g} % interval", "number muted"),
             Column("n", "number"),
             Column("n to decide", "number"),
         ),
@@ -306,7 +307,7 @@ def random_patch_table(inputs: Inputs, dataset: str) -> Table | None:
             Column("Range of draws", "number muted"),
             Column("Difference, pp", "number"),
             Column("Interval", "number muted"),
-            Column("p", "number"),
+            Column("p, Holm", "number"),
         ),
         bodies=tuple(
             Body(
@@ -320,7 +321,7 @@ def random_patch_table(inputs: Inputs, dataset: str) -> Table | None:
                             interval(row["random_most"], row["random_least"], points),
                             points(row["difference"]),
                             interval(row["low"], row["high"], points) or MISSING,
-                            p_value(row["p"]),
+                            p_value(row["p_holm"]),
                         )
                     )
                     for row in group

@@ -116,6 +116,40 @@ def test_additivity_is_read_from_tokens_and_has_the_constructed_excess(lesions: 
     assert (table["excess"] <= table["excess_high"]).all()
 
 
+@pytest.mark.parametrize(
+    ("singles", "together", "reading"),
+    [
+        ((-0.05, -0.1), -0.4, "super-additive"),
+        ((-0.15, -0.2), -0.1, "sub-additive"),
+        ((0.1, 0.15), 0.04, "sub-additive"),
+        ((0.02, 0.03), 0.3, "super-additive"),
+        ((0.03, 0.03), -0.3, "super-additive"),
+        ((-0.15, -0.15), 0.01, "sub-additive"),
+        ((-0.05, -0.05), -0.1, "neither shown"),
+    ],
+)
+def test_additivity_is_of_the_size_of_a_change_be_it_a_loss_or_a_gain(
+    singles: tuple[float, float], together: float, reading: str
+) -> None:
+    stated = {
+        one.name: one
+        for one in (
+            Condition("full"),
+            Condition("x", ("r1",), "zero"),
+            Condition("y", ("r2",), "zero"),
+            Condition("both", ("registers",), "zero"),
+        )
+    }
+    shares = {"full": 0.6, "x": 0.6 + singles[0], "y": 0.6 + singles[1], "both": 0.6 + together}
+    found = study(
+        [outcomes("a_s", {name: right(share) for name, share in shares.items()})],
+        [],
+        settings(conditions=MappingProxyType(stated)),
+    )
+    (row,) = found.tables["additivity"].to_dict("records")
+    assert row["reading"] == reading
+
+
 def test_the_cumulative_curve_is_the_mean_over_all_orders(lesions: Study) -> None:
     table = lesions.tables["cumulative"].set_index("step")
     assert set(table["orders"]) == {24}
@@ -144,7 +178,17 @@ def test_random_patches_are_described_by_their_draws(lesions: Study) -> None:
     assert (row["random_least"], row["random_most"]) == pytest.approx((-0.01, -0.03))
     assert row["difference"] == pytest.approx(-0.4 + 0.02, abs=1e-9)
     assert row["as_large"] == 0
-    assert row["p"] == row["p_smallest"]
+    assert row["p"] == row["p_smallest"] == row["p_holm"]
+
+
+def test_controls_of_one_task_are_adjusted_together() -> None:
+    shares = {name: 0.9 - 0.02 * (name == "everything") for name in conditions() if name != "c"}
+    some = {name: right(share) for name, share in shares.items()}
+    more = {name: right(share - 0.1 * (name == "everything")) for name, share in shares.items()}
+    table = study([outcomes("a_s", some), outcomes("b_s", more)], [], settings()).tests["random_patches"]
+    smaller, larger = sorted(table["p"])
+    assert smaller < larger < 0.05
+    assert sorted(table["p_holm"]) == pytest.approx([2 * smaller, max(2 * smaller, larger)])
 
 
 def test_parts_without_their_conditions_are_empty() -> None:
