@@ -38,9 +38,9 @@ _STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Draw in the house style, whatever matplotlibrc a reader has."""
-    with plt.style.context(["default", _STYLE], after_reset=True):
+def house_style(**changes: Any) -> Iterator[None]:
+    """Draw in the house style with some `changes` of it, whatever matplotlibrc a reader has."""
+    with plt.style.context(["default", _STYLE, changes], after_reset=True):
         yield
 
 
@@ -49,12 +49,17 @@ def colour_and_marker(place: int) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as SVG, and close it."""
+def svg(figure: Figure) -> bytes:
+    """Turn a figure into SVG, and close it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
-    write_whole(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as SVG, and close it."""
+    write_whole(path, svg(figure))
 
 
 def placeholder(message: str, path: Path) -> None:

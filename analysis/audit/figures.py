@@ -11,17 +11,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -29,6 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from analysis.figure_style import COLOURS, colour_and_marker, house_style, svg
 from config.files import write_whole
 
 STATED = "stated"
@@ -40,24 +35,8 @@ LEVELS = frozenset({"equality", "baseline", "range", "mean"})
 CLAIMED = "#9C1C22"
 INK = "#1D1F23"
 SOFT = "#5A5F68"
-# Okabe and Ito's colours keep apart for colour-blind readers; the markers do so without colour.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
 LONGEST_LABEL = 52
-_STYLE = {
-    "svg.hashsalt": "register-audit",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": SOFT,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "axes.labelcolor": INK,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-}
+_INKS = {"axes.edgecolor": SOFT, "xtick.color": SOFT, "ytick.color": SOFT, "axes.labelcolor": INK}
 
 
 @dataclass(frozen=True)
@@ -132,21 +111,10 @@ def _numbers(point: Point) -> tuple[float | None, float, float, float]:
     return point.position, point.value, point.low, point.high
 
 
-@contextmanager
-def _house_style() -> Iterator[None]:
-    # From the defaults, so that a reader's own matplotlibrc cannot change the bytes.
-    with plt.style.context(["default", _STYLE], after_reset=True):
-        yield
-
-
 def draw(drawing: Drawing) -> bytes:
     """The SVG of a finding."""
-    with _house_style():
-        figure = _painter(drawing)(drawing)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-        plt.close(figure)
-    return buffer.getvalue()
+    with house_style(**_INKS):
+        return svg(_painter(drawing)(drawing))
 
 
 def _painter(drawing: Drawing) -> Callable[[Drawing], Figure]:
@@ -198,7 +166,7 @@ def _rows(drawing: Drawing) -> Figure:
     by_role = len(roles) > 1
     for height, point in enumerate(points):
         group = roles.index(point.role) if by_role else sources.index(point.source)
-        colour, marker = COLOURS[group % len(COLOURS)], MARKERS[group % len(MARKERS)]
+        colour, marker = colour_and_marker(group)
         if drawing.kind not in LEVELS:
             axes.plot([0, point.value], [height, height], color="#DDDAD4", linewidth=1, zorder=1)
         axes.plot([point.low, point.high], [height, height], color=colour, linewidth=3, alpha=0.5, zorder=2)
@@ -222,8 +190,8 @@ def _rows(drawing: Drawing) -> Figure:
     groups = roles if by_role else sources
     if len(groups) > 1:
         handles = [
-            Line2D([], [], linestyle="none", marker=MARKERS[i % 6], color=COLOURS[i % 6], label=group)
-            for i, group in enumerate(groups)
+            Line2D([], [], linestyle="none", marker=marker, color=colour, label=group)
+            for group, (colour, marker) in ((group, colour_and_marker(i)) for i, group in enumerate(groups))
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(3, len(groups)), frameon=False, fontsize=9)
     return figure
