@@ -31,7 +31,8 @@ class ComparisonRow:
 
     `difference` is the delta of `changed` minus the delta of `base`, fractions. `within` is the scale at which two
     families are compared, or the family within which two scales are. `low` and `high` bound the interval at `level`,
-    `included` says whether the interval at 1 − 2 `alpha` lies within `margin`.
+    `included` says whether the interval at 1 − 2 `alpha` lies within `margin`. `conclusion` rests on `p_max_t` and
+    `p_equivalence`; `units_to_decide` is the sample with which one of the two tests by itself would decide.
     """
 
     comparison: str
@@ -58,6 +59,8 @@ class ComparisonRow:
     draws: int
     margin: float
     p_equivalence: float
+    p_equivalence_smallest: float
+    p_equivalence_mc_error: float
     included: bool
     conclusion: str
     units_to_decide: int | None
@@ -102,7 +105,8 @@ def comparison_rows(
 ) -> tuple[list[ComparisonRow], list[NullBin]]:
     """Every declared comparison that the models, tasks and conditions of a run allow, and its null distribution.
 
-    p-values are adjusted within each comparison. A comparison of models that are not on the same units has no row.
+    p-values are adjusted within each comparison, and conclusions rest on the adjusted ones. A comparison of models that
+    are not on the same units has no row.
     """
     rows: list[ComparisonRow] = []
     bins: list[NullBin] = []
@@ -120,10 +124,15 @@ def comparison_rows(
         holm = holm_within_families(np.array([row.p for row in found]), names)
         max_t = max_t_within_families(exchanges, names)
         rows += [
-            replace(row, p_holm=float(adjusted), p_max_t=float(joint))
+            _concluded(replace(row, p_holm=float(adjusted), p_max_t=float(joint)))
             for row, adjusted, joint in zip(found, holm, max_t, strict=True)
         ]
     return rows, bins
+
+
+def _concluded(row: ComparisonRow) -> ComparisonRow:
+    verdict = conclusion(row.p_max_t, row.p_equivalence, row.alpha)
+    return replace(row, conclusion=verdict, units_to_decide=row.units_to_decide if verdict == "undecided" else None)
 
 
 def _pairs(comparison: Comparison, measured: Measured) -> Iterator[_Pair]:
@@ -161,7 +170,6 @@ def _rows(
     ):
         base, changed = pair.cells()
         interval = measured.interval(weight, settings.level)
-        verdict = conclusion(test.p, p_equivalence, settings.alpha)
         rows.append(
             ComparisonRow(
                 comparison=pair.comparison.name,
@@ -188,11 +196,11 @@ def _rows(
                 draws=test.draws,
                 margin=margin,
                 p_equivalence=p_equivalence,
+                p_equivalence_smallest=1 / (settings.draws + 1),
+                p_equivalence_mc_error=math.sqrt(p_equivalence * (1 - p_equivalence) / settings.draws),
                 included=is_included(measured.interval(weight, 1 - 2 * settings.alpha), margin),
-                conclusion=verdict,
-                units_to_decide=units_to_decide(test.statistic, influence, margin, settings.alpha)
-                if verdict == "undecided"
-                else None,
+                conclusion="",
+                units_to_decide=units_to_decide(test.statistic, influence, margin, settings.alpha),
                 alpha=settings.alpha,
                 level=settings.level,
                 seed=settings.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,9 @@ class EquivalenceRow:
     """One delta against its margin; the columns of `tests/equivalence.csv`. Fractions.
 
     `low` and `high` bound the interval at 1 − 2 `alpha`, and `included` says whether it lies within `margin`:
-    the interval form of the two one-sided tests whose p is `p_equivalence`. `p` is the test of a difference.
+    the interval form of the two one-sided tests whose p is `p_equivalence`. `p` is the test of a difference, and
+    `p_max_t` the same, adjusted within its family; `conclusion` rests on `p_max_t` and `p_equivalence`.
+    `units_to_decide` is the sample with which one of the two tests by itself would.
     """
 
     dataset: str
@@ -35,7 +38,10 @@ class EquivalenceRow:
     included: bool
     margin: float
     p: float
+    p_max_t: float
     p_equivalence: float
+    p_equivalence_smallest: float
+    p_equivalence_mc_error: float
     conclusion: str
     units_to_decide: int | None
     alpha: float
@@ -45,8 +51,20 @@ class EquivalenceRow:
 def equivalence_rows(
     measured: Measured, tested: Sequence[AblationRow], settings: AnalysisSettings
 ) -> list[EquivalenceRow]:
-    """Test every delta of a task for equivalence; `tested` are its rows of the ablation table."""
-    rows = [row for row in tested if row.delta is not None]
+    """Test every delta of a task for equivalence.
+
+    Args:
+        measured: one dataset and task.
+        tested: rows of the ablation table with their adjusted p; those of other tasks are left out.
+        settings: of the run.
+    """
+    rows = [
+        row
+        for row in tested
+        if (row.dataset, row.task) == (measured.dataset, measured.task)
+        and Cell(row.model, row.readout, row.condition) in measured
+        and row.delta is not None
+    ]
     margin = settings.margin(measured.task).size
     weights = [delta(Cell(row.model, row.readout, row.condition)) for row in rows]
     influences = [measured.influence(weight) for weight in weights]
@@ -54,9 +72,9 @@ def equivalence_rows(
     found = []
     equivalent = equivalence_tests(influences, [margin] * len(rows), draws=settings.draws, key=key)
     for row, weight, influence, p_equivalence in zip(rows, weights, influences, equivalent, strict=True):
-        assert row.delta is not None and row.p is not None
+        assert row.delta is not None and row.p is not None and row.p_max_t is not None
         interval = measured.interval(weight, 1 - 2 * settings.alpha)
-        verdict = conclusion(row.p, p_equivalence, settings.alpha)
+        verdict = conclusion(row.p_max_t, p_equivalence, settings.alpha)
         found.append(
             EquivalenceRow(
                 dataset=row.dataset,
@@ -74,7 +92,10 @@ def equivalence_rows(
                 included=is_included(interval, margin),
                 margin=margin,
                 p=row.p,
+                p_max_t=row.p_max_t,
                 p_equivalence=p_equivalence,
+                p_equivalence_smallest=1 / (settings.draws + 1),
+                p_equivalence_mc_error=math.sqrt(p_equivalence * (1 - p_equivalence) / settings.draws),
                 conclusion=verdict,
                 units_to_decide=units_to_decide(row.delta, influence, margin, settings.alpha)
                 if verdict == "undecided"

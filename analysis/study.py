@@ -77,7 +77,6 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: 
             )
             ablation += rows
             exchanges += [exchanged] if exchanged else []
-            equivalence += equivalence_rows(measured, rows, settings)
             random_patches += random_patch_rows(measured, settings)
             readouts += readout_rows(measured, settings)
             additivity += additivity_rows(measured, settings)
@@ -85,6 +84,8 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: 
             variance += probe_variance_rows(measured, outcomes, settings)
     comparisons, nulls = comparison_rows(groups, settings)
     rows = in_display_order(with_adjusted_p(ablation, exchanges, settings.families), settings)
+    for measured in groups:
+        equivalence += equivalence_rows(measured, rows, settings)
     attentions = [found for one in measures if (found := Attention.of(one, settings)) is not None]
     return Study(
         ablation=rows,

@@ -249,6 +249,47 @@ def test_equivalence_follows_the_size_of_the_change() -> None:
     assert set(table["margin"]) == {0.02}
 
 
+def lost(first: int, units: int = 7) -> Counts:
+    """Of 360 units that succeed under full, seven in a row fail: by itself, p = 2 / 2^7 = 0.016."""
+    hits = (np.arange(UNITS) < 360).astype(float)
+    hits[first : first + units] = 0
+    return Counts(hits[:, None], np.ones((UNITS, 1)))
+
+
+def test_a_difference_is_concluded_from_its_adjusted_p() -> None:
+    many = {name: lost(18 * place) for place, name in enumerate(list(conditions())[1:])}
+    (alone,) = (
+        study([outcomes("a_s", {"full": right(0.9), "c": lost(0)})], [], settings())
+        .tests["equivalence"]
+        .to_dict("records")
+    )
+    assert alone["p"] == 2 / 2**7
+    assert (alone["p_max_t"] < 0.05, alone["conclusion"]) == (True, "different")
+    table = study([outcomes("a_s", {"full": right(0.9), **many})], [], settings()).tests["equivalence"]
+    assert len(table) == len(many) == 19
+    assert (table["p"] == 2 / 2**7).all()
+    assert (table["p_max_t"] > 0.05).all()
+    assert (table["conclusion"] == "undecided").all()
+    assert (table["units_to_decide"] > 0).all()
+    np.testing.assert_allclose(
+        table["p_equivalence_mc_error"], np.sqrt(table["p_equivalence"] * (1 - table["p_equivalence"]) / 999)
+    )
+    assert (table["p_equivalence"] >= table["p_equivalence_smallest"]).all()
+
+
+def test_a_comparison_is_concluded_from_its_adjusted_p() -> None:
+    names = list(conditions())[1:]
+    comparison = Comparison("question", "?", "family", ("a", "b"), tuple(names), ())
+    models = [
+        outcomes("a_s", {"full": right(0.9), **{name: right(0.9) for name in names}}),
+        outcomes("b_s", {"full": right(0.9), **{name: lost(18 * place) for place, name in enumerate(names)}}),
+    ]
+    table = study(models, [], settings(comparisons=(comparison,))).tests["comparisons"]
+    assert (table["p"] < 0.05).all()
+    assert (table["p_max_t"] > 0.05).all()
+    assert (table["conclusion"] == "undecided").all()
+
+
 def test_frozen_minus_matched() -> None:
     models = [
         outcomes("a_s", {"full": right(0.9), "everything": right(0.8)}),
