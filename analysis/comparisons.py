@@ -18,7 +18,7 @@ from analysis.metric import FloatArray
 from analysis.multiplicity import holm_within_families, max_t_within_families
 from analysis.outcome_schema import REFERENCE
 from analysis.outcomes import Outcomes
-from analysis.permutation import Contrast, Exchanges, exchange, permutation_results
+from analysis.permutation import Contrast, Exchanges, exchange, monte_carlo_error, permutation_results
 from analysis.sample_size import units_to_decide
 from analysis.settings import AnalysisSettings, Comparison
 
@@ -197,7 +197,7 @@ def _rows(
                 margin=margin,
                 p_equivalence=p_equivalence,
                 p_equivalence_smallest=1 / (settings.draws + 1),
-                p_equivalence_mc_error=math.sqrt(p_equivalence * (1 - p_equivalence) / settings.draws),
+                p_equivalence_mc_error=monte_carlo_error(p_equivalence, settings.draws),
                 included=is_included(measured.interval(weight, 1 - 2 * settings.alpha), margin),
                 conclusion="",
                 units_to_decide=units_to_decide(test.statistic, influence, margin, settings.alpha),

@@ -47,8 +47,8 @@ def holm_within_families(p: FloatArray, family: Sequence[Hashable]) -> FloatArra
 def max_t_within_families(exchanges: Sequence[Exchanges], family: Sequence[Hashable]) -> FloatArray:
     """Westfall and Young's step-down max-T adjusted p-values, each family by itself.
 
-    Every contrast is divided by the root mean square of its statistics, the observed one included, so that
-    none decides the maximum by its scale. The p of a contrast counts the draws in which the largest of
+    Every contrast is divided by the root mean square of its statistic under exchanges, so that none decides the
+    maximum by its scale. The p of a contrast counts the draws in which the largest of
     the contrasts that are not more extreme than it is at least as extreme as it (Westfall and Young, "Resampling-based
     multiple testing", 1993, algorithm 2.8; Ge, Dudoit and Speed, TEST 12, 2003, box 3). Since row k is one joint
     exchange of units, dependence between contrasts is kept, and the adjustment is smaller than Holm's where they
@@ -98,7 +98,7 @@ def _step_down(places: Sequence[tuple[Exchanges, int]]) -> FloatArray:
 
 def _scaled(exchanges: Exchanges, column: int) -> tuple[float, FloatArray, float]:
     observed, null = abs(exchanges.observed[column]), np.abs(exchanges.null[:, column])
-    scale = float(np.sqrt((np.nansum(null**2) + observed**2) / (np.isfinite(null).sum() + 1)))
+    scale = float(exchanges.scale[column])
     if scale == 0:
         return 0.0, np.zeros_like(null), 0.0
     # An undefined statistic counts as extreme, as it does for the contrast alone.

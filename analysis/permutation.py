@@ -138,11 +138,15 @@ class Exchanges:
         null: draws × contrasts. Row k of every contrast is the same exchange of units, so maxima over contrasts
             are those of one joint draw. NaN where the metric is undefined.
         tolerance: (contrasts,); statistics not further apart are ties.
+        scale: (contrasts,): root mean square of the statistic over all exchanges, exact where the metric is a ratio
+            whose denominators no exchange moves, so that contrasts that are alike have the same; elsewhere over the
+            draws and the observed one.
     """
 
     observed: FloatArray
     null: FloatArray
     tolerance: FloatArray
+    scale: FloatArray
 
     @property
     def draws(self) -> int:
@@ -187,6 +191,11 @@ class PermutationResult:
     monte_carlo_error: float
 
 
+def monte_carlo_error(p: float, draws: int) -> float:
+    """Standard error of a p-value over repetitions of its random draws."""
+    return math.sqrt(p * (1 - p) / draws)
+
+
 def exchange(
     contrasts: Sequence[Contrast],
     *,
@@ -216,7 +225,8 @@ def exchange(
         )
     stack = _Stack.of(contrasts)
     blocks = random_swaps(units, draws, rows=stack.rows_within(block_bytes), generator=keyed_generator(*key))
-    return Exchanges(stack.observed, stack.statistics(blocks, draws), stack.tolerance)
+    null = stack.statistics(blocks, draws)
+    return Exchanges(stack.observed, null, stack.tolerance, stack.scale(null))
 
 
 def paired_permutation_tests(
@@ -271,7 +281,7 @@ def permutation_results(
                 draws=draws,
                 exact=False,
                 smallest_p=1 / (draws + 1),
-                monte_carlo_error=math.sqrt(p * (1 - p) / draws),
+                monte_carlo_error=monte_carlo_error(float(p), draws),
             )
         )
     return results
@@ -297,7 +307,9 @@ def _enumerated(contrast: Contrast, differing: int, block_bytes: int) -> Permuta
 class _Linear:
     """A contrast that exchanges move in proportion: statistic = observed + slope × moved.
 
-    So it is where every metric is one ratio whose denominators are the same under both labels.
+    So it is where every metric is one ratio whose denominators are the same under both labels. Exchanging every unit
+    turns the sign, so the statistic is slope × Σ (exchanged − ½) column, and its mean square over all exchanges
+    slope² Σ column² / 4.
     """
 
     column: FloatArray
@@ -392,6 +404,14 @@ class _Stack:
             observed=np.array([contrast.observed for contrast in contrasts]),
             tolerance=np.array([contrast.tolerance for contrast in contrasts]),
         )
+
+    def scale(self, null: FloatArray) -> FloatArray:
+        """Root mean square of each statistic over all exchanges, or over the observed one and those of `null`."""
+        squares = np.nansum(null**2, axis=0) + self.observed**2
+        scale: FloatArray = np.sqrt(squares / (np.isfinite(null).sum(axis=0) + 1))
+        straight = self.columns[:, : len(self.linear)]
+        scale[list(self.linear)] = np.abs(self.slopes) / 2 * np.sqrt((straight**2).sum(axis=0))
+        return scale
 
     def rows_within(self, block_bytes: int) -> int:
         """Draws per block: their swaps, products and temporary sums stay within `block_bytes`."""

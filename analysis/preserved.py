@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.ablation import AblationRow
 from analysis.equivalence import conclusion, equivalence_tests, is_included
 from analysis.measured import Cell, Measured, delta
+from analysis.permutation import monte_carlo_error
 from analysis.sample_size import units_to_decide
 from analysis.settings import AnalysisSettings
 
@@ -95,7 +95,7 @@ def equivalence_rows(
                 p_max_t=row.p_max_t,
                 p_equivalence=p_equivalence,
                 p_equivalence_smallest=1 / (settings.draws + 1),
-                p_equivalence_mc_error=math.sqrt(p_equivalence * (1 - p_equivalence) / settings.draws),
+                p_equivalence_mc_error=monte_carlo_error(p_equivalence, settings.draws),
                 conclusion=verdict,
                 units_to_decide=units_to_decide(row.delta, influence, margin, settings.alpha)
                 if verdict == "undecided"

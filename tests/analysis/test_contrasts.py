@@ -172,10 +172,59 @@ def family(effects: list[float], correlation: float, seed: int = 7) -> Exchanges
     return exchange(contrasts, draws=4000, key=(seed, "family"))
 
 
+def test_scale_is_the_root_mean_square_over_all_arrangements() -> None:
+    generator = np.random.default_rng(9)
+    total = generator.integers(1, 5, size=(8, 1)).astype(float)
+    counts = [Counts(np.floor(total * generator.random((8, 1))), total) for _ in range(4)]
+    values = generator.normal(size=(2, 8))
+    contrasts = [
+        Contrast.difference(counts[0], counts[1]),
+        Contrast.difference_of_differences((counts[0], counts[1]), (counts[2], counts[3])),
+        Contrast.difference(scores(values[0]), scores(values[1])),
+    ]
+    found = exchange(contrasts, draws=50, key=(1, "scale"))
+    for contrast, scale in zip(contrasts, found.scale, strict=True):
+        squares = []
+        for signs in itertools.product((False, True), repeat=8):
+            exchanged = np.array(signs)[:, None]
+            statistic = 0.0
+            for term in contrast.terms:
+                base, changed = (
+                    np.where(exchanged, one.numerator, other.numerator).sum()
+                    for one, other in ((term.changed, term.base), (term.base, term.changed))
+                )
+                statistic += term.weight * (changed - base) / term.base.denominator.sum()
+            squares.append(statistic**2)
+        assert scale == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-12)
+
+
+def test_scale_of_a_mean_iou_is_that_of_its_draws() -> None:
+    generator = np.random.default_rng(10)
+    union = generator.integers(1, 9, size=(2, 30, 3)).astype(float)
+    base, changed = (Counts(np.floor(one * generator.random((30, 3))), one) for one in union)
+    found = exchange([Contrast.difference(base, changed)], draws=700, key=(1, "scale"))
+    assert found.scale[0] == pytest.approx(np.sqrt((np.sum(found.null**2) + found.observed[0] ** 2) / 701), rel=1e-12)
+
+
+def test_contrasts_that_are_alike_are_adjusted_alike() -> None:
+    # Seven of 133 units fail under each of 19 conditions, never the same ones.
+    base = np.ones(133)
+    contrasts = []
+    for first in range(0, 133, 7):
+        changed = base.copy()
+        changed[first : first + 7] = 0
+        contrasts.append(Contrast.difference(scores(base), scores(changed)))
+    found = exchange(contrasts, draws=9999, key=(1, "alike"))
+    adjusted = max_t_within_families([found], ["f"] * 19)
+    assert len(set(adjusted)) == 1
+    # Any of 19 independent contrasts is as extreme as all units that differ allow, on one side or the other.
+    expected = 1 - (1 - 2 / 2**7) ** 19
+    assert adjusted[0] == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 9999))
+
+
 def test_max_t_step_down_in_a_plain_loop() -> None:
     found = family([0.5, 0.0, 0.25, 0.1], correlation=0.5)
-    scale = np.sqrt((np.sum(found.null**2, axis=0) + found.observed**2) / 4001)
-    t, null = np.abs(found.observed) / scale, np.abs(found.null) / scale
+    t, null = np.abs(found.observed) / found.scale, np.abs(found.null) / found.scale
     order = np.argsort(-t)
     expected = np.empty(4)
     running = 0.0
