@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from config.layout import ROOT
+from config.settings import RANDOM_PATCHES, Condition
 from reports.inputs import Inputs
 from reports.numbers import MISSING, count, percent
 from reports.table import Body, Column, Markup, Row, Table, escaped
@@ -24,9 +26,11 @@ _REPLACEMENTS = {
     "zero": "zeros",
     "mean": "the calibration mean of that layer and token",
     "noise": "Gaussian noise of the calibration mean and variance of that layer and token",
+    "resample": "a Gaussian draw with the calibration mean and the whole covariance of that layer and token",
     "shuffle": "the same row of another image, another donor at every layer",
+    "shuffle_trajectory": "the same row of another image, one donor for all layers",
 }
-_TOKENS = {"cls": "CLS", "registers": "registers", "patches": "patches"}
+_TOKENS = {"cls": "CLS"}
 
 
 def dataset_table(inputs: Inputs) -> Table:
@@ -124,7 +128,7 @@ def condition_table(inputs: Inputs) -> Table:
     """Conditions: which token rows are replaced, and by what."""
     rows = []
     for name, condition in inputs.settings["conditions"].items():
-        tokens = [_TOKENS.get(token, token) for token in (condition or {}).get("tokens", ())]
+        tokens = [_tokens(token, condition) for token in (condition or {}).get("tokens", ())]
         by = (condition or {}).get("by")
         rows.append(
             Row(
@@ -141,6 +145,14 @@ def condition_table(inputs: Inputs) -> Table:
         columns=(Column("Condition"), Column("Rows replaced"), Column("By", "prose")),
         bodies=(Body(tuple(rows)),),
     )
+
+
+def _tokens(token: str, condition: Mapping[str, Any]) -> str:
+    if token != RANDOM_PATCHES:
+        return _TOKENS.get(token, token)
+    draws = condition.get("draws", 1)
+    drawn = f", drawn {draws} times" if draws > 1 else ""
+    return f"{condition.get('patches', Condition.patches)} random patches{drawn}"
 
 
 def software() -> dict[str, str]:
