@@ -14,7 +14,7 @@ from reports.inputs import Inputs
 from reports.numbers import MISSING, count, percent
 from reports.table import Body, Column, Markup, Row, Table, escaped
 
-SIGNED_PACKAGES = ("torch", "timm", "numpy", "scipy", "pandas", "snakemake", "pypandoc-binary")
+SIGNED_PACKAGES = ("torch", "timm", "numpy", "scipy", "statsmodels", "pandas", "snakemake", "pypandoc-binary")
 _SOURCES = {
     "scenes": "scenes drawn by this project",
     "class_folders": "images in class folders",

@@ -83,6 +83,7 @@ def _comparison_table(name: str, dataset: str, rows: Sequence[Cells]) -> Table:
         caption=f"{_sentence(name)} on {dataset}",
         columns=(
             Column("Models"),
+            Column("Conclusion"),
             Column("Δ first", "number"),
             Column("Δ second", "number"),
             Column("Difference", "number"),
@@ -91,7 +92,6 @@ def _comparison_table(name: str, dataset: str, rows: Sequence[Cells]) -> Table:
             Column("p, max-T", "number"),
             Column("p, Holm", "number muted"),
             Column("p, equiv.", "number"),
-            Column("Conclusion"),
         ),
         bodies=tuple(
             Body(
@@ -110,6 +110,7 @@ def _comparison_row(row: Cells) -> Row:
     return Row(
         (
             Markup(f"<code>{escaped(row['base'])}</code>, <code>{escaped(row['changed'])}</code>"),
+            _with_units(row),
             points(row["base_delta"]),
             points(row["changed_delta"]),
             points(row["difference"]),
@@ -118,7 +119,6 @@ def _comparison_row(row: Cells) -> Row:
             p_value(row["p_max_t"]),
             p_value(row["p_holm"]),
             p_value(row["p_equivalence"]),
-            _with_units(row),
         )
     )
 

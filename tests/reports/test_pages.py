@@ -286,11 +286,12 @@ def test_the_definition_stands_under_each_ablation_table(pages):
 def test_comparisons_are_those_of_the_file(pages):
     page = pages["statistics.html"]
     row, extra = [cells for cells in page.table("comparison-cls_buffering-scenes") if len(cells) == 10][1:]
-    assert row[:5] == ["bottleneck_s, sink_s", "−11.1", "−22.2", "−11.1", "[−20.0, −5.0]"]
-    assert row[5:9] == ["0.0321", "0.0521", "0.0421", "0.0621"]
-    assert row[9].endswith("different")
-    assert extra[1:5] == ["−1.0", "−2.0", "−1.0", "[−2.0, +1.0]"]
-    assert extra[9].endswith("undecided 9,876 to decide")
+    assert row[0] == "bottleneck_s, sink_s"
+    assert row[1].endswith("different")
+    assert row[2:6] == ["−11.1", "−22.2", "−11.1", "[−20.0, −5.0]"]
+    assert row[6:] == ["0.0321", "0.0521", "0.0421", "0.0621"]
+    assert extra[1].endswith("undecided 9,876 to decide")
+    assert extra[2:6] == ["−1.0", "−2.0", "−1.0", "[−2.0, +1.0]"]
     assert "cycle_consistency" in page.visible
     assert "Is a < b?" in page.visible
     assert "Not in this run: it needs the scales S and H on the same units, under zero_registers." in page.visible
