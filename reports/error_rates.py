@@ -3,50 +3,31 @@
 from __future__ import annotations
 
 from config.sources import code_digest
-from reports.inputs import Inputs
-from reports.numbers import MISSING, count, fixed
-from reports.statistics import badge, grouped
-from reports.table import Body, Column, Markup, Row, Table, escaped
+from reports.columns import Shown, badge, body, grouped, heading, number, text
+from reports.inputs import Cells, Inputs
+from reports.numbers import MISSING, count, percent
+from reports.table import Column, Markup, Table, escaped
 
 SIMULATION = "analysis.error_rates"
 
 
 def error_rate_table(inputs: Inputs) -> Table:
     """Every simulated rate, with what it should be."""
+    shown = (
+        Shown("Data", lambda row: row["data"], "prose"),
+        text("Procedure", "procedure"),
+        number("n", "n", count),
+        number("Expected", "expected", percent, muted=True),
+        number("Measured", "rate", percent),
+        number("SE", "standard_error", percent, muted=True),
+        Shown("Limits", lambda row: _limits(row) if row["within"] else MISSING, "number muted"),
+        Shown("Kept", lambda row: _kept(row["within"])),
+    )
     return Table(
         ident="error-rates",
         caption="Error rates and coverage where the truth is known, percent",
-        columns=(
-            Column("Data", "prose"),
-            Column("Procedure"),
-            Column("n", "number"),
-            Column("Expected", "number muted"),
-            Column("Measured", "number"),
-            Column("SE", "number muted"),
-            Column("Limits", "number muted"),
-            Column("Kept"),
-        ),
-        bodies=tuple(
-            Body(
-                tuple(
-                    Row(
-                        (
-                            row["data"],
-                            row["procedure"],
-                            count(row["n"]),
-                            fixed(100 * float(row["expected"]), 1),
-                            fixed(100 * float(row["rate"]), 1),
-                            fixed(100 * float(row["standard_error"]), 1),
-                            MISSING if not row["within"] else _limits(row["low"], row["high"]),
-                            _kept(row["within"]),
-                        )
-                    )
-                    for row in group
-                ),
-                heading=Markup(f"<b>{escaped(quantity)}</b>"),
-            )
-            for (quantity,), group in grouped(inputs.error_rates, "quantity")
-        ),
+        columns=tuple(Column(column.title, column.classes) for column in shown),
+        bodies=tuple(body(shown, of, heading(of[0]["quantity"])) for of in grouped(inputs.error_rates, "quantity")),
     )
 
 
@@ -66,9 +47,9 @@ def error_rate_origin(inputs: Inputs) -> str:
     )
 
 
-def _limits(low: str, high: str) -> str:
-    upper = f"{100 * float(high):g}"
-    return f"at most {upper}" if float(low) == 0 else f"{100 * float(low):g} to {upper}"
+def _limits(row: Cells) -> str:
+    upper = f"{100 * float(row['high']):g}"
+    return f"at most {upper}" if float(row["low"]) == 0 else f"{100 * float(row['low']):g} to {upper}"
 
 
 def _kept(within: str) -> Markup | str:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports.columns import (
+    Shown,
+    between,
+    body,
+    grouped,
+    heading,
+    named,
+    number,
+    p,
+    pair,
+    tabulate,
+    whole_group_conditions,
+)
 from reports.inputs import Cells, Inputs
-from reports.numbers import MISSING, count, fixed, interval, is_missing, p_value, percent, quantity
-from reports.statistics import code, grouped, reading_badge, whole_group_conditions
-from reports.table import Body, Column, Markup, Row, Table, escaped
+from reports.numbers import MISSING, count, fixed, is_missing, percent, quantity
+from reports.statistics import reading_badge
+from reports.table import Body, Table
 
 _VARIANTS = {
     "effective_rank": "Effective rank",
@@ -19,178 +32,94 @@ _VARIANTS = {
 
 def rank_table(inputs: Inputs, dataset: str) -> Table | None:
     """Median rank under full at the last layer, in every variant; None where no rank was measured."""
-    rows = [row for row in inputs.statistics["geometry"] if row["dataset"] == dataset and row["condition"] == "full"]
-    rows = [row for row in rows if row["measure"] in _VARIANTS]
-    if not rows:
-        return None
-    last = {model: max(int(row["layer"]) for row in rows if row["model"] == model) for model in inputs.models
-            if any(row["model"] == model for row in rows)}  # fmt: skip
-    cells = {(row["model"], row["measure"]): row for row in rows if int(row["layer"]) == last[row["model"]]}
+    rows = [
+        row
+        for row in inputs.statistics["geometry"]
+        if row["dataset"] == dataset and row["condition"] == "full" and row["measure"] in _VARIANTS
+    ]
+    cells = {(row["model"], row["measure"]): row for row in _last_layers(rows)}
     present = [name for name in _VARIANTS if any(measure == name for _, measure in cells)]
-    return Table(
-        ident=f"ranks-{dataset}",
-        caption=f"Effective rank of the patches under full, last layer, {dataset}",
-        columns=(
-            Column("Model"),
-            Column("n", "number"),
-            Column("Median", "number"),
-            Column("Interval", "number muted"),
-            Column("Quartiles", "number muted"),
-            *(Column(_VARIANTS[name], "number") for name in present[1:]),
-        ),
-        bodies=(
-            Body(
-                tuple(
-                    Row(
-                        (
-                            code(model),
-                            count(cells[model, present[0]]["n"]),
-                            _rank(cells[model, present[0]]["median"]),
-                            interval(cells[model, present[0]]["low"], cells[model, present[0]]["high"], _rank),
-                            interval(
-                                cells[model, present[0]]["quartile_1"], cells[model, present[0]]["quartile_3"], _rank
-                            ),
-                            *(_rank(cells[model, name]["median"]) for name in present[1:]),
-                        )
-                    )
-                    for model in last
-                )
-            ),
-        ),
+
+    def variant(name: str) -> Shown:
+        return Shown(_VARIANTS[name], lambda row: _rank(cells[row["model"], name]["median"]), "number")
+
+    shown = (
+        named("Model", "model"),
+        number("n", "n", count),
+        number("Median", "median", _rank),
+        between(show=_rank),
+        between("Quartiles", "quartile_1", "quartile_3", _rank),
+        *map(variant, present[1:]),
     )
+    main = [cells[model, present[0]] for model in inputs.models if present and (model, present[0]) in cells]
+    caption = f"Effective rank of the patches under full, last layer, {dataset}"
+    return tabulate(f"ranks-{dataset}", caption, shown, [body(shown, main)] if main else [])
 
 
 def compression_table(inputs: Inputs, dataset: str) -> Table | None:
     """Ranks of families and conditions against each other at the last layer; None where there are none."""
-    shown = set(whole_group_conditions(inputs.settings))
+    conditions = whole_group_conditions(inputs.settings)
     rows = [row for row in inputs.statistics["compression"] if row["dataset"] == dataset]
-    between = _last_layers([row for row in rows if row["base"] != row["model"]])
-    within = [row for row in rows if row["base"] == row["model"] and row["condition"] in shown]
-    bodies = []
-    if between:
-        bodies.append(Body(tuple(_compression_row(row, _models(row)) for row in between), heading="Models under full"))
-    for (model,), group in grouped(within, "model"):
-        bodies.append(
-            Body(
-                tuple(_compression_row(row, code(row["condition"])) for row in group),
-                heading=Markup(f"<b>{escaped(model)}</b> <small>against full</small>"),
-            )
-        )
-    if not bodies:
-        return None
-    return Table(
-        ident=f"compression-{dataset}",
-        caption=f"Compression of effective rank, last layer, {dataset}",
-        columns=(
-            Column("Compared"),
-            Column("From", "number"),
-            Column("To", "number"),
-            Column("Compression, %", "number"),
-            Column("Interval", "number muted"),
-            Column("p, Holm", "number"),
-        ),
-        bodies=tuple(bodies),
+    models = _last_layers([row for row in rows if row["base"] != row["model"]])
+    within = [row for row in rows if row["base"] == row["model"] and row["condition"] in conditions]
+    numbers = (
+        number("From", "base_median", _rank),
+        number("To", "median", _rank),
+        number("Compression, %", "compression", percent),
+        between(show=percent),
+        p("p, Holm", "p_holm"),
     )
-
-
-def _models(row: Cells) -> Markup:
-    return Markup(f"<code>{escaped(row['base'])}</code> → <code>{escaped(row['model'])}</code>")
-
-
-def _compression_row(row: Cells, name: Markup) -> Row:
-    return Row(
-        (
-            name,
-            _rank(row["base_median"]),
-            _rank(row["median"]),
-            percent(row["compression"]),
-            interval(row["low"], row["high"]) or MISSING,
-            p_value(row["p_holm"]),
-        )
-    )
+    by_pair = (Shown("Compared", lambda row: pair(row["base"], row["model"], " → ")), *numbers)
+    by_condition = (named("Compared", "condition"), *numbers)
+    bodies: list[Body] = [body(by_pair, models, "Models under full")] if models else []
+    bodies += [body(by_condition, of, heading(of[0]["model"], "against full")) for of in grouped(within, "model")]
+    caption = f"Compression of effective rank, last layer, {dataset}"
+    return tabulate(f"compression-{dataset}", caption, by_pair, bodies)
 
 
 def ratio_table(inputs: Inputs, dataset: str) -> Table | None:
     """How many times as far zeroing bends attention, last layer; None where no divergence was measured."""
-    shown = set(whole_group_conditions(inputs.settings))
+    conditions = whole_group_conditions(inputs.settings)
     rows = [
         row
         for row in inputs.statistics["divergence_ratios"]
-        if row["dataset"] == dataset and row["condition"] in shown and row["base"] in shown
+        if row["dataset"] == dataset and row["condition"] in conditions and row["base"] in conditions
     ]
-    rows = _last_layers(rows)
-    if not rows:
-        return None
-    return Table(
-        ident=f"divergence-ratios-{dataset}",
-        caption=f"Divergence of attention to full, last layer, {dataset}",
-        columns=(
-            Column("Zeroed, over"),
-            Column("Zeroed, nats", "number"),
-            Column("Other, nats", "number"),
-            Column("Ratio", "number"),
-            Column("Interval", "number muted"),
-        ),
-        bodies=tuple(
-            Body(
-                tuple(
-                    Row(
-                        (
-                            Markup(f"<code>{escaped(row['condition'])}</code>, <code>{escaped(row['base'])}</code>"),
-                            quantity(row["divergence"]),
-                            quantity(row["base_divergence"]),
-                            "rounding" if is_missing(row["ratio"]) else _times(row["ratio"]),
-                            interval(row["low"], row["high"], _times) or MISSING,
-                        )
-                    )
-                    for row in group
-                ),
-                heading=Markup(f"<b>{escaped(model)}</b> <small>n = {count(group[0]['n'])} images</small>"),
-            )
-            for (model,), group in grouped(rows, "model")
-        ),
+    shown = (
+        Shown("Zeroed, over", lambda row: pair(row["condition"], row["base"])),
+        number("Zeroed, nats", "divergence", quantity),
+        number("Other, nats", "base_divergence", quantity),
+        number("Ratio", "ratio", lambda ratio: "rounding" if is_missing(ratio) else _times(ratio)),
+        between(show=_times),
     )
+    caption = f"Divergence of attention to full, last layer, {dataset}"
+    return tabulate(f"divergence-ratios-{dataset}", caption, shown, _models(shown, _last_layers(rows)))
 
 
 def trend_table(inputs: Inputs, dataset: str) -> Table | None:
     """Whether attention moves one way through the layers; None where none was measured."""
-    shown = {"full", *whole_group_conditions(inputs.settings)}
-    rows = [row for row in inputs.statistics["trends"] if row["dataset"] == dataset and row["condition"] in shown]
-    if not rows:
-        return None
-    return Table(
-        ident=f"trends-{dataset}",
-        caption=f"From layer to layer on {dataset}",
-        columns=(
-            Column("Measure"),
-            Column("Condition"),
-            Column("First", "number"),
-            Column("Last", "number"),
-            Column("Steps along, against", "number"),
-            Column("Largest step against", "number muted"),
-            Column("Reading"),
+    conditions = {"full", *whole_group_conditions(inputs.settings)}
+    rows = [row for row in inputs.statistics["trends"] if row["dataset"] == dataset and row["condition"] in conditions]
+    shown = (
+        Shown("Measure", lambda row: _measure(row["measure"])),
+        named("Condition", "condition"),
+        number("First", "first", quantity),
+        number("Last", "last", quantity),
+        Shown("Steps along, against", lambda row: f"{row['with_trend']}, {row['against']}", "number"),
+        Shown(
+            "Largest step against",
+            lambda row: quantity(row["largest_against"]) if int(row["against"]) else MISSING,
+            "number muted",
         ),
-        bodies=tuple(
-            Body(
-                tuple(
-                    Row(
-                        (
-                            _measure(row["measure"]),
-                            code(row["condition"]),
-                            quantity(row["first"]),
-                            quantity(row["last"]),
-                            f"{row['with_trend']}, {row['against']}",
-                            quantity(row["largest_against"]) if int(row["against"]) else MISSING,
-                            reading_badge(row["reading"]),
-                        )
-                    )
-                    for row in group
-                ),
-                heading=Markup(f"<b>{escaped(model)}</b> <small>n = {count(group[0]['n'])} images</small>"),
-            )
-            for (model,), group in grouped(rows, "model")
-        ),
+        Shown("Reading", reading_badge),
     )
+    return tabulate(f"trends-{dataset}", f"From layer to layer on {dataset}", shown, _models(shown, rows))
+
+
+def _models(shown: Sequence[Shown], rows: Sequence[Cells]) -> list[Body]:
+    return [
+        body(shown, of, heading(of[0]["model"], f"n = {count(of[0]['n'])} images")) for of in grouped(rows, "model")
+    ]
 
 
 def _measure(name: str) -> str:

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 
+from reports.columns import (
+    Shown,
+    badge,
+    between,
+    body,
+    by_model,
+    change,
+    code,
+    grouped,
+    heading,
+    named,
+    number,
+    p,
+    pair,
+    tabulate,
+    text,
+    whole_group_conditions,
+)
 from reports.inputs import Cells, Inputs
-from reports.numbers import MISSING, count, fixed, interval, is_missing, p_value, percent, points
+from reports.numbers import MISSING, count, fixed, interval, is_missing, percent, points
 from reports.table import Body, Column, Markup, Row, Table, Text, escaped
 
 # Conclusion → colour, sign and what it means.
@@ -24,44 +41,11 @@ READINGS = {
     "not monotone": ("contradicted", "✕"),
     "undecided": ("unchecked", "?"),
 }
-_WHOLE_GROUPS = ({"cls"}, {"registers"})
 
 
-def badge(key: str, sign: str, text: str, title: str = "") -> Markup:
-    """A coloured label; its sign needs no colour."""
-    hint = f' title="{escaped(title)}"' if title else ""
-    return Markup(
-        f'<span class="badge {key}"{hint}><span class="sign" aria-hidden="true">{sign}</span> {escaped(text)}</span>'
-    )
-
-
-def conclusion_badge(row: Cells) -> Markup:
-    """The conclusion of a test of difference and one of equivalence."""
-    key, sign, meaning = CONCLUSIONS[row["conclusion"]]
-    return badge(key, sign, row["conclusion"], meaning)
-
-
-def reading_badge(reading: str) -> Markup:
+def reading_badge(row: Cells) -> Markup:
     """What an interval shows of a sum or a trend."""
-    return badge(*READINGS[reading], reading)
-
-
-def whole_group_conditions(settings: Mapping[str, object]) -> list[str]:
-    """Conditions that replace CLS or all registers."""
-    conditions = settings["conditions"]
-    assert isinstance(conditions, Mapping)
-    return [name for name, stated in conditions.items() if set((stated or {}).get("tokens", ())) in _WHOLE_GROUPS]
-
-
-def code(name: str) -> Markup:
-    """A name of a model or condition."""
-    return Markup(f"<code>{escaped(name)}</code>")
-
-
-def grouped(rows: Iterable[Cells], *names: str) -> Iterable[tuple[tuple[str, ...], list[Cells]]]:
-    """Neighbouring rows that agree in some columns."""
-    for key, group in groupby(rows, key=lambda row: tuple(row[name] for name in names)):
-        yield key, list(group)
+    return badge(*READINGS[row["reading"]], row["reading"])
 
 
 def comparison_tables(inputs: Inputs) -> list[tuple[str, str, list[Table]]]:
@@ -72,92 +56,69 @@ def comparison_tables(inputs: Inputs) -> list[tuple[str, str, list[Table]]]:
         rows = [
             row for row in inputs.statistics["comparisons"] if row["comparison"] == name and row["readout"] != "frozen"
         ]
-        tables = [_comparison_table(name, dataset, of) for (dataset,), of in grouped(rows, "dataset")]
-        found.append((name, str(stated["question"]), tables))
+        tables = [_comparison_table(name, of_dataset) for of_dataset in grouped(rows, "dataset")]
+        found.append((name, str(stated["question"]), [table for table in tables if table is not None]))
     return found
 
 
-def _comparison_table(name: str, dataset: str, rows: Sequence[Cells]) -> Table:
-    return Table(
-        ident=f"comparison-{name}-{dataset}",
-        caption=f"{_sentence(name)} on {dataset}",
-        columns=(
-            Column("Models"),
-            Column("Conclusion"),
-            Column("Δ first", "number"),
-            Column("Δ second", "number"),
-            Column("Difference", "number"),
-            Column("Interval", "number muted"),
-            Column("p", "number"),
-            Column("p, max-T", "number"),
-            Column("p, Holm", "number muted"),
-            Column("p, equiv.", "number"),
-        ),
-        bodies=tuple(
-            Body(
-                tuple(_comparison_row(row) for row in group),
-                heading=Markup(
-                    f"<b>{escaped(task)}</b> <small>{escaped(condition)} · {escaped(readout)} readout · "
-                    f"n = {count(group[0]['n'])}</small>"
-                ),
-            )
-            for (task, condition, readout), group in grouped(rows, "task", "condition", "readout")
-        ),
+def _comparison_table(name: str, rows: Sequence[Cells]) -> Table | None:
+    dataset = rows[0]["dataset"]
+    shown = (
+        Shown("Models", lambda row: pair(row["base"], row["changed"])),
+        Shown("Conclusion", _conclusion),
+        change("Δ first", "base_delta"),
+        change("Δ second", "changed_delta"),
+        change("Difference", "difference"),
+        between(),
+        p("p", "p"),
+        p("p, max-T", "p_max_t"),
+        p("p, Holm", "p_holm", muted=True),
+        p("p, equiv.", "p_equivalence"),
     )
-
-
-def _comparison_row(row: Cells) -> Row:
-    return Row(
+    return tabulate(
+        f"comparison-{name}-{dataset}",
+        f"{_sentence(name)} on {dataset}",
+        shown,
         (
-            Markup(f"<code>{escaped(row['base'])}</code>, <code>{escaped(row['changed'])}</code>"),
-            _with_units(row),
-            points(row["base_delta"]),
-            points(row["changed_delta"]),
-            points(row["difference"]),
-            interval(row["low"], row["high"], points) or MISSING,
-            p_value(row["p"]),
-            p_value(row["p_max_t"]),
-            p_value(row["p_holm"]),
-            p_value(row["p_equivalence"]),
-        )
+            body(
+                shown,
+                of,
+                heading(of[0]["task"], f"{of[0]['condition']} · {of[0]['readout']} readout · n = {count(of[0]['n'])}"),
+            )
+            for of in grouped(rows, "task", "condition", "readout")
+        ),
     )
 
 
-def _with_units(row: Cells) -> Markup:
+def _conclusion(row: Cells) -> Markup:
+    key, sign, meaning = CONCLUSIONS[row["conclusion"]]
+    found = badge(key, sign, row["conclusion"], meaning)
     needed = row["units_to_decide"]
     if is_missing(needed):
-        return conclusion_badge(row)
-    return Markup(f'{conclusion_badge(row).html} <span class="ident">{count(needed)} to decide</span>')
+        return found
+    return Markup(f'{found.html} <span class="ident">{count(needed)} to decide</span>')
 
 
 def margin_table(inputs: Inputs) -> Table:
     """The margins of the config, with their reasons."""
+    margins = inputs.settings["analysis"]["margins"]
+    default = "every other task" if len(margins) > 1 else "every task"
+    rows = [
+        Row((default if task == "default" else task, fixed(100 * float(stated["margin"]), 1), str(stated["reason"])))
+        for task, stated in margins.items()
+    ]
     return Table(
         ident="margins",
         caption="Margins, fixed in the config before the run",
         columns=(Column("Task"), Column("Margin, pp", "number"), Column("Because", "prose")),
-        bodies=(
-            Body(
-                tuple(
-                    Row(("every other task" if task == "default" and len(margins) > 1 else
-                         "every task" if task == "default" else task,
-                         fixed(100 * float(stated["margin"]), 1), str(stated["reason"])))
-                    for margins in (inputs.settings["analysis"]["margins"],)
-                    for task, stated in margins.items()
-                )
-            ),
-        ),
-    )  # fmt: skip
+        bodies=(Body(tuple(rows)),),
+    )
 
 
 def equivalence_table(inputs: Inputs, dataset: str) -> Table | None:
     """What is preserved: models and conditions down, tasks across; None where a data set has nothing to show."""
     shown = whole_group_conditions(inputs.settings)
-    rows = [
-        row
-        for row in inputs.statistics["equivalence"]
-        if row["dataset"] == dataset and row["readout"] != "frozen" and row["condition"] in shown
-    ]
+    rows = [row for row in _reported(inputs, "equivalence", dataset) if row["condition"] in shown]
     if not rows:
         return None
     tasks = list(dict.fromkeys(row["task"] for row in rows))
@@ -165,16 +126,12 @@ def equivalence_table(inputs: Inputs, dataset: str) -> Table | None:
     bodies = []
     for model in dict.fromkeys(row["model"] for row in rows):
         measured = {row["condition"] for row in rows if row["model"] == model}
-        conditions = [condition for condition in shown if condition in measured]
-        bodies.append(
-            Body(
-                tuple(
-                    Row((code(condition), *(_equivalence_cell(cells.get((model, condition, task))) for task in tasks)))
-                    for condition in conditions
-                ),
-                heading=Markup(f"<b>{escaped(model)}</b>"),
-            )
-        )
+        lines = [
+            Row((code(condition), *(_equivalence_cell(cells.get((model, condition, task))) for task in tasks)))
+            for condition in shown
+            if condition in measured
+        ]
+        bodies.append(Body(tuple(lines), heading(model)))
     return Table(
         ident=f"equivalence-{dataset}",
         caption=f"What is preserved on {dataset}: change against full, percentage points",
@@ -202,245 +159,145 @@ def equivalence_key() -> str:
 
 def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
     """Changes that neither test decides, with the sample that would; None where there are none."""
-    wide = 100 * (1 - 2 * float(inputs.settings["analysis"]["alpha"]))
-    shown = set(whole_group_conditions(inputs.settings))
+    conditions = whole_group_conditions(inputs.settings)
     rows = [
         row
-        for row in inputs.statistics["equivalence"]
-        if row["dataset"] == dataset
-        and row["readout"] != "frozen"
-        and row["condition"] in shown
-        and row["conclusion"] == "undecided"
+        for row in _reported(inputs, "equivalence", dataset)
+        if row["condition"] in conditions and row["conclusion"] == "undecided"
     ]
-    if not rows:
-        return None
-    return Table(
-        ident=f"undecided-{dataset}",
-        caption=f"Undecided on {dataset}",
-        columns=(
-            Column("Condition"),
-            Column("Task"),
-            Column("Δ, pp", "number"),
-            Column(f"{wide:g} % interval", "number muted"),
-            Column("n", "number"),
-            Column("n to decide", "number"),
-        ),
-        bodies=tuple(
-            Body(
-                tuple(
-                    Row(
-                        (
-                            code(row["condition"]),
-                            row["task"],
-                            points(row["delta"]),
-                            interval(row["low"], row["high"], points) or MISSING,
-                            count(row["n"]),
-                            count(row["units_to_decide"]),
-                        )
-                    )
-                    for row in group
-                ),
-                heading=Markup(f"<b>{escaped(model)}</b>"),
-            )
-            for (model,), group in grouped(_by_model(rows, inputs), "model")
-        ),
+    wide = 100 * (1 - 2 * float(inputs.settings["analysis"]["alpha"]))
+    shown = (
+        named("Condition", "condition"),
+        text("Task", "task"),
+        change("Δ, pp", "delta"),
+        between(f"{wide:g} % interval"),
+        number("n", "n", count),
+        number("n to decide", "units_to_decide", count),
     )
+    return tabulate(f"undecided-{dataset}", f"Undecided on {dataset}", shown, _models(shown, rows, inputs))
 
 
 def additivity_table(inputs: Inputs, dataset: str) -> Table | None:
     """All registers at once against the sum of each alone; None where the run has no single registers."""
-    rows = [row for row in inputs.statistics["additivity"] if row["dataset"] == dataset and row["readout"] != "frozen"]
+    rows = _reported(inputs, "additivity", dataset)
     largest = max((int(row["size"]) for row in rows), default=0)
-    rows = [row for row in rows if int(row["size"]) == largest]
-    if not rows:
-        return None
-    return Table(
-        ident=f"additivity-{dataset}",
-        caption=f"All {largest} registers at once, and one by one, on {dataset}",
-        columns=(
-            Column("Task"),
-            Column("Condition"),
-            Column("Together, pp", "number"),
-            Column("Sum, pp", "number"),
-            Column("Excess, pp", "number"),
-            Column("Interval", "number muted"),
-            Column("Reading"),
-        ),
-        bodies=tuple(
-            Body(
-                tuple(
-                    Row(
-                        (
-                            row["task"],
-                            code(row["condition"]),
-                            points(row["delta"]),
-                            points(row["predicted"]),
-                            points(row["excess"]),
-                            interval(row["excess_low"], row["excess_high"], points) or MISSING,
-                            reading_badge(row["reading"]),
-                        )
-                    )
-                    for row in group
-                ),
-                heading=Markup(f"<b>{escaped(model)}</b>"),
-            )
-            for (model,), group in grouped(_by_model(rows, inputs), "model")
-        ),
+    shown = (
+        text("Task", "task"),
+        named("Condition", "condition"),
+        change("Together, pp", "delta"),
+        change("Sum, pp", "predicted"),
+        change("Excess, pp", "excess"),
+        between(low="excess_low", high="excess_high"),
+        Shown("Reading", reading_badge),
+    )
+    return tabulate(
+        f"additivity-{dataset}",
+        f"All {largest} registers at once, and one by one, on {dataset}",
+        shown,
+        _models(shown, [row for row in rows if int(row["size"]) == largest], inputs),
     )
 
 
 def random_patch_table(inputs: Inputs, dataset: str) -> Table | None:
     """Registers against random patches; None where the run drew none."""
-    rows = [
-        row for row in inputs.statistics["random_patches"] if row["dataset"] == dataset and row["readout"] != "frozen"
-    ]
-    if not rows:
-        return None
-    return Table(
-        ident=f"random-patches-{dataset}",
-        caption=f"Registers and random patches on {dataset}",
-        columns=(
-            Column("Task"),
-            Column("Registers, pp", "number"),
-            Column("Patches, pp", "number"),
-            Column("SD of draws", "number muted"),
-            Column("Range of draws", "number muted"),
-            Column("Difference, pp", "number"),
-            Column("Interval", "number muted"),
-            Column("p, Holm", "number"),
-        ),
-        bodies=tuple(
-            Body(
-                tuple(
-                    Row(
-                        (
-                            row["task"],
-                            points(row["delta"]),
-                            points(row["random_mean"]),
-                            fixed(100 * float(row["random_spread"]), 2),
-                            interval(row["random_most"], row["random_least"], points),
-                            points(row["difference"]),
-                            interval(row["low"], row["high"], points) or MISSING,
-                            p_value(row["p_holm"]),
-                        )
-                    )
-                    for row in group
-                ),
-                heading=Markup(
-                    f"<b>{escaped(model)}</b> <small>{escaped(condition)} against "
-                    f"{escaped(group[0]['draws_of_patches'])} draws of {escaped(group[0]['control'])}</small>"
+    shown = (
+        text("Task", "task"),
+        change("Registers, pp", "delta"),
+        change("Patches, pp", "random_mean"),
+        number("SD of draws", "random_spread", _spread, muted=True),
+        between("Range of draws", "random_most", "random_least"),
+        change("Difference, pp", "difference"),
+        between(),
+        p("p, Holm", "p_holm"),
+    )
+    rows = by_model(_reported(inputs, "random_patches", dataset), inputs)
+    return tabulate(
+        f"random-patches-{dataset}",
+        f"Registers and random patches on {dataset}",
+        shown,
+        (
+            body(
+                shown,
+                of,
+                heading(
+                    of[0]["model"],
+                    f"{of[0]['condition']} against {of[0]['draws_of_patches']} draws of {of[0]['control']}",
                 ),
             )
-            for (model, condition), group in grouped(_by_model(rows, inputs), "model", "condition")
+            for of in grouped(rows, "model", "condition")
         ),
     )
 
 
 def readout_table(inputs: Inputs, dataset: str) -> Table | None:
     """Matched against frozen; None where the run has one readout only."""
-    shown = set(whole_group_conditions(inputs.settings))
-    rows = [row for row in inputs.statistics["readouts"] if row["dataset"] == dataset and row["condition"] in shown]
-    if not rows:
-        return None
-    return Table(
-        ident=f"readouts-{dataset}",
-        caption=f"Change against full under both readouts on {dataset}",
-        columns=(
-            Column("Condition"),
-            Column("Task"),
-            Column("Matched, pp", "number"),
-            Column("Frozen, pp", "number"),
-            Column("Frozen − matched", "number"),
-            Column("Interval", "number muted"),
-            Column("p, Holm", "number"),
-        ),
-        bodies=tuple(
-            Body(
-                tuple(
-                    Row(
-                        (
-                            code(row["condition"]),
-                            row["task"],
-                            points(row["matched_delta"]),
-                            points(row["frozen_delta"]),
-                            points(row["difference"]),
-                            interval(row["low"], row["high"], points) or MISSING,
-                            p_value(row["p_holm"]),
-                        )
-                    )
-                    for row in group
-                ),
-                heading=Markup(f"<b>{escaped(model)}</b>"),
-            )
-            for (model,), group in grouped(_by_model(rows, inputs), "model")
-        ),
+    conditions = whole_group_conditions(inputs.settings)
+    rows = [
+        row for row in inputs.statistics["readouts"] if row["dataset"] == dataset and row["condition"] in conditions
+    ]
+    shown = (
+        named("Condition", "condition"),
+        text("Task", "task"),
+        change("Matched, pp", "matched_delta"),
+        change("Frozen, pp", "frozen_delta"),
+        change("Frozen − matched", "difference"),
+        between(),
+        p("p, Holm", "p_holm"),
     )
+    caption = f"Change against full under both readouts on {dataset}"
+    return tabulate(f"readouts-{dataset}", caption, shown, _models(shown, rows, inputs))
 
 
 def probe_variance_table(inputs: Inputs, dataset: str) -> Table | None:
     """What another training of the probe would change; None where no probe was refitted."""
-    shown = {"full", *whole_group_conditions(inputs.settings)}
+    conditions = {"full", *whole_group_conditions(inputs.settings)}
     rows = [
         row
         for row in inputs.statistics["probe_variance"]
         if row["dataset"] == dataset
-        and row["condition"] in shown
+        and row["condition"] in conditions
         and (row["quantity"] == "delta" or row["condition"] == "full")
     ]
-    if not rows:
-        return None
 
-    def show(row: Cells) -> Callable[[str], str]:
-        return points if row["quantity"] == "delta" else percent
+    def within(row: Cells, low: str, high: str) -> str:
+        return interval(row[low], row[high], points if row["quantity"] == "delta" else percent)
 
-    return Table(
-        ident=f"probe-variance-{dataset}",
-        caption=f"Test units and training as sources of error on {dataset}",
-        columns=(
-            Column("Condition"),
-            Column("Quantity"),
-            Column("Estimate", "number"),
-            Column("SE, test units", "number muted"),
-            Column("SD, refits", "number muted"),
-            Column("Test units alone", "number"),
-            Column("Both", "number"),
-        ),
-        bodies=tuple(
-            Body(
-                tuple(
-                    Row(
-                        (
-                            code(row["condition"]),
-                            "value, %" if row["quantity"] == "value" else "Δ, pp",
-                            show(row)(row["estimate"]),
-                            fixed(100 * float(row["units_error"]), 2),
-                            fixed(100 * float(row["training_error"]), 2),
-                            interval(row["low"], row["high"], show(row)),
-                            interval(row["total_low"], row["total_high"], show(row)),
-                        )
-                    )
-                    for row in group
-                ),
-                heading=Markup(
-                    f"<b>{escaped(model)}</b> <small>{escaped(task)} · {escaped(readout)} readout · "
-                    f"{escaped(group[0]['refits'])} refits</small>"
-                ),
+    shown = (
+        named("Condition", "condition"),
+        Shown("Quantity", lambda row: "value, %" if row["quantity"] == "value" else "Δ, pp"),
+        Shown("Estimate", lambda row: (points if row["quantity"] == "delta" else percent)(row["estimate"]), "number"),
+        number("SE, test units", "units_error", _spread, muted=True),
+        number("SD, refits", "training_error", _spread, muted=True),
+        Shown("Test units alone", lambda row: within(row, "low", "high"), "number"),
+        Shown("Both", lambda row: within(row, "total_low", "total_high"), "number"),
+    )
+    return tabulate(
+        f"probe-variance-{dataset}",
+        f"Test units and training as sources of error on {dataset}",
+        shown,
+        (
+            body(
+                shown,
+                of,
+                heading(of[0]["model"], f"{of[0]['task']} · {of[0]['readout']} readout · {of[0]['refits']} refits"),
             )
-            for (model, task, readout), group in grouped(_by_model(rows, inputs), "model", "task", "readout")
+            for of in grouped(by_model(rows, inputs), "model", "task", "readout")
         ),
     )
 
 
-def _by_model(rows: Sequence[Cells], inputs: Inputs) -> list[Cells]:
-    """Models and conditions as the config lists them; draws, which it does not, in the order of the table."""
-    models, conditions = list(inputs.models), list(inputs.settings["conditions"])
-    return sorted(
-        rows,
-        key=lambda row: (
-            models.index(row["model"]),
-            conditions.index(row["condition"]) if row["condition"] in conditions else len(conditions),
-        ),
-    )
+def _reported(inputs: Inputs, table: str, dataset: str) -> list[Cells]:
+    """The rows of a data set, without frozen readouts."""
+    return [row for row in inputs.statistics[table] if row["dataset"] == dataset and row["readout"] != "frozen"]
+
+
+def _models(shown: Sequence[Shown], rows: Sequence[Cells], inputs: Inputs) -> list[Body]:
+    return [body(shown, of, heading(of[0]["model"])) for of in grouped(by_model(rows, inputs), "model")]
+
+
+def _spread(share: str) -> str:
+    """A standard error or deviation, in percentage points."""
+    return fixed(100 * float(share), 2)
 
 
 def _sentence(name: str) -> str:
