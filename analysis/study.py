@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -56,8 +58,13 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: 
         outcomes: of every task and model, refits and other features among them.
         measures: of every model and dataset that has any.
         settings: what is reported, and how it is tested.
+
+    Warns:
+        UserWarning: models of one task are on different units.
     """
     ordered = _in_display_order(primary(outcomes), settings)
+    together = on_the_same_units(ordered)
+    _tell_of_different_units(together)
     groups = []
     ablation: list[AblationRow] = []
     exchanges: list[Exchanges] = []
@@ -67,7 +74,7 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: 
     additivity: list[AdditivityRow] = []
     cumulative: list[CumulativeRow] = []
     variance: list[ProbeVarianceRow] = []
-    with tqdm(on_the_same_units(ordered), desc="tests and intervals", unit="group") as progress:
+    with tqdm(together, desc="tests and intervals", unit="group") as progress:
         for group in progress:
             progress.set_postfix_str(f"{group[0].dataset} {group[0].task}")
             measured = Measured.of(group, seed=settings.seed, resamples=settings.resamples)
@@ -117,6 +124,19 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: 
 
 def _each(parts: Iterable[Iterable[object]]) -> list[object]:
     return [row for part in parts for row in part]
+
+
+def _tell_of_different_units(groups: Sequence[Sequence[Outcomes]]) -> None:
+    """Warn where models of one task are on different units: paired tests need pairs, so nothing compares them."""
+    for one, other in itertools.combinations((group[0] for group in groups), 2):
+        if (one.dataset, one.task) == (other.dataset, other.task):
+            common = len(set(one.units) & set(other.units))
+            warnings.warn(
+                f"dataset '{one.dataset}', task '{one.task}': models '{one.model}' and '{other.model}' are not on the "
+                f"same units ({len(one.units)} and {len(other.units)}, {common} in common), so they are not compared. "
+                "Evaluate both on the same units.",
+                stacklevel=3,
+            )
 
 
 def _in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:

@@ -231,6 +231,18 @@ def test_scales_are_compared_within_a_family() -> None:
     assert row["units_to_decide"] > UNITS
 
 
+def test_models_on_different_units_are_told_and_not_compared() -> None:
+    comparison = Comparison("question", "?", "family", ("a", "b"), ("everything",), ())
+    models = [
+        outcomes("a_s", {"full": right(0.9), "everything": right(0.8)}),
+        outcomes("b_s", {"full": right(0.9, 399), "everything": right(0.8, 399)}),
+    ]
+    with pytest.warns(UserWarning, match=r"'a_s' and 'b_s' are not on the same units \(400 and 399, 399 in common\)"):
+        found = study(models, [], settings(comparisons=(comparison,)))
+    assert found.tests["comparisons"].empty
+    assert len(found.tables["ablation"]) == 4
+
+
 def test_null_histograms_hold_every_draw_around_zero() -> None:
     comparison = Comparison("question", "?", "family", ("a", "b"), ("everything",), ())
     models = [outcomes(m, {"full": right(0.9), "everything": right(v)}) for m, v in (("a_s", 0.8), ("b_s", 0.3))]
