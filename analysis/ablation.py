@@ -13,7 +13,8 @@ from analysis.permutation import Contrast, Exchanges, exact_mcnemar_p, exchange,
 class AblationRow:
     """One condition of one dataset, task, model and readout; the columns of `tables/ablation.csv`.
 
-    Values and deltas are fractions. `delta` is the value minus the value under `full`, on the same
+    Values and deltas are fractions. `n` counts units, and `clusters` what is exchanged and resampled: the same where no
+    units are clustered. `delta` is the value minus the value under `full`, on the same
     units; everything that belongs to it is None for `full` itself. `p_exact` is None where outcomes
     are not 0/1. `draws` counts random draws, or all arrangements where they were enumerated (then
     `p_mc_error` is 0). `p_holm` and `p_max_t` are filled in when all rows of a family are known.
@@ -46,6 +47,7 @@ class AblationRow:
     seed: int
     value_interval: str
     delta_interval: str | None
+    clusters: int
 
 
 def ablation_rows(
@@ -95,6 +97,7 @@ def ablation_rows(
                 readout=one.readout,
                 condition=cell.condition,
                 n=one.size,
+                clusters=len(one.units),
                 value=measured.counts(cell).value(),
                 value_low=value.low,
                 value_high=value.high,

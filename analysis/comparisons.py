@@ -200,7 +200,7 @@ def _rows(
                 p_equivalence_mc_error=monte_carlo_error(p_equivalence, settings.draws),
                 included=is_included(measured.interval(weight, 1 - 2 * settings.alpha), margin),
                 conclusion="",
-                units_to_decide=units_to_decide(test.statistic, influence, margin, settings.alpha),
+                units_to_decide=units_to_decide(test.statistic, influence, margin, settings.alpha, measured.units_each),
                 alpha=settings.alpha,
                 level=settings.level,
                 seed=settings.seed,

@@ -99,6 +99,11 @@ class Measured:
         """Number of units."""
         return self.outcomes[0].size
 
+    @property
+    def units_each(self) -> float:
+        """Mean number of units that are exchanged and resampled together: 1 where none are."""
+        return self.size / len(self.outcomes[0].units)
+
     def cells(self) -> Iterator[tuple[Outcomes, Cell]]:
         """Every outcome and condition, in the order of the outcomes."""
         for one in self.outcomes:
@@ -127,9 +132,9 @@ class Measured:
 
 def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:
     """Outcomes grouped by dataset, task and units: each group shares its draws and resamples."""
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Outcomes]] = {}
+    groups: dict[tuple[str, str, tuple[str, ...], str], list[Outcomes]] = {}
     for one in outcomes:
-        groups.setdefault((one.dataset, one.task, one.units), []).append(one)
+        groups.setdefault((one.dataset, one.task, one.units, one.members), []).append(one)
     return list(groups.values())
 
 

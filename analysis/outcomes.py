@@ -6,7 +6,9 @@ column, the rows and the remedy in the message, and nowhere later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -34,6 +36,8 @@ class Outcomes:
         categories: sorted; column j of every condition's counts is `categories[j]`.
         conditions: condition → counts (units × categories); always holds `full`. A category that
             a unit has no row for has numerator and denominator 0.
+        members: digest of which unit is in which cluster; empty where every unit is its own. Outcomes that agree in
+            it and in `units` are on the same units.
     """
 
     dataset: str
@@ -49,6 +53,7 @@ class Outcomes:
     units: tuple[str, ...]
     categories: tuple[str, ...]
     conditions: Mapping[str, Counts]
+    members: str = ""
 
 
 def read_outcomes(path: Path) -> list[Outcomes]:
@@ -121,6 +126,7 @@ def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
     category_codes, categories = pd.factorize(group["category"].astype(object), sort=True)
     clusters = group.set_index(unit_codes)["cluster"].groupby(level=0).first().astype(object)
     cluster_codes, cluster_names = pd.factorize(clusters, sort=True)
+    clustered = len(cluster_names) < len(units)
     counts = {}
     for code, condition in enumerate(conditions):
         here = condition_codes == code
@@ -143,14 +149,22 @@ def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
                 f"{where}. There is nothing to count: check the ground truth of the dataset."
             )
         every = Counts(numerator=dense[0], denominator=dense[1])
-        counts[condition] = every.summed_over(cluster_codes) if len(cluster_names) < len(units) else every
+        counts[condition] = every.summed_over(cluster_codes) if clustered else every
     names = {name: str(first[name]) for name in ("dataset", "task", "model", "family", "scale", "readout", "features")}
     return Outcomes(
         **names,
         layer=int(first["layer"]),
         refit=int(first["refit"]),
         size=len(units),
-        units=tuple(cluster_names) if len(cluster_names) < len(units) else tuple(units),
+        units=tuple(cluster_names) if clustered else tuple(units),
         categories=tuple(categories),
         conditions=MappingProxyType(counts),
+        members=_digest(units, clusters) if clustered else "",
     )
+
+
+def _digest(units: Iterable[str], clusters: Iterable[str]) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    for name in itertools.chain.from_iterable(zip(units, clusters, strict=True)):
+        found.update(name.encode() + b"\0")
+    return found.hexdigest()

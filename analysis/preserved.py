@@ -97,7 +97,7 @@ def equivalence_rows(
                 p_equivalence_smallest=1 / (settings.draws + 1),
                 p_equivalence_mc_error=monte_carlo_error(p_equivalence, settings.draws),
                 conclusion=verdict,
-                units_to_decide=units_to_decide(row.delta, influence, margin, settings.alpha)
+                units_to_decide=units_to_decide(row.delta, influence, margin, settings.alpha, measured.units_each)
                 if verdict == "undecided"
                 else None,
                 alpha=settings.alpha,

@@ -14,7 +14,9 @@ from analysis.metric import FloatArray
 POWER = 0.8
 
 
-def units_to_decide(difference: float, influence: FloatArray, margin: float, alpha: float) -> int | None:
+def units_to_decide(
+    difference: float, influence: FloatArray, margin: float, alpha: float, units_each: float = 1.0
+) -> int | None:
     """Units with which one of two tests would decide, with power 0.8, if the difference is as observed.
 
     The smaller of the sizes for the difference and, where it lies within the margin, for equivalence, by the normal
@@ -26,6 +28,7 @@ def units_to_decide(difference: float, influence: FloatArray, margin: float, alp
         influence: each unit's contribution, (units,); its spread is that of the difference.
         margin: above 0.
         alpha: level of either test.
+        units_each: mean number of units behind a contribution, above 1 where clusters contribute.
 
     Returns:
         At least 2; None where nothing varies, so that nothing can be said of more units.
@@ -40,7 +43,7 @@ def units_to_decide(difference: float, influence: FloatArray, margin: float, alp
         needed.append(float(norm.ppf(1 - alpha / 2) + norm.ppf(POWER)) / size)
     if size < margin:
         needed.append(_precision_for_equivalence(size, margin, alpha))
-    return max(2, math.ceil((spread * min(needed)) ** 2))
+    return math.ceil(units_each * max(2, math.ceil((spread * min(needed)) ** 2)))
 
 
 def _precision_for_equivalence(size: float, margin: float, alpha: float) -> float:

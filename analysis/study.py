@@ -130,11 +130,10 @@ def _tell_of_different_units(groups: Sequence[Sequence[Outcomes]]) -> None:
     """Warn where models of one task are on different units: paired tests need pairs, so nothing compares them."""
     for one, other in itertools.combinations((group[0] for group in groups), 2):
         if (one.dataset, one.task) == (other.dataset, other.task):
-            common = len(set(one.units) & set(other.units))
             warnings.warn(
                 f"dataset '{one.dataset}', task '{one.task}': models '{one.model}' and '{other.model}' are not on the "
-                f"same units ({len(one.units)} and {len(other.units)}, {common} in common), so they are not compared. "
-                "Evaluate both on the same units.",
+                f"same units ({one.size} and {other.size} of them), so they are not compared. Evaluate both on the "
+                "same.",
                 stacklevel=3,
             )
 

@@ -70,7 +70,7 @@ def ablation_definitions(section: Section, settings: Mapping[str, object]) -> st
     readouts = dict.fromkeys(row["readout"] for row in rows)
     entries: list[tuple[Text, Text]] = [
         ("Value", f"{metric}: {_METRICS.get(metric, 'ratio of summed counts')}; percent"),
-        ("n", f"{span_of(row['n'] for row in rows)} {_UNITS.get(section.task, 'images')}"),
+        ("n", _units(section.task, rows)),
         ("Readout", "; ".join(f"{name}: {_READOUTS.get(name, name)}" for name in readouts)),
         ("Δ", "value minus the value under full, on the same units; percentage points"),
         (
@@ -96,6 +96,13 @@ def ablation_definitions(section: Section, settings: Mapping[str, object]) -> st
         entries.append(("p, exact", "McNemar, where every unit is one success or failure"))
     entries.append(("Seed", f"{first['seed']}"))
     return definition_list(entries, f"Definitions for {section.task} on {section.dataset}")
+
+
+def _units(task: str, rows: Sequence[Cells]) -> str:
+    found = f"{span_of(row['n'] for row in rows)} {_UNITS.get(task, 'images')}"
+    if all(row["n"] == row["clusters"] for row in rows):
+        return found
+    return f"{found}, exchanged and resampled in {span_of(row['clusters'] for row in rows)} clusters"
 
 
 def replacement_definitions(rows: Sequence[Cells]) -> str:

@@ -19,7 +19,7 @@ from reports.errors import ReportError
 Cells = Mapping[str, str]
 
 ABLATION = (
-    *("dataset", "task", "metric", "model", "family", "scale", "readout", "condition", "n"),
+    *("dataset", "task", "metric", "model", "family", "scale", "readout", "condition", "n", "clusters"),
     *("value", "value_low", "value_high", "delta", "delta_low", "delta_high"),
     *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm", "p_max_t", "draws", "resamples", "level", "seed"),
 )

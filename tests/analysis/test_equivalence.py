@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from statsmodels.stats.weightstats import ttost_paired
@@ -85,6 +87,13 @@ def test_the_sample_that_would_decide_decides_four_times_in_five(truth: float) -
         decided += bool(t > 1.96) if truth > margin else bool(equivalent)
     # Three standard errors of the share are 5 points.
     assert decided / 600 == pytest.approx(0.8, abs=0.06)
+
+
+def test_a_sample_of_clusters_is_told_in_units() -> None:
+    influence = np.random.default_rng(7).normal(0.02, 0.5, size=40)
+    alone = units_to_decide(0.02, influence, 0.15, 0.05)
+    assert alone is not None
+    assert units_to_decide(0.02, influence, 0.15, 0.05, units_each=2.5) == math.ceil(2.5 * alone)
 
 
 def test_no_spread_leaves_nothing_to_say_of_more_units() -> None:

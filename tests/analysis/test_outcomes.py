@@ -243,6 +243,20 @@ def test_clusters_are_rows_of_their_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.conditions["full"].denominator, [[16, 0], [8, 8]])
 
 
+def test_clusters_of_other_units_are_other_units(tmp_path: Path) -> None:
+    def members(**clusters: str) -> str:
+        table = frame()
+        (one,) = read(table.assign(cluster=table["unit"].map(clusters)), tmp_path)
+        assert one.units == ("x", "y")
+        return one.members
+
+    apart = members(a="x", b="x", c="y")
+    assert apart == members(a="x", b="x", c="y")
+    assert apart != members(a="x", b="y", c="y")
+    (alone,) = read(frame(), tmp_path)
+    assert alone.members == ""
+
+
 def test_a_unit_in_two_clusters(tmp_path: Path) -> None:
     table = frame().assign(cluster="one")
     table.loc[table["condition"] == "full", "cluster"] = "other"

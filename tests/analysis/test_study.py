@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -237,10 +238,28 @@ def test_models_on_different_units_are_told_and_not_compared() -> None:
         outcomes("a_s", {"full": right(0.9), "everything": right(0.8)}),
         outcomes("b_s", {"full": right(0.9, 399), "everything": right(0.8, 399)}),
     ]
-    with pytest.warns(UserWarning, match=r"'a_s' and 'b_s' are not on the same units \(400 and 399, 399 in common\)"):
+    with pytest.warns(UserWarning, match=r"'a_s' and 'b_s' are not on the same units \(400 and 399 of them\)"):
         found = study(models, [], settings(comparisons=(comparison,)))
     assert found.tests["comparisons"].empty
     assert len(found.tables["ablation"]) == 4
+
+
+def test_clusters_are_counted_and_told_apart() -> None:
+    def clustered(model: str, members: str) -> Outcomes:
+        whole = {"full": right(0.9), "everything": right(0.8)}
+        groups = np.arange(UNITS) // 4
+        one = outcomes(model, {name: counts.summed_over(groups) for name, counts in whole.items()})
+        return replace(one, size=UNITS, members=members)
+
+    comparison = Comparison("question", "?", "family", ("a", "b"), ("everything",), ())
+    chosen = settings(comparisons=(comparison,))
+    found = study([clustered("a_s", "one"), clustered("b_s", "one")], [], chosen)
+    assert set(found.tables["ablation"]["n"]) == {UNITS}
+    assert set(found.tables["ablation"]["clusters"]) == {UNITS / 4}
+    assert len(found.tests["comparisons"]) == 1
+    with pytest.warns(UserWarning, match="not on the same units"):
+        found = study([clustered("a_s", "one"), clustered("b_s", "other")], [], chosen)
+    assert found.tests["comparisons"].empty
 
 
 def test_null_histograms_hold_every_draw_around_zero() -> None:

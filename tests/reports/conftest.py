@@ -297,6 +297,7 @@ class SyntheticRun:
                             "readout": "matched" if task in ("classification", "segmentation") else "direct",
                             "condition": condition,
                             "n": "1111",
+                            "clusters": "1111" if task != "correspondence" else "17",
                             "value": f"{value:.6f}",
                             "value_low": f"{value - 0.01:.6f}",
                             "value_high": f"{value + 0.01:.6f}",

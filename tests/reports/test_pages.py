@@ -279,6 +279,7 @@ def test_counts_of_images_and_classes_are_those_of_the_pack(pages):
 
 def test_the_definition_stands_under_each_ablation_table(pages):
     text = pages["results.html"].visible
+    assert "1,111 image pairs, exchanged and resampled in 17 clusters" in text
     for part in ("1,111 images", "90 %", "567 resamples", "1,234 draws", "dataset × task × readout"):
         assert part in text
 
