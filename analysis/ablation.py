@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analysis.engine.permutation import Contrast, Exchanges, exact_mcnemar_p, exchange, permutation_results
 from analysis.measured import Measured, delta
 from analysis.outcome_schema import REFERENCE
-from analysis.permutation import Contrast, Exchanges, exact_mcnemar_p, exchange, permutation_results
 
 
 @dataclass(frozen=True)

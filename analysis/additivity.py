@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from analysis.intervals import Interval
+from analysis.engine.intervals import Interval
 from analysis.measured import Cell, Measured, Weights, delta, signed_sum
 from analysis.outcomes import Outcomes
 from analysis.settings import AnalysisSettings

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.intervals import Resampled
+from analysis.engine.intervals import Resampled
+from analysis.engine.metric import Counts
 from analysis.measures import Measures
-from analysis.metric import Counts
 from analysis.outcome_schema import REFERENCE
 from analysis.settings import AnalysisSettings
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.equivalence import conclusion, equivalence_tests, is_included
+from analysis.engine.equivalence import conclusion, equivalence_tests, is_included
+from analysis.engine.metric import FloatArray
+from analysis.engine.multiplicity import holm_within_families, max_t_within_families
+from analysis.engine.permutation import Contrast, Exchanges, exchange, monte_carlo_error, permutation_results
+from analysis.engine.sample_size import units_to_decide
 from analysis.measured import Cell, Measured, delta, signed_sum
-from analysis.metric import FloatArray
-from analysis.multiplicity import holm_within_families, max_t_within_families
 from analysis.outcome_schema import REFERENCE
 from analysis.outcomes import Outcomes
-from analysis.permutation import Contrast, Exchanges, exchange, monte_carlo_error, permutation_results
-from analysis.sample_size import units_to_decide
 from analysis.settings import AnalysisSettings, Comparison
 
 BINS = 40

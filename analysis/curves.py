@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from analysis.intervals import Resampled
+from analysis.engine.intervals import Resampled
 from analysis.measured import METRICS
 from analysis.outcomes import Outcomes
 from analysis.settings import AnalysisSettings

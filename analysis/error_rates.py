@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binom
 
-from analysis.equivalence import equivalence_tests, is_included
-from analysis.intervals import Interval, Resampled, bca_interval, wilson_interval
-from analysis.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
-from analysis.metric import Counts, FloatArray
-from analysis.multiplicity import holm_within_families, max_t_within_families
-from analysis.permutation import Contrast, exact_mcnemar_p, exchange, paired_permutation_tests
+from analysis.engine.equivalence import equivalence_tests, is_included
+from analysis.engine.intervals import Interval, Resampled, bca_interval, wilson_interval
+from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
+from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.multiplicity import holm_within_families, max_t_within_families
+from analysis.engine.permutation import Contrast, exact_mcnemar_p, exchange, paired_permutation_tests
 from config.errors import report_errors
 from config.files import write_whole
 from config.keys import keyed_generator

@@ -13,13 +13,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.intervals import Interval, bca_interval
+from analysis.engine.intervals import Interval, bca_interval
+from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
+from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.multiplicity import holm_within_families
+from analysis.engine.permutation import Contrast, paired_permutation_tests
 from analysis.measures import Measures
-from analysis.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
-from analysis.metric import Counts, FloatArray
-from analysis.multiplicity import holm_within_families
 from analysis.outcome_schema import REFERENCE
-from analysis.permutation import Contrast, paired_permutation_tests
 from analysis.settings import AnalysisSettings
 
 EFFECTIVE_RANK = "effective_rank"

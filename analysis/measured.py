@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.intervals import Interval, Resampled
-from analysis.metric import Counts, FloatArray
+from analysis.engine.intervals import Interval, Resampled
+from analysis.engine.metric import Counts, FloatArray
 from analysis.outcome_schema import REFERENCE
 from analysis.outcomes import Outcomes
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.metric import Counts
+from analysis.engine.metric import Counts
 from analysis.outcome_schema import COUNTS, NAMES, PRIMARY_FEATURES, REFERENCE, OutcomeError, checked, listed
 
 _GROUP = ["dataset", "task", "model", "readout", "features", "layer", "refit"]

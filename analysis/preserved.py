@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.ablation import AblationRow
-from analysis.equivalence import conclusion, equivalence_tests, is_included
+from analysis.engine.equivalence import conclusion, equivalence_tests, is_included
+from analysis.engine.permutation import monte_carlo_error
+from analysis.engine.sample_size import units_to_decide
 from analysis.measured import Cell, Measured, delta
-from analysis.permutation import monte_carlo_error
-from analysis.sample_size import units_to_decide
 from analysis.settings import AnalysisSettings
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.engine.multiplicity import holm_within_families
+from analysis.engine.permutation import Contrast, Term, exchange, permutation_results
 from analysis.measured import Cell, Measured, delta, signed_sum
-from analysis.multiplicity import holm_within_families
 from analysis.outcomes import Outcomes
-from analysis.permutation import Contrast, Term, exchange, permutation_results
 from analysis.settings import AnalysisSettings
 
 RANDOM_PATCHES = ("random_patches",)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import norm
 
+from analysis.engine.metric import Counts
+from analysis.engine.multiplicity import holm_within_families
+from analysis.engine.permutation import Contrast, exchange, permutation_results
 from analysis.measured import Cell, Measured, Weights, delta, signed_sum
-from analysis.metric import Counts
-from analysis.multiplicity import holm_within_families
 from analysis.outcome_schema import REFERENCE
 from analysis.outcomes import Outcomes
-from analysis.permutation import Contrast, exchange, permutation_results
 from analysis.settings import AnalysisSettings
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from analysis.equivalence import Margin
+from analysis.engine.equivalence import Margin
 from analysis.outcome_schema import REFERENCE
 from config.settings import Condition, conditions_of, outcomes_of
 

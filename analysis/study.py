@@ -23,12 +23,12 @@ from analysis.attention import (
 )
 from analysis.comparisons import ComparisonRow, NullBin, comparison_rows
 from analysis.curves import CurveRow, curve_rows
+from analysis.engine.permutation import Exchanges
 from analysis.geometry import CompressionRow, GeometryRow, compression_rows, geometry_rows
 from analysis.layer_measures import measure_table
 from analysis.measured import Measured, on_the_same_units
 from analysis.measures import Measures
 from analysis.outcomes import Outcomes, primary
-from analysis.permutation import Exchanges
 from analysis.preserved import EquivalenceRow, equivalence_rows
 from analysis.random_patches import RandomPatchRow, random_patch_rows
 from analysis.readouts import ProbeVarianceRow, ReadoutRow, probe_variance_rows, readout_rows

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.ablation import AblationRow
+from analysis.engine.multiplicity import holm_within_families, max_t_within_families
+from analysis.engine.permutation import Exchanges
 from analysis.known_answers import Check
-from analysis.multiplicity import holm_within_families, max_t_within_families
-from analysis.permutation import Exchanges
 from analysis.settings import AnalysisSettings
 from config.files import write_whole
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.engine.permutation import Contrast
 from analysis.error_rates import DRAWS, SETS, attainable_size, binary, designs, main, masks, points, scalar
-from analysis.permutation import Contrast
 from config.layout import ERROR_RATES
 from config.sources import code_digest
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.equivalence import Margin
+from analysis.engine.equivalence import Margin
+from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
+from analysis.engine.metric import Counts
 from analysis.measures import MeasureError, Measures, read_measures
-from analysis.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
-from analysis.metric import Counts
 from analysis.outcomes import Outcomes
 from analysis.settings import AnalysisSettings, Comparison, Condition
 from analysis.study import Study, study

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.metric import Counts, FloatArray
-from analysis.permutation import Contrast, paired_permutation_tests
+from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.permutation import Contrast, paired_permutation_tests
 
 pytestmark = pytest.mark.benchmark
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.intervals import Interval
-from analysis.metric import Counts, FloatArray
-from analysis.permutation import Contrast, exchange
+from analysis.engine.intervals import Interval
+from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.permutation import Contrast, exchange
 
 # Differences that are tested in one go; a bound on memory, without influence on any result.
 TOGETHER = 100

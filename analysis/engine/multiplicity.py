@@ -7,8 +7,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
-from analysis.metric import FloatArray
-from analysis.permutation import Exchanges
+from analysis.engine.metric import FloatArray
+from analysis.engine.permutation import Exchanges
 
 
 def holm_within_families(p: FloatArray, family: Sequence[Hashable]) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from analysis.metric import FloatArray
+from analysis.engine.metric import FloatArray
 
 # Reached in this share of repetitions by the sample size that is called enough.
 POWER = 0.8

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.metric import Counts, FloatArray
-from analysis.multiplicity import holm_within_families, max_t_within_families
-from analysis.permutation import Contrast, Exchanges, Term, exact_mcnemar_p, exchange, paired_permutation_tests
+from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.multiplicity import holm_within_families, max_t_within_families
+from analysis.engine.permutation import Contrast, Exchanges, Term, exact_mcnemar_p, exchange, paired_permutation_tests
 
 
 def scores(values: FloatArray) -> Counts:

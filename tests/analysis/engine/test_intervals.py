@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.intervals import (
+from analysis.engine.intervals import (
     Interval,
     Resampled,
     bca_interval,
@@ -17,7 +17,7 @@ from analysis.intervals import (
     jackknife_metrics,
     wilson_interval,
 )
-from analysis.metric import Counts, FloatArray
+from analysis.engine.metric import Counts, FloatArray
 
 
 def scores(values: FloatArray) -> Counts:

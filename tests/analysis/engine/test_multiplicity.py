@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.multiplicity import holm_within_families
+from analysis.engine.multiplicity import holm_within_families
 
 
 def test_holm_by_hand() -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.metric import Counts, mean_of_ratios
+from analysis.engine.metric import Counts, mean_of_ratios
 
 
 def test_accuracy_is_the_share_of_right_answers() -> None:

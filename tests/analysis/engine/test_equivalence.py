@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from statsmodels.stats.weightstats import ttost_paired
 
-from analysis.equivalence import conclusion, equivalence_tests, is_included
-from analysis.intervals import Interval, Resampled
-from analysis.metric import Counts, FloatArray
-from analysis.sample_size import units_to_decide
+from analysis.engine.equivalence import conclusion, equivalence_tests, is_included
+from analysis.engine.intervals import Interval, Resampled
+from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.sample_size import units_to_decide
 
 
 def p_of(influence: FloatArray, margin: float, draws: int = 9999) -> float:

@@ -1,6 +1,6 @@
 """Make the reference values of this folder with scipy and statsmodels.
 
-    python tests/analysis/reference/make_reference.py
+    python tests/analysis/engine/reference/make_reference.py
 
 Nothing of this project is imported. `data.csv` is drawn from the seed; `values.csv` holds what the libraries say of it.
 """

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from analysis.metric import ROUNDING, Counts, FloatArray, Metric, mean_of_ratios
-from analysis.swaps import Swaps, all_swaps, random_swaps
+from analysis.engine.metric import ROUNDING, Counts, FloatArray, Metric, mean_of_ratios
+from analysis.engine.swaps import Swaps, all_swaps, random_swaps
 from config.keys import keyed_generator
 
 # Bound on what one block of draws may occupy, in bytes; a speed and memory choice without

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.metric import ROUNDING, Counts, FloatArray, mean_of_ratios
+from analysis.engine.metric import ROUNDING, Counts, FloatArray, mean_of_ratios
 from config.keys import keyed_generator
 
 Name = TypeVar("Name", bound=Hashable)

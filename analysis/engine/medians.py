@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.metric import FloatArray
+from analysis.engine.metric import FloatArray
 from config.keys import keyed_generator
 
 
