@@ -5,9 +5,16 @@ import os
 import pytest
 import torch
 
+from config.layout import Pack
 from config.settings import Model
+from extract.calibration import calibrate
+from extract.datasets.packs import OpenPack, open_pack
+from extract.datasets.prepare import prepare
 from extract.interventions import Calibration
 from extract.models import Network, load_network
+from tests.extract.test_packs import scenes
+
+pytest.register_assert_rewrite("tests.extract.small_extraction")
 
 # One thread: sums in one order, and no quarrel with tests run side by side.
 torch.set_num_threads(1)
@@ -46,3 +53,16 @@ def calibrations(networks: dict[str, Network]) -> dict[str, Calibration]:
         factor = torch.randn((*shape, shape[-1]), generator=random) / shape[-1] ** 0.5
         made_up[name] = Calibration(mean, variance, network.layout.prefix, factor)
     return made_up
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> OpenPack:
+    """70 calibration, 40 training and 80 test scenes with 66 twins: four groups to shard, of 40, 64, 64 and 16."""
+    folder = Pack(tmp_path_factory.mktemp("pack"))
+    prepare(scenes(train=40, test=80), 0, folder)
+    return open_pack(folder)
+
+
+@pytest.fixture(scope="module")
+def calibration(networks: dict[str, Network], pack: OpenPack) -> Calibration:
+    return calibrate(networks["open"], pack, 64, covariances=True)

@@ -10,7 +10,7 @@ from extract.datasets.packs import OpenPack
 from extract.interventions import Calibration
 from extract.models import Network
 from extract.run import DeviceMemoryError
-from tests.extract.test_invariance import assert_same, calibration, extracted, pack, run_settings  # noqa: F401
+from tests.extract.small_extraction import assert_same, extracted, run_settings
 
 UNMIXED = {"full": {}, "zero_registers": {"tokens": ["registers"], "by": "zero"}}
 
@@ -37,8 +37,8 @@ def limit(network: Network, monkeypatch: pytest.MonkeyPatch, most: int, error: R
 )
 def test_the_batch_is_halved_until_it_fits(
     networks: dict[str, Network],
-    pack: OpenPack,  # noqa: F811
-    calibration: Calibration,  # noqa: F811
+    pack: OpenPack,
+    calibration: Calibration,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: RuntimeError,
@@ -55,8 +55,8 @@ def test_the_batch_is_halved_until_it_fits(
 
 def test_a_group_that_does_not_fit_is_an_error_with_a_remedy(
     networks: dict[str, Network],
-    pack: OpenPack,  # noqa: F811
-    calibration: Calibration,  # noqa: F811
+    pack: OpenPack,
+    calibration: Calibration,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -68,8 +68,8 @@ def test_a_group_that_does_not_fit_is_an_error_with_a_remedy(
 
 def test_another_error_is_not_taken_for_memory(
     networks: dict[str, Network],
-    pack: OpenPack,  # noqa: F811
-    calibration: Calibration,  # noqa: F811
+    pack: OpenPack,
+    calibration: Calibration,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
