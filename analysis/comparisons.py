@@ -32,7 +32,8 @@ class ComparisonRow:
     `difference` is the delta of `changed` minus the delta of `base`, fractions. `within` is the scale at which two
     families are compared, or the family within which two scales are. `low` and `high` bound the interval at `level`,
     `included` says whether the interval at 1 − 2 `alpha` lies within `margin`. `conclusion` rests on `p_max_t` and
-    `p_equivalence`; `units_to_decide` is the sample with which one of the two tests by itself would decide.
+    `p_equivalence`; `units_to_decide` is the sample with which one of the two tests would decide, as strictly
+    adjusted as here.
     """
 
     comparison: str
@@ -112,27 +113,40 @@ def comparison_rows(
     bins: list[NullBin] = []
     for comparison in settings.comparisons:
         found: list[ComparisonRow] = []
+        places: list[Measured] = []
         exchanges: list[Exchanges] = []
         for measured in groups:
             pairs = list(_pairs(comparison, measured))
             if pairs:
                 of_group, exchanged = _rows(pairs, measured, settings)
                 found += of_group
+                places += [measured] * len(of_group)
                 exchanges.append(exchanged)
                 bins += _null_bins(of_group, exchanged)
         names = [comparison.name] * len(found)
         holm = holm_within_families(np.array([row.p for row in found]), names)
         max_t = max_t_within_families(exchanges, names)
         rows += [
-            _concluded(replace(row, p_holm=float(adjusted), p_max_t=float(joint)))
-            for row, adjusted, joint in zip(found, holm, max_t, strict=True)
+            _concluded(replace(row, p_holm=float(adjusted), p_max_t=float(joint)), measured)
+            for row, measured, adjusted, joint in zip(found, places, holm, max_t, strict=True)
         ]
     return rows, bins
 
 
-def _concluded(row: ComparisonRow) -> ComparisonRow:
+def _concluded(row: ComparisonRow, measured: Measured) -> ComparisonRow:
     verdict = conclusion(row.p_max_t, row.p_equivalence, row.alpha)
-    return replace(row, conclusion=verdict, units_to_decide=row.units_to_decide if verdict == "undecided" else None)
+    if verdict != "undecided":
+        return replace(row, conclusion=verdict)
+    base, changed = (Cell(model, row.readout, row.condition) for model in (row.base, row.changed))
+    needed = units_to_decide(
+        row.difference,
+        measured.influence(signed_sum((1, delta(changed)), (-1, delta(base)))),
+        row.margin,
+        row.alpha,
+        adjusted_by=row.p_max_t / row.p,
+        units_each=measured.units_each,
+    )
+    return replace(row, conclusion=verdict, units_to_decide=needed)
 
 
 def _pairs(comparison: Comparison, measured: Measured) -> Iterator[_Pair]:
@@ -165,9 +179,7 @@ def _rows(
         influences, [margin] * len(pairs), draws=settings.draws, key=(*key[:1], "equivalence", *key[1:])
     )
     rows = []
-    for pair, test, weight, influence, p_equivalence in zip(
-        pairs, results, weights, influences, equivalent, strict=True
-    ):
+    for pair, test, weight, p_equivalence in zip(pairs, results, weights, equivalent, strict=True):
         base, changed = pair.cells()
         interval = measured.interval(weight, settings.level)
         rows.append(
@@ -200,7 +212,7 @@ def _rows(
                 p_equivalence_mc_error=monte_carlo_error(p_equivalence, settings.draws),
                 included=is_included(measured.interval(weight, 1 - 2 * settings.alpha), margin),
                 conclusion="",
-                units_to_decide=units_to_decide(test.statistic, influence, margin, settings.alpha, measured.units_each),
+                units_to_decide=None,
                 alpha=settings.alpha,
                 level=settings.level,
                 seed=settings.seed,

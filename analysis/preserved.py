@@ -20,7 +20,7 @@ class EquivalenceRow:
     `low` and `high` bound the interval at 1 − 2 `alpha`, and `included` says whether it lies within `margin`:
     the interval form of the two one-sided tests whose p is `p_equivalence`. `p` is the test of a difference, and
     `p_max_t` the same, adjusted within its family; `conclusion` rests on `p_max_t` and `p_equivalence`.
-    `units_to_decide` is the sample with which one of the two tests by itself would.
+    `units_to_decide` is the sample with which one of the two tests would, as strictly adjusted as here.
     """
 
     dataset: str
@@ -97,7 +97,14 @@ def equivalence_rows(
                 p_equivalence_smallest=1 / (settings.draws + 1),
                 p_equivalence_mc_error=monte_carlo_error(p_equivalence, settings.draws),
                 conclusion=verdict,
-                units_to_decide=units_to_decide(row.delta, influence, margin, settings.alpha, measured.units_each)
+                units_to_decide=units_to_decide(
+                    row.delta,
+                    influence,
+                    margin,
+                    settings.alpha,
+                    adjusted_by=row.p_max_t / row.p,
+                    units_each=measured.units_each,
+                )
                 if verdict == "undecided"
                 else None,
                 alpha=settings.alpha,

@@ -15,7 +15,13 @@ POWER = 0.8
 
 
 def units_to_decide(
-    difference: float, influence: FloatArray, margin: float, alpha: float, units_each: float = 1.0
+    difference: float,
+    influence: FloatArray,
+    margin: float,
+    alpha: float,
+    *,
+    adjusted_by: float = 1.0,
+    units_each: float = 1.0,
 ) -> int | None:
     """Units with which one of two tests would decide, with power 0.8, if the difference is as observed.
 
@@ -28,6 +34,8 @@ def units_to_decide(
         influence: each unit's contribution, (units,); its spread is that of the difference.
         margin: above 0.
         alpha: level of either test.
+        adjusted_by: by how much adjusting for other tests multiplied the p of the difference; its level is divided by
+            that.
         units_each: mean number of units behind a contribution, above 1 where clusters contribute.
 
     Returns:
@@ -40,7 +48,7 @@ def units_to_decide(
     # In units of the difference's standard error, whose inverse is √n / spread.
     needed: list[float] = []
     if size > 0:
-        needed.append(float(norm.ppf(1 - alpha / 2) + norm.ppf(POWER)) / size)
+        needed.append(float(norm.ppf(1 - alpha / adjusted_by / 2) + norm.ppf(POWER)) / size)
     if size < margin:
         needed.append(_precision_for_equivalence(size, margin, alpha))
     return math.ceil(units_each * max(2, math.ceil((spread * min(needed)) ** 2)))

@@ -89,6 +89,17 @@ def test_the_sample_that_would_decide_decides_four_times_in_five(truth: float) -
     assert decided / 600 == pytest.approx(0.8, abs=0.06)
 
 
+def test_a_stricter_test_needs_more_units() -> None:
+    influence = np.random.default_rng(7).normal(0.1, 0.5, size=40)
+    alone, stricter = (units_to_decide(0.1, influence, 0.05, 0.05, adjusted_by=by) for by in (1, 10))
+    assert alone is not None and stricter is not None
+    # (z(1 − α/2) + z(0.8))², the sample of a two-sided test, in the ratio of both levels.
+    assert stricter / alone == pytest.approx((2.8070 + 0.8416) ** 2 / (1.9600 + 0.8416) ** 2, abs=0.03)
+    # What lies within the margin may be decided by the test of equivalence, which nothing adjusts.
+    within = [units_to_decide(0.0, influence, 0.05, 0.05, adjusted_by=by) for by in (1, 10)]
+    assert within[0] == within[1]
+
+
 def test_a_sample_of_clusters_is_told_in_units() -> None:
     influence = np.random.default_rng(7).normal(0.02, 0.5, size=40)
     alone = units_to_decide(0.02, influence, 0.15, 0.05)
