@@ -28,7 +28,7 @@ class AdditivityRow:
 
     `predicted` is the sum of the deltas of each of them alone, `excess` is `delta` − `predicted`, and `reading` says
     what its interval shows: super-additive (a greater change than the sum, be it a loss or a gain), sub-additive (a
-    smaller one), or neither.
+    smaller one), opposite (a loss where the sum is a gain, or a gain where it is a loss), or neither.
     """
 
     dataset: str
@@ -146,7 +146,7 @@ def additivity_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[
                 excess=measured.value(excess),
                 excess_low=of_excess.low,
                 excess_high=of_excess.high,
-                reading=_reading(change, prediction, of_excess),
+                reading=_reading(change, prediction, of_delta, of_sum, of_excess),
                 level=settings.level,
                 seed=settings.seed,
             )
@@ -209,7 +209,13 @@ def _where(measured: Measured, one: Outcomes) -> dict[str, str]:
     return {"metric": measured.metric, **{name: getattr(one, name) for name in names}}
 
 
-def _reading(change: float, prediction: float, excess: Interval) -> str:
-    if excess.low > 0 or excess.high < 0:
-        return "super-additive" if abs(change) > abs(prediction) else "sub-additive"
-    return "neither shown"
+def _reading(change: float, prediction: float, of_change: Interval, of_sum: Interval, of_excess: Interval) -> str:
+    if not _shown(of_excess):
+        return "neither shown"
+    if change * prediction < 0 and _shown(of_change) and _shown(of_sum):
+        return "opposite"
+    return "super-additive" if abs(change) > abs(prediction) else "sub-additive"
+
+
+def _shown(interval: Interval) -> bool:
+    return interval.low > 0 or interval.high < 0

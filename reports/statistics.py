@@ -36,6 +36,7 @@ CONCLUSIONS = {
 READINGS = {
     "super-additive": ("disagree", "≫"),
     "sub-additive": ("rounding", "≪"),
+    "opposite": ("disagree", "⇄"),
     "neither shown": ("unchecked", "?"),
     "monotone": ("consistent", "✓"),
     "not monotone": ("contradicted", "✕"),

@@ -124,8 +124,10 @@ def test_additivity_is_read_from_tokens_and_has_the_constructed_excess(lesions: 
         ((-0.15, -0.2), -0.1, "sub-additive"),
         ((0.1, 0.15), 0.04, "sub-additive"),
         ((0.02, 0.03), 0.3, "super-additive"),
-        ((0.03, 0.03), -0.3, "super-additive"),
-        ((-0.15, -0.15), 0.01, "sub-additive"),
+        ((0.03, 0.03), -0.3, "opposite"),
+        ((-0.15, -0.15), 0.2, "opposite"),
+        ((0.0025, 0.0), -0.3, "super-additive"),  # one unit more right, which shows nothing
+        ((-0.15, -0.15), 0.0025, "sub-additive"),
         ((-0.05, -0.05), -0.1, "neither shown"),
     ],
 )
