@@ -81,7 +81,7 @@ def test_changed_analysis_reruns_the_analysis_alone(finished: Checkout, tmp_path
 def test_changed_module_reruns_what_it_feeds(finished: Checkout, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout", finished.config)
     shutil.copytree(finished.folder, checkout.folder, symlinks=True)
-    module = checkout.folder / "analysis" / "multiplicity.py"
+    module = checkout.folder / "analysis" / "engine" / "multiplicity.py"
     module.write_text(module.read_text() + "\n# edited\n")
     plan = checkout.snakemake("--cores", "2", "--dry-run", "--quiet", "progress")
     scheduled = set(re.findall(r"^(?:localrule|rule) (\w+):$", plan.stdout, flags=re.MULTILINE))
