@@ -24,7 +24,7 @@ from analysis.outcomes.schema import OutcomeError
 from analysis.settings import AnalysisSettings, read_settings
 from analysis.statistics.known_answers import known_answer_checks, read_chance, read_record_changes
 from analysis.statistics.study import study
-from analysis.statistics.tables import known_answer_table, write_csv
+from analysis.statistics.tables import known_answer_table, write_table
 from config.errors import report_errors
 
 
@@ -108,7 +108,7 @@ def analyse(
     checks = known_answer_table(known_answer_checks(found.ablation, changes, chance))
     for folder, written in ((tables, {**found.tables, "known_answers": checks}), (tests, found.tests)):
         for name, table in written.items():
-            write_csv(table, folder / f"{name}.csv")
+            write_table(table, folder / f"{name}.csv")
 
     ablation = found.tables["ablation"]
     for dataset in tqdm(datasets, desc="figures", unit="dataset"):
@@ -121,7 +121,7 @@ def analyse(
             figures / dataset / "known_answers.svg",
         )
         layer_figures(
-            _of(found.tables["measures"], dataset),
+            _of(found.tables["layer_measures"], dataset),
             _of(found.tables["layer_curves"], dataset),
             chance.get(dataset),
             figures / dataset,

@@ -109,6 +109,10 @@ class Row:
                 own[field.name] = getattr(part, field.name)
         return cls(**own)
 
+    def part(self, base: type[R]) -> R:
+        """Return the columns of a base, which another row may share."""
+        return base(**{name: getattr(self, name) for name in names_of(base)})
+
 
 def columns_of(kind: type[Row]) -> tuple[Column, ...]:
     """Return the columns of a row: those of its first base, its own, then those of its other bases.
