@@ -29,10 +29,13 @@ from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackkn
 from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
 from analysis.engine.permutation import Contrast, exact_mcnemar_p, exchange, paired_permutation_tests
+from config.code_digest import code_digest
 from config.errors import report_errors
 from config.files import write_whole
 from config.keys import keyed_generator
-from config.sources import code_digest
+
+# What the rates are of: their digest is that of this function, and of all that it reaches.
+SIMULATION = "analysis.error_rates:measure"
 
 SETS = 10_000
 DRAWS = 999
@@ -77,7 +80,7 @@ class Design:
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """One measured rate; the columns of `error_rates.csv`.
+    """One measured rate; the columns of `error_rates.csv`, which has the digest of the code as its last.
 
     `within` says whether it keeps the limits; it is empty for what is shown for comparison.
     """
@@ -94,7 +97,6 @@ class ErrorRate:
     high: float
     within: str
     seed: int
-    code: str
 
 
 def scores(values: FloatArray) -> Counts:
@@ -336,7 +338,6 @@ def measure(place: int, sets: int) -> list[ErrorRate]:
         key = (SEED, f"{design.quantity}: {', '.join(design.procedures)}: {design.data}: {design.n}", number)
         verdicts.append(design.simulate(design.n, keyed_generator(*key, "data"), key))
     rates = np.mean(verdicts, axis=0)
-    code = code_digest("analysis.error_rates")
     return [
         ErrorRate(
             quantity=design.quantity,
@@ -351,19 +352,19 @@ def measure(place: int, sets: int) -> list[ErrorRate]:
             high=design.high,
             within="" if procedure in design.compared else "true" if design.low <= rate <= design.high else "false",
             seed=SEED,
-            code=code,
         )
         for procedure, rate in zip(design.procedures, rates, strict=True)
     ]
 
 
 def write(rates: Sequence[ErrorRate], path: Path) -> None:
-    """Write the rates as CSV."""
+    """Write the rates as CSV, signed with the digest of the code that they are of."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(ErrorRate))
+    writer.writerow([*(field.name for field in fields(ErrorRate)), "code"])
+    code = code_digest(SIMULATION)
     for rate in rates:
-        writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in astuple(rate))
+        writer.writerow([*(f"{value:.6g}" if isinstance(value, float) else value for value in astuple(rate)), code])
     write_whole(path, text.getvalue().encode("utf-8"))
 
 

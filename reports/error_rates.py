@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from config.sources import code_digest
+from config.code_digest import code_digest
 from reports.columns import Shown, badge, body, grouped, heading, number, text
 from reports.inputs import Cells, Inputs
 from reports.numbers import MISSING, count, percent
 from reports.table import Column, Markup, Table, escaped
 
-SIMULATION = "analysis.error_rates"
+SIMULATION = "analysis.error_rates:measure"
 
 
 def error_rate_table(inputs: Inputs) -> Table:

@@ -9,16 +9,16 @@ import pytest
 from scipy import stats
 
 from analysis.engine.permutation import Contrast
-from analysis.error_rates import DRAWS, SETS, attainable_size, binary, designs, main, masks, points, scalar
+from analysis.error_rates import DRAWS, SETS, SIMULATION, attainable_size, binary, designs, main, masks, points, scalar
+from config.code_digest import code_digest
 from config.layout import ERROR_RATES
-from config.sources import code_digest
 
 with ERROR_RATES.open(encoding="utf-8", newline="") as stream:
     RATES = list(csv.DictReader(stream))
 
 
 def test_committed_rates_are_of_this_code() -> None:
-    assert {row["code"] for row in RATES} == {code_digest("analysis.error_rates")}, (
+    assert {row["code"] for row in RATES} == {code_digest(SIMULATION)}, (
         "The code that the error rates are of has changed. Run `uv run snakemake calibration --cores 2` and copy "
         "results/error_rates/error_rates.csv to analysis/error_rates.csv."
     )
