@@ -12,14 +12,14 @@ from typing import Any
 
 import yaml
 
-from analysis.figures import delta_heatmap
-from analysis.measures import read_measures
-from analysis.outcome_schema import OutcomeError
-from analysis.outcomes import Outcomes, read_outcomes
+from analysis.figures.conditions import delta_heatmap
+from analysis.figures.statistics import statistics_figures
+from analysis.outcomes.files import Outcomes, read_outcomes
+from analysis.outcomes.measures import read_measures
+from analysis.outcomes.schema import OutcomeError
 from analysis.settings import AnalysisSettings, analysis_settings
-from analysis.statistics_figures import statistics_figures
-from analysis.study import study
-from analysis.tables import write_csv
+from analysis.statistics.study import study
+from analysis.statistics.tables import write_csv
 from config.errors import InputError, report_errors
 from config.settings import resolve_analysis
 

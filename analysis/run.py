@@ -15,16 +15,16 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from analysis.figures import delta_heatmap, known_answer_figure
-from analysis.known_answers import known_answer_checks, read_chance, read_record_changes
-from analysis.layer_figures import layer_figures
-from analysis.measures import read_measures
-from analysis.outcome_schema import OutcomeError
-from analysis.outcomes import Outcomes, read_outcomes
+from analysis.figures.conditions import delta_heatmap, known_answer_figure
+from analysis.figures.layers import layer_figures
+from analysis.figures.statistics import statistics_figures
+from analysis.outcomes.files import Outcomes, read_outcomes
+from analysis.outcomes.measures import read_measures
+from analysis.outcomes.schema import OutcomeError
 from analysis.settings import AnalysisSettings, read_settings
-from analysis.statistics_figures import statistics_figures
-from analysis.study import study
-from analysis.tables import known_answer_table, write_csv
+from analysis.statistics.known_answers import known_answer_checks, read_chance, read_record_changes
+from analysis.statistics.study import study
+from analysis.statistics.tables import known_answer_table, write_csv
 from config.errors import report_errors
 
 
@@ -86,7 +86,7 @@ def analyse(
     tests: Path,
     figures: Path,
 ) -> None:
-    """Write every table and test of `analysis.study`, known_answers.csv, and the figures of each dataset.
+    """Write every table and test of `analysis.statistics.study`, known_answers.csv, and the figures of each dataset.
 
     Args:
         settings: of the run.

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from analysis.engine.equivalence import Margin
-from analysis.outcome_schema import REFERENCE
+from analysis.outcomes.schema import REFERENCE
 from config.settings import Condition, conditions_of, outcomes_of
 
 FAMILY_COLUMNS = ("dataset", "task", "model", "family", "scale", "readout", "condition")

@@ -4,7 +4,6 @@
 a schema cannot state. Every complaint names the key, the value and what is allowed.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, cast
 import jsonschema
 import yaml
 
-from config.errors import InputError
+from config.errors import InputError, did_you_mean
 from config.files import written_whole
 
 SCHEMA = Path(__file__).with_name("schema.yaml")
@@ -338,7 +337,7 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
             allowed = sorted(schema["properties"])
             for key in sorted(set(value) - set(allowed), key=str):
                 yield (
-                    f"{place}: unknown key {key!r} (value {value[key]!r}){_did_you_mean(key, allowed)}; "
+                    f"{place}: unknown key {key!r} (value {value[key]!r}){did_you_mean(key, allowed)}; "
                     f"allowed: {', '.join(allowed)}"
                 )
         case "required":
@@ -347,7 +346,7 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
         case "enum":
             allowed = schema["enum"]
             yield (
-                f"{place}: {value!r} is not known{_did_you_mean(value, allowed)}; "
+                f"{place}: {value!r} is not known{did_you_mean(value, allowed)}; "
                 f"allowed: {', '.join(map(str, allowed))}"
             )
         case "type":
@@ -356,11 +355,6 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
             yield f"{place}: {value!r} is not allowed; needed: text that matches {schema['pattern']}"
         case _:
             yield f"{place}: {error.message}"
-
-
-def _did_you_mean(value: object, allowed: list[str]) -> str:
-    close = difflib.get_close_matches(str(value), list(map(str, allowed)), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _misplaced(raw: Mapping[str, Any]) -> Iterator[str]:

@@ -8,15 +8,15 @@ import pytest
 import yaml
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.curves import CurveRow, curve_rows
-from analysis.figures import delta_heatmap
-from analysis.known_answers import Chance
-from analysis.layer_figures import layer_figures
-from analysis.layer_measures import measure_table
-from analysis.measures import MeasureError, read_measures
-from analysis.outcomes import primary, read_outcomes
+from analysis.figures.conditions import delta_heatmap
+from analysis.figures.layers import layer_figures
+from analysis.outcomes.files import primary, read_outcomes
+from analysis.outcomes.measures import MeasureError, read_measures
 from analysis.settings import AnalysisSettings, read_settings
-from analysis.tables import table_of
+from analysis.statistics.known_answers import Chance
+from analysis.statistics.layer_curves import CurveRow, curve_rows
+from analysis.statistics.layer_measures import measure_table
+from analysis.statistics.tables import table_of
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from analysis.__main__ import main
-from analysis.outcome_schema import OutcomeError
+from analysis.outcomes.schema import OutcomeError
 from analysis.run import main as run_main
 from config.errors import InputError, report_errors
 from config.layout import TABLES, TESTS

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.outcome_schema import OutcomeError
+from analysis.outcomes.schema import OutcomeError
 from analysis.run import main
 from analysis.settings import read_settings
-from analysis.tables import write_csv
+from analysis.statistics.tables import write_csv
 from config.layout import FIGURES, TABLES, TESTS
 
 if TYPE_CHECKING:

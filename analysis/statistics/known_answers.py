@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.ablation import AblationRow
+from analysis.statistics.ablation import AblationRow
 
 KNOWN_ANSWER_FAMILIES = ("plain", "open", "bottleneck", "sink")
 BOTTLENECK_CONDITIONS = (

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from analysis.engine.intervals import Interval
-from analysis.measured import Cell, Measured, Weights, delta, signed_sum
-from analysis.outcomes import Outcomes
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import Cell, Measured, Weights, delta, signed_sum
 from analysis.settings import AnalysisSettings
 from config.settings import Condition
 

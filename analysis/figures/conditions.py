@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from analysis.figure_style import colour_and_marker, house_style, placeholder, save
-from analysis.known_answers import KNOWN_ANSWER_FAMILIES, Chance
-from analysis.outcome_schema import REFERENCE
+from analysis.figures.style import colour_and_marker, house_style, placeholder, save
+from analysis.outcomes.schema import REFERENCE
 from analysis.settings import AnalysisSettings
+from analysis.statistics.known_answers import KNOWN_ANSWER_FAMILIES, Chance
 
 # Deltas within this many percentage points never get the full colour: noise must look pale.
 PALEST_RANGE = 5.0

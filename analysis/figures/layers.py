@@ -12,9 +12,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figure_style import colour_and_marker, house_style, placeholder, save
-from analysis.known_answers import Chance
-from analysis.outcome_schema import REFERENCE
+from analysis.figures.style import colour_and_marker, house_style, placeholder, save
+from analysis.outcomes.schema import REFERENCE
+from analysis.statistics.known_answers import Chance
 
 # The conditions that a line stands for, where the run has them: more would be a thicket.
 SHOWN = {

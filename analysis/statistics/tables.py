@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.ablation import AblationRow
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
 from analysis.engine.permutation import Exchanges
-from analysis.known_answers import Check
 from analysis.settings import AnalysisSettings
+from analysis.statistics.ablation import AblationRow
+from analysis.statistics.known_answers import Check
 from config.files import write_whole
 
 ARTICLE_TASKS = ("classification", "retrieval", "correspondence", "segmentation")

@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.attention import SMALLEST_DIVERGENCE
-from analysis.figure_style import COLOURS, MARKERS, house_style, placeholder, save
-from analysis.geometry import EFFECTIVE_RANK
-from analysis.outcome_schema import REFERENCE
-from analysis.study import Study
+from analysis.figures.style import COLOURS, MARKERS, house_style, placeholder, save
+from analysis.outcomes.schema import REFERENCE
+from analysis.statistics.attention import SMALLEST_DIVERGENCE
+from analysis.statistics.geometry import EFFECTIVE_RANK
+from analysis.statistics.study import Study
 
 NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
 
@@ -38,7 +38,7 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
     """Each comparison as observed, with its interval, over the distribution that exchanged labels give it.
 
     Args:
-        comparisons, nulls: the tables of `analysis.comparisons`; frozen readouts are left out.
+        comparisons, nulls: the tables of `analysis.statistics.comparisons`; frozen readouts are left out.
         path: the SVG to write.
     """
     shown = comparisons[comparisons["readout"] != "frozen"]
@@ -95,7 +95,7 @@ def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
     """Loss by number of registers replaced, against the sum of single losses: models down, tasks across.
 
     Args:
-        cumulative: the table of `analysis.additivity`; frozen readouts are left out.
+        cumulative: the table of `analysis.statistics.additivity`; frozen readouts are left out.
         path: the SVG to write.
     """
     shown = cumulative[cumulative["readout"] != "frozen"]
@@ -157,7 +157,7 @@ def rank_figure(geometry: pd.DataFrame, path: Path) -> None:
     """Median effective rank by layer under full, with quartiles: a panel per scale, a line per family.
 
     Args:
-        geometry: the table of `analysis.geometry`.
+        geometry: the table of `analysis.statistics.geometry`.
         path: the SVG to write.
     """
     shown = geometry[(geometry["measure"] == EFFECTIVE_RANK) & (geometry["condition"] == REFERENCE)]
@@ -203,7 +203,7 @@ def divergence_figure(attention: pd.DataFrame, path: Path) -> None:
     """Mean divergence of attention to full by layer, on a logarithmic axis: a panel per model, a line per condition.
 
     Args:
-        attention: the table of `analysis.attention`.
+        attention: the table of `analysis.statistics.attention`.
         path: the SVG to write.
     """
     shown = attention[(attention["measure"] == "js") & attention["condition"].str.endswith("_registers")]

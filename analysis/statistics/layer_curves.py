@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.engine.intervals import Resampled
-from analysis.measured import METRICS
-from analysis.outcomes import Outcomes
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import METRICS
 from analysis.settings import AnalysisSettings
 
 

@@ -16,8 +16,8 @@ import pandas as pd
 
 from analysis.engine.intervals import Resampled
 from analysis.engine.metric import Counts
-from analysis.measures import Measures
-from analysis.outcome_schema import REFERENCE
+from analysis.outcomes.measures import Measures
+from analysis.outcomes.schema import REFERENCE
 from analysis.settings import AnalysisSettings
 
 DIVERGENCES = ("js", "js_cls", "js_registers", "js_patches")
