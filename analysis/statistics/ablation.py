@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.engine.permutation import Contrast, Exchanges, exact_mcnemar_p, exchange, permutation_results
+from analysis.engine.contrasts import Contrast
+from analysis.engine.p_values import exact_mcnemar_p, permutation_results
+from analysis.engine.permutation import PermutationDraws, permute
 from analysis.outcomes.groups import Measured, delta
 from analysis.outcomes.schema import REFERENCE
 
@@ -52,7 +54,7 @@ class AblationRow:
 
 def ablation_rows(
     measured: Measured, *, seed: int, draws: int, resamples: int, level: float
-) -> tuple[list[AblationRow], Exchanges | None]:
+) -> tuple[list[AblationRow], PermutationDraws | None]:
     """The rows of what a task measured, and the exchanges behind their tests.
 
     Draws are keyed by (seed, purpose, dataset, task), so a row does not depend on
@@ -61,7 +63,7 @@ def ablation_rows(
     Args:
         measured: one dataset and task.
         seed: of the run.
-        draws: permutation draws (`exchange`).
+        draws: permutation draws (`permute`).
         resamples: bootstrap resamples, for the record.
         level: coverage of the intervals, between 0 and 1.
 
@@ -79,7 +81,7 @@ def ablation_rows(
     results = {}
     if contrasts:
         tested = list(contrasts.values())
-        exchanges = exchange(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
+        exchanges = permute(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
         results = dict(zip(contrasts, permutation_results(tested, exchanges), strict=True))
     rows = []
     for one, cell in measured.cells():

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.equivalence import conclusion, equivalence_tests, is_included
 from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.permutation import Contrast, Exchanges, exchange, monte_carlo_error, permutation_results
+from analysis.engine.p_values import monte_carlo_error, permutation_results
+from analysis.engine.permutation import PermutationDraws, permute
 from analysis.engine.sample_size import units_to_decide
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, Measured, delta, signed_sum
@@ -114,7 +116,7 @@ def comparison_rows(
     for comparison in settings.comparisons:
         found: list[ComparisonRow] = []
         places: list[Measured] = []
-        exchanges: list[Exchanges] = []
+        exchanges: list[PermutationDraws] = []
         for measured in groups:
             pairs = list(_pairs(comparison, measured))
             if pairs:
@@ -167,10 +169,10 @@ def _pairs(comparison: Comparison, measured: Measured) -> Iterator[_Pair]:
 
 def _rows(
     pairs: Sequence[_Pair], measured: Measured, settings: AnalysisSettings
-) -> tuple[list[ComparisonRow], Exchanges]:
+) -> tuple[list[ComparisonRow], PermutationDraws]:
     contrasts = [_contrast(pair, measured) for pair in pairs]
     key = (settings.seed, "comparison", measured.dataset, measured.task)
-    exchanges = exchange(contrasts, draws=settings.draws, key=key)
+    exchanges = permute(contrasts, draws=settings.draws, key=key)
     results = permutation_results(contrasts, exchanges)
     margin = settings.margin(measured.task).size
     weights = [signed_sum((1, delta(changed)), (-1, delta(base))) for base, changed in map(_Pair.cells, pairs)]
@@ -228,7 +230,7 @@ def _contrast(pair: _Pair, measured: Measured) -> Contrast:
     return Contrast.difference_of_differences((base_full, base), (changed_full, changed))
 
 
-def _null_bins(rows: Sequence[ComparisonRow], exchanges: Exchanges) -> Iterator[NullBin]:
+def _null_bins(rows: Sequence[ComparisonRow], exchanges: PermutationDraws) -> Iterator[NullBin]:
     for column, row in enumerate(rows):
         null = exchanges.null[:, column]
         null = null[np.isfinite(null)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.engine.equivalence import conclusion, equivalence_tests, is_included
-from analysis.engine.permutation import monte_carlo_error
+from analysis.engine.p_values import monte_carlo_error
 from analysis.engine.sample_size import units_to_decide
 from analysis.outcomes.groups import Cell, Measured, delta
 from analysis.settings import AnalysisSettings

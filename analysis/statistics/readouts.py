@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import norm
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.metric import Counts
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.permutation import Contrast, exchange, permutation_results
+from analysis.engine.p_values import permutation_results
+from analysis.engine.permutation import permute
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, Measured, Weights, delta, signed_sum
 from analysis.outcomes.schema import REFERENCE
@@ -68,7 +70,7 @@ def readout_rows(measured: Measured, settings: AnalysisSettings) -> list[Readout
         for _, matched, frozen in pairs
     ]
     key = (settings.seed, "readouts", measured.dataset, measured.task)
-    tests = permutation_results(contrasts, exchange(contrasts, draws=settings.draws, key=key))
+    tests = permutation_results(contrasts, permute(contrasts, draws=settings.draws, key=key))
     rows = []
     for (one, matched, frozen), test in zip(pairs, tests, strict=True):
         interval = measured.interval(signed_sum((1, delta(frozen)), (-1, delta(matched))), settings.level)
