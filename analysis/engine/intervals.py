@@ -249,7 +249,7 @@ class Resampled(Generic[Name]):
         >>> delta = {"changed": 1.0, "base": -1.0}
         >>> abs(round(resampled.value(delta), 6))
         0.0
-        >>> resampled.influence(delta).round(2).tolist()
+        >>> resampled.pseudo_values(delta).round(2).tolist()
         [1.0, 0.78, 0.56, 0.33, 0.11, -0.11, -0.33, -0.56, -0.78, -1.0]
         >>> interval = resampled.interval(delta, level=0.95)
         >>> interval.method, interval.low < 0 < interval.high
@@ -298,7 +298,7 @@ class Resampled(Generic[Name]):
             self.value(weights), self.replicates[:, columns] @ signed, self.jackknife[:, columns] @ signed, level
         )
 
-    def influence(self, weights: Mapping[Name, float]) -> FloatArray:
+    def pseudo_values(self, weights: Mapping[Name, float]) -> FloatArray:
         """Return the jackknife pseudo-values of a signed sum, (units,); their mean is the observed signed sum.
 
         They are centred (Efron and Tibshirani 1993, section 11.5): the unit's own difference where the metric is a
@@ -311,7 +311,7 @@ class Resampled(Generic[Name]):
         pseudo_values: FloatArray = self.value(weights) + (len(without) - 1) * (np.nanmean(without) - without)
         return pseudo_values
 
-    def spread(self, weights: Mapping[Name, float]) -> float:
+    def standard_error(self, weights: Mapping[Name, float]) -> float:
         """Return the bootstrap standard error of a signed sum."""
         columns, signed = self._columns(weights)
         return float(np.nanstd(self.replicates[:, columns] @ signed, ddof=1))

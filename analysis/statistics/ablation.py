@@ -55,7 +55,7 @@ class AblationRow:
 def ablation_rows(
     measured: Measured, *, seed: int, draws: int, resamples: int, level: float
 ) -> tuple[list[AblationRow], PermutationDraws | None]:
-    """The rows of what a task measured, and the exchanges behind their tests.
+    """The rows of what a task measured, and the permutations behind their tests.
 
     Draws are keyed by (seed, purpose, dataset, task), so a row does not depend on
     which other models, readouts and conditions were evaluated.
@@ -68,7 +68,7 @@ def ablation_rows(
         level: coverage of the intervals, between 0 and 1.
 
     Returns:
-        Rows, and one column of exchanges for every row that has a delta, in their order; None without any.
+        Rows, and one column of permutations for every row that has a delta, in their order; None without any.
     """
     contrasts = {
         cell: Contrast.difference(
@@ -77,12 +77,12 @@ def ablation_rows(
         for _, cell in measured.cells()
         if cell.condition != REFERENCE
     }
-    exchanges = None
+    permutations = None
     results = {}
     if contrasts:
         tested = list(contrasts.values())
-        exchanges = permute(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
-        results = dict(zip(contrasts, permutation_results(tested, exchanges), strict=True))
+        permutations = permute(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
+        results = dict(zip(contrasts, permutation_results(tested, permutations), strict=True))
     rows = []
     for one, cell in measured.cells():
         value = measured.interval({cell: 1.0}, level)
@@ -120,4 +120,4 @@ def ablation_rows(
                 delta_interval=change.method if change else None,
             )
         )
-    return rows, exchanges
+    return rows, permutations

@@ -116,18 +116,18 @@ def comparison_rows(
     for comparison in settings.comparisons:
         found: list[ComparisonRow] = []
         places: list[Measured] = []
-        exchanges: list[PermutationDraws] = []
+        permutations: list[PermutationDraws] = []
         for measured in groups:
             pairs = list(_pairs(comparison, measured))
             if pairs:
-                of_group, exchanged = _rows(pairs, measured, settings)
+                of_group, permuted = _rows(pairs, measured, settings)
                 found += of_group
                 places += [measured] * len(of_group)
-                exchanges.append(exchanged)
-                bins += _null_bins(of_group, exchanged)
+                permutations.append(permuted)
+                bins += _null_bins(of_group, permuted)
         names = [comparison.name] * len(found)
         holm = holm_within_families(np.array([row.p for row in found]), names)
-        max_t = max_t_within_families(exchanges, names)
+        max_t = max_t_within_families(permutations, names)
         rows += [
             _concluded(replace(row, p_holm=float(adjusted), p_max_t=float(joint)), measured)
             for row, measured, adjusted, joint in zip(found, places, holm, max_t, strict=True)
@@ -142,7 +142,7 @@ def _concluded(row: ComparisonRow, measured: Measured) -> ComparisonRow:
     base, changed = (Cell(model, row.readout, row.condition) for model in (row.base, row.changed))
     needed = units_to_decide(
         row.difference,
-        measured.influence(signed_sum((1, delta(changed)), (-1, delta(base)))),
+        measured.pseudo_values(signed_sum((1, delta(changed)), (-1, delta(base)))),
         row.margin,
         row.alpha,
         adjusted_by=row.p_max_t / row.p,
@@ -172,13 +172,13 @@ def _rows(
 ) -> tuple[list[ComparisonRow], PermutationDraws]:
     contrasts = [_contrast(pair, measured) for pair in pairs]
     key = (settings.seed, "comparison", measured.dataset, measured.task)
-    exchanges = permute(contrasts, draws=settings.draws, key=key)
-    results = permutation_results(contrasts, exchanges)
+    permutations = permute(contrasts, draws=settings.draws, key=key)
+    results = permutation_results(contrasts, permutations)
     margin = settings.margin(measured.task).size
     weights = [signed_sum((1, delta(changed)), (-1, delta(base))) for base, changed in map(_Pair.cells, pairs)]
-    influences = [measured.influence(weight) for weight in weights]
+    pseudo_values = [measured.pseudo_values(weight) for weight in weights]
     equivalent = equivalence_tests(
-        influences, [margin] * len(pairs), draws=settings.draws, key=(*key[:1], "equivalence", *key[1:])
+        pseudo_values, [margin] * len(pairs), draws=settings.draws, key=(*key[:1], "equivalence", *key[1:])
     )
     rows = []
     for pair, test, weight, p_equivalence in zip(pairs, results, weights, equivalent, strict=True):
@@ -220,7 +220,7 @@ def _rows(
                 seed=settings.seed,
             )
         )
-    return rows, exchanges
+    return rows, permutations
 
 
 def _contrast(pair: _Pair, measured: Measured) -> Contrast:
@@ -230,9 +230,9 @@ def _contrast(pair: _Pair, measured: Measured) -> Contrast:
     return Contrast.difference_of_differences((base_full, base), (changed_full, changed))
 
 
-def _null_bins(rows: Sequence[ComparisonRow], exchanges: PermutationDraws) -> Iterator[NullBin]:
+def _null_bins(rows: Sequence[ComparisonRow], permutations: PermutationDraws) -> Iterator[NullBin]:
     for column, row in enumerate(rows):
-        null = exchanges.null[:, column]
+        null = permutations.null[:, column]
         null = null[np.isfinite(null)]
         edges = _edges(null)
         draws, _ = np.histogram(null, bins=edges)

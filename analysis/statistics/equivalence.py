@@ -67,11 +67,11 @@ def equivalence_rows(
     ]
     margin = settings.margin(measured.task).size
     weights = [delta(Cell(row.model, row.readout, row.condition)) for row in rows]
-    influences = [measured.influence(weight) for weight in weights]
+    pseudo_values = [measured.pseudo_values(weight) for weight in weights]
     key = (settings.seed, "equivalence", measured.dataset, measured.task)
     found = []
-    equivalent = equivalence_tests(influences, [margin] * len(rows), draws=settings.draws, key=key)
-    for row, weight, influence, p_equivalence in zip(rows, weights, influences, equivalent, strict=True):
+    equivalent = equivalence_tests(pseudo_values, [margin] * len(rows), draws=settings.draws, key=key)
+    for row, weight, values, p_equivalence in zip(rows, weights, pseudo_values, equivalent, strict=True):
         assert row.delta is not None and row.p is not None and row.p_max_t is not None
         interval = measured.interval(weight, 1 - 2 * settings.alpha)
         verdict = conclusion(row.p_max_t, p_equivalence, settings.alpha)
@@ -99,7 +99,7 @@ def equivalence_rows(
                 conclusion=verdict,
                 units_to_decide=units_to_decide(
                     row.delta,
-                    influence,
+                    values,
                     margin,
                     settings.alpha,
                     adjusted_by=row.p_max_t / row.p,

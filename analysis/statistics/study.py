@@ -67,7 +67,7 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: 
     _tell_of_different_units(together)
     groups = []
     ablation: list[AblationRow] = []
-    exchanges: list[PermutationDraws] = []
+    permutations: list[PermutationDraws] = []
     equivalence: list[EquivalenceRow] = []
     random_patches: list[RandomPatchRow] = []
     readouts: list[ReadoutRow] = []
@@ -79,18 +79,18 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: 
             progress.set_postfix_str(f"{group[0].dataset} {group[0].task}")
             measured = Measured.of(group, seed=settings.seed, resamples=settings.resamples)
             groups.append(measured)
-            rows, exchanged = ablation_rows(
+            rows, permuted = ablation_rows(
                 measured, seed=settings.seed, draws=settings.draws, resamples=settings.resamples, level=settings.level
             )
             ablation += rows
-            exchanges += [exchanged] if exchanged else []
+            permutations += [permuted] if permuted else []
             random_patches += random_patch_rows(measured, settings)
             readouts += readout_rows(measured, settings)
             additivity += additivity_rows(measured, settings)
             cumulative += cumulative_rows(measured, settings)
             variance += probe_variance_rows(measured, outcomes, settings)
     comparisons, nulls = comparison_rows(groups, settings)
-    rows = in_display_order(with_adjusted_p(ablation, exchanges, settings.families), settings)
+    rows = in_display_order(with_adjusted_p(ablation, permutations, settings.families), settings)
     for measured in groups:
         equivalence += equivalence_rows(measured, rows, settings)
     attentions = [found for one in measures if (found := Attention.of(one, settings)) is not None]
