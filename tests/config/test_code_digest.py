@@ -247,7 +247,7 @@ def test_what_cannot_be_followed_is_refused(digest_of: Callable[..., str], text:
 def test_an_entry_that_does_not_exist_is_refused(digest_of: Callable[..., str]) -> None:
     with pytest.raises(ValueError, match="has no nothing"):
         digest_of("analysis.rates:nothing")
-    with pytest.raises(ValueError, match="no module analysis.none"):
+    with pytest.raises(ValueError, match=r"no module analysis\.none"):
         digest_of("analysis.none:measure")
 
 
