@@ -13,7 +13,7 @@ from analysis.engine.p_values import permutation_results
 from analysis.engine.permutation import permute
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, Measured, delta, signed_sum
-from analysis.settings import AnalysisSettings
+from config.settings import AnalysisSettings
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)
