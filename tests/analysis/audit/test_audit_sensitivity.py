@@ -15,7 +15,7 @@ import pytest
 
 from analysis.audit.claims import Claim, load_claims
 from analysis.audit.kinds import HELD, Finding, Verdict
-from analysis.audit.numbers import Interval, Quantity
+from analysis.audit.numbers import Bounds, Quantity
 from analysis.audit.published import PublishedNumbers, load_published
 from analysis.audit.verdicts import judge
 
@@ -47,9 +47,9 @@ def verdict(claim: Claim, numbers: PublishedNumbers) -> Verdict:
 
 
 def moved(quantity: Quantity, by: Decimal) -> Quantity:
-    ends = Interval(quantity.interval.low + by, quantity.interval.high + by)
+    ends = Bounds(quantity.bounds.low + by, quantity.bounds.high + by)
     value = quantity.value + by
-    return replace(quantity, text=f"{value:f}", value=value, interval=ends)
+    return replace(quantity, text=f"{value:f}", value=value, bounds=ends)
 
 
 def after_moving(claim: Claim, numbers: PublishedNumbers, key: str, by: Decimal) -> PublishedNumbers:
@@ -153,7 +153,7 @@ def test_less_than_rounding_is_never_an_accusation(claim: Claim) -> None:
     for key in claim.ids:
         if NUMBERS[key].quantity.decimals is not None:
             continue
-        by = NUMBERS[key].quantity.interval.half_width / 100
+        by = NUMBERS[key].quantity.bounds.half_width / 100
         for sign in (1, -1):
             changed = NUMBERS.changed(key, moved(NUMBERS[key].quantity, by * sign))
             assert verdict(claim, changed) in HELD, key
