@@ -98,7 +98,7 @@ def _all_equal(case: Case, values: Sequence[NumberTerm]) -> Finding:
         reason=(phrase(first.named, " and ", second.named, apart_by),),
         value=flag_of(verdict, first, second),
         gap=share_apart(first.value, second.value) if failed else Decimal(0),
-        needs=tuple(each for a, b, _ in pairs for each in apart(a, b, a.width + b.width)),
+        conditions=lambda: (each for a, b, _ in pairs for each in apart(a, b, a.width + b.width)),
     )
 
 
@@ -160,7 +160,7 @@ def value_range(case: Case) -> Finding:
         reason=(why,),
         value=Value.OFF if failed else held,
         gap=share_apart(term.value, end.value) if failed else Decimal(0),
-        needs=tuple(needs),
+        conditions=lambda: needs,
     )
 
 
@@ -199,5 +199,5 @@ def sameness(case: Case) -> Finding:
         value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING and not failed else Value.NOT_STATED,
         changes=failed,
         gap=share_apart(gap, margin.value) if failed else Decimal(0),
-        needs=tuple(needs),
+        conditions=lambda: needs,
     )

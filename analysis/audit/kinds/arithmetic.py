@@ -57,7 +57,7 @@ def compared(
         value=flag,
         changes=changes,
         gap=Decimal(0) if verdict.rank <= Verdict.ROUNDING.rank else share_apart(value, printed.value),
-        needs=(
+        conditions=lambda: (
             need(tolerance + value - printed.value, rates, {case.stated.id: -ONE}),
             need(tolerance - value + printed.value, away, stated),
         ),
@@ -212,7 +212,7 @@ def factor(case: Case) -> Finding:
         value=Value.OFF if failed else Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.AS_PRINTED,
         changes=turned,
         gap=share_apart(value, stated.value) if failed else Decimal(0),
-        needs=tuple(needs),
+        conditions=lambda: needs,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 
 from analysis.audit.kinds.finding import Need, Verdict
 from analysis.audit.kinds.reason import Citation, Phrase, joined, phrase
@@ -41,19 +42,19 @@ class NumberTerm:
         """Every number of the sum, the added ones first."""
         return self.plus + self.minus
 
-    @property
+    @cached_property
     def value(self) -> Decimal:
         """The sum of the numbers as published."""
         added = sum((number.quantity.value for number in self.plus), Decimal(0))
         return added - sum((number.quantity.value for number in self.minus), Decimal(0))
 
-    @property
+    @cached_property
     def bounds(self) -> Bounds:
         """The bounds of the sum, given the rounding of its numbers."""
         added = total(number.quantity.bounds for number in self.plus)
         return added - total(number.quantity.bounds for number in self.minus)
 
-    @property
+    @cached_property
     def width(self) -> Decimal:
         """Half the distance between the bounds."""
         return self.bounds.half_width

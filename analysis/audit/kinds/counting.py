@@ -58,7 +58,7 @@ def denominator(case: Case) -> Finding:
         reason=tuple(reason),
         value=Value.OFF if impossible else Value.AS_PRINTED,
         gap=Decimal(len(impossible)) / len(values),
-        needs=tuple(_on_grid(term, step) for term in values),
+        conditions=lambda: (_on_grid(term, step) for term in values),
     )
 
 
@@ -144,7 +144,7 @@ def attainable_p(case: Case) -> Finding:
         reason=(why,),
         value=Value.OFF if failed else Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.AS_PRINTED,
         gap=ONE if failed else Decimal(0),
-        needs=needs,
+        conditions=lambda: needs,
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 from analysis.audit.kinds.reason import Phrase, Reason, phrase
 
@@ -85,8 +86,7 @@ class Finding:
         changes: whether the conclusion changes (second flag).
         gap: distance of the decisive number from what the claim needs, as a share of the larger of the two:
             0 where the claim holds or nothing can be measured, at most 1.
-        needs: the conditions that the numbers must meet for the claim to hold. A number in none of them cannot
-            change the verdict by itself.
+        conditions: gives `needs`; called only when they are asked for, since an order has one per pair of numbers.
     """
 
     published: str
@@ -97,7 +97,7 @@ class Finding:
     value: Value = Value.NOT_STATED
     changes: bool = False
     gap: Decimal = Decimal(0)
-    needs: tuple[Need, ...] = ()
+    conditions: Callable[[], Iterable[Need]] = tuple
 
     @property
     def severity(self) -> Severity:
@@ -108,6 +108,11 @@ class Finding:
     def why(self) -> str:
         """The reason as text, with the identifiers of the numbers in brackets."""
         return " ".join(sentence.text for sentence in self.reason)
+
+    @cached_property
+    def needs(self) -> tuple[Need, ...]:
+        """The conditions for the claim to hold. A number in none of them cannot change the verdict by itself."""
+        return tuple(self.conditions())
 
     def slack(self) -> dict[str, Decimal]:
         """Return for each number, by identifier, the smallest signed move that uses up the room that there is.

@@ -55,7 +55,7 @@ def chance(case: Case) -> Finding:
         value=Value.WITHIN_ROUNDING if beyond and not far else Value.NOT_STATED,
         changes=bool(far),
         gap=share_apart(highest.value, limit) if far else Decimal(0),
-        needs=needs,
+        conditions=lambda: needs,
     )
 
 
@@ -84,7 +84,7 @@ def significance(case: Case) -> Finding:
         value=Value.WITHIN_ROUNDING if not failed and not below else Value.NOT_STATED,
         changes=failed,
         gap=share_apart(p.value, alpha) if failed else Decimal(0),
-        needs=(need(alpha - p.value + p.bounds.half_width, {case.stated.id: -ONE}),),
+        conditions=lambda: (need(alpha - p.value + p.bounds.half_width, {case.stated.id: -ONE}),),
     )
 
 
@@ -122,7 +122,7 @@ def nonsignificance(case: Case) -> Finding:
         verdict=verdict,
         reason=reason,
         changes=True,
-        needs=(need(p.value - alpha + width, {case.stated.id: ONE}),),
+        conditions=lambda: (need(p.value - alpha + width, {case.stated.id: ONE}),),
     )
 
 
@@ -172,7 +172,7 @@ def causal(case: Case) -> Finding:
         value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
         changes=verdict.rank > Verdict.ROUNDING.rank,
         gap=share_apart(low.value, high.value) if reversed_order else Decimal(0),
-        needs=tuple(each for a in smaller for b in larger for each in above(b, a)),
+        conditions=lambda: (each for a in smaller for b in larger for each in above(b, a)),
     )
 
 

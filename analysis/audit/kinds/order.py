@@ -77,7 +77,7 @@ def bound(case: Case) -> Finding:
         value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
         changes=failed,
         gap=share_apart(extreme, limit.value) if failed else Decimal(0),
-        needs=tuple(each for term in ordered for each in limit_needs(case, term, relation)),
+        conditions=lambda: (each for term in ordered for each in limit_needs(case, term, relation)),
     )
 
 
@@ -133,7 +133,7 @@ def quantifier(case: Case) -> Finding:
         value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
         changes=failed,
         gap=furthest,
-        needs=needs,
+        conditions=lambda: needs,
     )
 
 
@@ -172,7 +172,7 @@ def order(case: Case) -> Finding:
         changes=failed,
         gap=share_apart(below, top) if failed else Decimal(0),
         # Every pair: one number may be part of several terms, and move them together.
-        needs=tuple(
+        conditions=lambda: (
             each for a in case.parts["smaller"] for b in case.parts["larger"] for each in above(b, a, absolute)
         ),
     )

@@ -60,7 +60,7 @@ def monotone(case: Case) -> Finding:
         value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
         changes=bool(clear),
         gap=max((share_apart(a.value, b.value) for a, b in clear), default=Decimal(0)),
-        needs=tuple(each for a, b in steps for each in above(b, a)),
+        conditions=lambda: (each for a, b in steps for each in above(b, a)),
     )
 
 
@@ -101,7 +101,7 @@ def peak(case: Case) -> Finding:
         value=Value.OFF if clear else Value.WITHIN_ROUNDING if rounded else Value.AS_PRINTED,
         changes=clear,
         gap=share_apart(at.value, highest.value) if clear else Decimal(0),
-        needs=(*(each for t in others for each in (above(t, at) if falling else above(at, t))), *stay),
+        conditions=lambda: (*(each for t in others for each in (above(t, at) if falling else above(at, t))), *stay),
     )
 
 
@@ -179,7 +179,7 @@ def onset(case: Case) -> Finding:
         value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
         changes=bool(broken),
         gap=gap,
-        needs=tuple(needs),
+        conditions=lambda: needs,
     )
 
 
