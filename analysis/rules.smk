@@ -59,6 +59,7 @@ rule audit:
         modules=sources("analysis.audit.__main__"),
     output:
         claims=run.audit / "claims.csv",
+        readings=run.audit / "claims.json",
         summary=run.audit / "summary.csv",
         findings=run.audit / "summary.md",
         points=run.audit / "points.csv",
