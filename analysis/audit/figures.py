@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figure_style import COLOURS, colour_and_marker, house_style, svg
+from analysis.figures.style import COLOURS, colour_and_marker, house_style, svg
 from config.files import write_whole
 
 STATED = "stated"

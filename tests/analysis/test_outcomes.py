@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.outcome_schema import OutcomeError
-from analysis.outcomes import Outcomes, primary, read_outcomes
+from analysis.outcomes.files import Outcomes, primary, read_outcomes
+from analysis.outcomes.schema import OutcomeError
 
 
 def frame() -> pd.DataFrame:

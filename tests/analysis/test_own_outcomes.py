@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from analysis.__main__ import main
-from analysis.outcome_schema import OutcomeError
+from analysis.outcomes.schema import OutcomeError
 from analysis.run import main as run_main
 from config.errors import InputError, report_errors
 from config.layout import TABLES, TESTS
-from config.settings import ConfigError
+from config.resolve import ConfigError
 
 if TYPE_CHECKING:
     from conftest import SyntheticRun

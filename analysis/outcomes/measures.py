@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.outcome_schema import listed, rows
+from analysis.outcomes.schema import listed, rows
 from config.errors import InputError
 
 KEYS = ("unit", "condition", "layer")

@@ -1,6 +1,6 @@
 """Read outcome files, check them, and lay them out densely for the statistics.
 
-The schema is `analysis.outcome_schema`. A mistake in a file surfaces here, with the file, the
+The schema is `analysis.outcomes.schema`. A mistake in a file surfaces here, with the file, the
 column, the rows and the remedy in the message, and nowhere later.
 """
 
@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.engine.metric import Counts
-from analysis.outcome_schema import COUNTS, NAMES, PRIMARY_FEATURES, REFERENCE, OutcomeError, checked, listed
+from analysis.outcomes.schema import COUNTS, NAMES, PRIMARY_FEATURES, REFERENCE, OutcomeError, checked, listed
 
 _GROUP = ["dataset", "task", "model", "readout", "features", "layer", "refit"]
 
@@ -62,7 +62,7 @@ def read_outcomes(path: Path) -> list[Outcomes]:
     The order of rows in the file has no influence on the result.
 
     Raises:
-        OutcomeError: an unreadable file, one that breaks the schema (`analysis.outcome_schema.checked`), no `full`
+        OutcomeError: an unreadable file, one that breaks the schema (`analysis.outcomes.schema.checked`), no `full`
             condition, a condition without anything to count, or a unit that is missing under one condition.
     """
     try:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.engine.intervals import Resampled
-from analysis.measured import METRICS
-from analysis.outcomes import Outcomes
-from analysis.settings import AnalysisSettings
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import METRICS
+from config.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)

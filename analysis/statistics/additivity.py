@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from analysis.engine.intervals import Interval
-from analysis.measured import Cell, Measured, Weights, delta, signed_sum
-from analysis.outcomes import Outcomes
-from analysis.settings import AnalysisSettings
-from config.settings import Condition
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import Cell, Measured, Weights, delta, signed_sum
+from config.settings import AnalysisSettings, Condition
 
 _REGISTER = re.compile(r"r[1-9][0-9]*")
 

@@ -18,9 +18,9 @@ from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackkn
 from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families
 from analysis.engine.permutation import Contrast, paired_permutation_tests
-from analysis.measures import Measures
-from analysis.outcome_schema import REFERENCE
-from analysis.settings import AnalysisSettings
+from analysis.outcomes.measures import Measures
+from analysis.outcomes.schema import REFERENCE
+from config.settings import AnalysisSettings
 
 EFFECTIVE_RANK = "effective_rank"
 MEASURES = (

@@ -12,16 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.attention import SMALLEST_DIVERGENCE
-from analysis.figure_style import COLOURS, MARKERS, house_style, placeholder, save
-from analysis.geometry import EFFECTIVE_RANK
-from analysis.outcome_schema import REFERENCE
-from analysis.study import Study
+from analysis.figures.style import COLOURS, MARKERS, house_style, placeholder, save
+from analysis.statistics.attention import SMALLEST_DIVERGENCE
+from analysis.statistics.geometry import EFFECTIVE_RANK
+from analysis.statistics.study import Study
+from config.settings import AnalysisSettings, register_conditions
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import FROZEN
 
 NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
 
 
-def statistics_figures(study: Study, dataset: str, folder: Path) -> None:
+def statistics_figures(study: Study, dataset: str, settings: AnalysisSettings, folder: Path) -> None:
     """Draw `config.layout.STATISTICS_FIGURES` for one dataset; a sentence where a run has nothing to draw."""
 
     def of_dataset(table: pd.DataFrame) -> pd.DataFrame:
@@ -31,17 +33,17 @@ def statistics_figures(study: Study, dataset: str, folder: Path) -> None:
         null_figure(of_dataset(study.tests["comparisons"]), of_dataset(study.tests["nulls"]), folder / "nulls.svg")
         cumulative_figure(of_dataset(study.tables["cumulative"]), folder / "cumulative.svg")
         rank_figure(of_dataset(study.tables["geometry"]), folder / "effective_rank.svg")
-        divergence_figure(of_dataset(study.tables["attention"]), folder / "divergence.svg")
+        divergence_figure(of_dataset(study.tables["attention"]), settings, folder / "divergence.svg")
 
 
 def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> None:
     """Each comparison as observed, with its interval, over the distribution that exchanged labels give it.
 
     Args:
-        comparisons, nulls: the tables of `analysis.comparisons`; frozen readouts are left out.
+        comparisons, nulls: the tables of `analysis.statistics.comparisons`; frozen readouts are left out.
         path: the SVG to write.
     """
-    shown = comparisons[comparisons["readout"] != "frozen"]
+    shown = comparisons[comparisons["readout"] != FROZEN]
     if shown.empty:
         placeholder("No declared comparison has its models in this run", path)
         return
@@ -95,10 +97,10 @@ def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
     """Loss by number of registers replaced, against the sum of single losses: models down, tasks across.
 
     Args:
-        cumulative: the table of `analysis.additivity`; frozen readouts are left out.
+        cumulative: the table of `analysis.statistics.additivity`; frozen readouts are left out.
         path: the SVG to write.
     """
-    shown = cumulative[cumulative["readout"] != "frozen"]
+    shown = cumulative[cumulative["readout"] != FROZEN]
     if shown.empty:
         placeholder("No single and cumulative register conditions in this run", path)
         return
@@ -157,7 +159,7 @@ def rank_figure(geometry: pd.DataFrame, path: Path) -> None:
     """Median effective rank by layer under full, with quartiles: a panel per scale, a line per family.
 
     Args:
-        geometry: the table of `analysis.geometry`.
+        geometry: the table of `analysis.statistics.geometry`.
         path: the SVG to write.
     """
     shown = geometry[(geometry["measure"] == EFFECTIVE_RANK) & (geometry["condition"] == REFERENCE)]
@@ -199,18 +201,21 @@ def rank_figure(geometry: pd.DataFrame, path: Path) -> None:
     save(figure, path)
 
 
-def divergence_figure(attention: pd.DataFrame, path: Path) -> None:
+def divergence_figure(attention: pd.DataFrame, settings: AnalysisSettings, path: Path) -> None:
     """Mean divergence of attention to full by layer, on a logarithmic axis: a panel per model, a line per condition.
 
     Args:
-        attention: the table of `analysis.attention`.
+        attention: the table of `analysis.statistics.attention`.
+        settings: which conditions replace all registers.
         path: the SVG to write.
     """
-    shown = attention[(attention["measure"] == "js") & attention["condition"].str.endswith("_registers")]
+    labels = register_conditions(settings.conditions)
+    shown = attention[(attention["measure"] == "js") & attention["condition"].isin(list(labels))]
     if shown.empty:
         placeholder("No divergence of attention in this run", path)
         return
-    models, conditions = (list(dict.fromkeys(shown[name])) for name in ("model", "condition"))
+    models = list(dict.fromkeys(shown["model"]))
+    conditions = [name for name in labels if (shown["condition"] == name).any()]
     columns = min(3, len(models))
     figure, panels = plt.subplots(
         nrows=math.ceil(len(models) / columns),
@@ -241,7 +246,7 @@ def divergence_figure(attention: pd.DataFrame, path: Path) -> None:
     figure.supylabel("Jensen-Shannon divergence to full, nats", fontsize=10)
     figure.legend(
         handles=[
-            Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=condition)
+            Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=labels[condition])
             for i, condition in enumerate(conditions)
         ],
         loc="outside lower center",

@@ -12,10 +12,10 @@ from scipy.stats import norm
 from analysis.engine.metric import Counts
 from analysis.engine.multiplicity import holm_within_families
 from analysis.engine.permutation import Contrast, exchange, permutation_results
-from analysis.measured import Cell, Measured, Weights, delta, signed_sum
-from analysis.outcome_schema import REFERENCE
-from analysis.outcomes import Outcomes
-from analysis.settings import AnalysisSettings
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import Cell, Measured, Weights, delta, signed_sum
+from analysis.outcomes.schema import REFERENCE
+from config.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)

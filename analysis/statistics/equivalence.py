@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.ablation import AblationRow
 from analysis.engine.equivalence import conclusion, equivalence_tests, is_included
 from analysis.engine.permutation import monte_carlo_error
 from analysis.engine.sample_size import units_to_decide
-from analysis.measured import Cell, Measured, delta
-from analysis.settings import AnalysisSettings
+from analysis.outcomes.groups import Cell, Measured, delta
+from analysis.statistics.ablation import AblationRow
+from config.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
 from analysis.engine.permutation import Contrast, Exchanges, exchange, monte_carlo_error, permutation_results
 from analysis.engine.sample_size import units_to_decide
-from analysis.measured import Cell, Measured, delta, signed_sum
-from analysis.outcome_schema import REFERENCE
-from analysis.outcomes import Outcomes
-from analysis.settings import AnalysisSettings, Comparison
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import Cell, Measured, delta, signed_sum
+from analysis.outcomes.schema import REFERENCE
+from config.settings import AnalysisSettings, Comparison
 
 BINS = 40
 

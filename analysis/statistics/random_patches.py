@@ -9,9 +9,9 @@ import numpy as np
 
 from analysis.engine.multiplicity import holm_within_families
 from analysis.engine.permutation import Contrast, Term, exchange, permutation_results
-from analysis.measured import Cell, Measured, delta, signed_sum
-from analysis.outcomes import Outcomes
-from analysis.settings import AnalysisSettings
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import Cell, Measured, delta, signed_sum
+from config.settings import AnalysisSettings
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analysis.engine.permutation import Contrast, Exchanges, exact_mcnemar_p, exchange, permutation_results
-from analysis.measured import Measured, delta
-from analysis.outcome_schema import REFERENCE
+from analysis.outcomes.groups import Measured, delta
+from analysis.outcomes.schema import REFERENCE
 
 
 @dataclass(frozen=True)

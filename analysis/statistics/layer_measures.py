@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.measures import KEYS, Measures
-from analysis.outcome_schema import REFERENCE
+from analysis.outcomes.measures import KEYS, Measures
+from analysis.outcomes.schema import REFERENCE
 
 COLUMNS = (
     *("dataset", "model", "family", "scale", "condition", "layer", "measure"),

@@ -11,8 +11,8 @@ import numpy as np
 
 from analysis.engine.intervals import Interval, Resampled
 from analysis.engine.metric import Counts, FloatArray
-from analysis.outcome_schema import REFERENCE
-from analysis.outcomes import Outcomes
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.schema import REFERENCE
 
 METRICS = {
     "classification": "accuracy",

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm import tqdm
 
-from analysis.ablation import AblationRow, ablation_rows
-from analysis.additivity import AdditivityRow, CumulativeRow, additivity_rows, cumulative_rows
-from analysis.attention import (
+from analysis.engine.permutation import Exchanges
+from analysis.outcomes.files import Outcomes, primary
+from analysis.outcomes.groups import Measured, on_the_same_units
+from analysis.outcomes.measures import Measures
+from analysis.statistics.ablation import AblationRow, ablation_rows
+from analysis.statistics.additivity import AdditivityRow, CumulativeRow, additivity_rows, cumulative_rows
+from analysis.statistics.attention import (
     Attention,
     AttentionRow,
     DivergenceRatioRow,
@@ -21,19 +25,15 @@ from analysis.attention import (
     divergence_ratio_rows,
     trend_rows,
 )
-from analysis.comparisons import ComparisonRow, NullBin, comparison_rows
-from analysis.curves import CurveRow, curve_rows
-from analysis.engine.permutation import Exchanges
-from analysis.geometry import CompressionRow, GeometryRow, compression_rows, geometry_rows
-from analysis.layer_measures import measure_table
-from analysis.measured import Measured, on_the_same_units
-from analysis.measures import Measures
-from analysis.outcomes import Outcomes, primary
-from analysis.preserved import EquivalenceRow, equivalence_rows
-from analysis.random_patches import RandomPatchRow, random_patch_rows
-from analysis.readouts import ProbeVarianceRow, ReadoutRow, probe_variance_rows, readout_rows
-from analysis.settings import AnalysisSettings
-from analysis.tables import in_display_order, replacement_table, table_of, with_adjusted_p
+from analysis.statistics.comparisons import ComparisonRow, NullBin, comparison_rows
+from analysis.statistics.equivalence import EquivalenceRow, equivalence_rows
+from analysis.statistics.geometry import CompressionRow, GeometryRow, compression_rows, geometry_rows
+from analysis.statistics.layer_curves import CurveRow, curve_rows
+from analysis.statistics.layer_measures import measure_table
+from analysis.statistics.random_patches import RandomPatchRow, random_patch_rows
+from analysis.statistics.readouts import ProbeVarianceRow, ReadoutRow, probe_variance_rows, readout_rows
+from analysis.statistics.tables import in_display_order, replacement_table, table_of, with_adjusted_p
+from config.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)
