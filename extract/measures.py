@@ -90,8 +90,8 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The measures of one pass.
+class PassMeasures:
+    """Measures of one forward pass.
 
     Attributes:
         geometry: by layer and column, one value a measured image.
@@ -111,9 +111,8 @@ def measuring(
     geometry_places: NDArray[np.int64],
     attention_places: NDArray[np.int64],
     reference: Reference,
-    measured: Measured,
-) -> Iterator[None]:
-    """Measure the forward pass inside the ``with`` block.
+) -> Iterator[PassMeasures]:
+    """Measure the forward pass inside the ``with`` block; yields the measures, which the pass fills.
 
     Args:
         network: the model.
@@ -121,8 +120,8 @@ def measuring(
         geometry_places: places in the batch of the images whose geometry is measured.
         attention_places: places of those whose attention is measured too.
         reference: of the unchanged pass over the same batch; an empty one is filled, which the unchanged pass does.
-        measured: what is filled.
     """
+    found = PassMeasures()
     device = network.device
     chosen, attended = (torch.from_numpy(places).to(device) for places in (geometry_places, attention_places))
     groups = token_groups(network.layout, device)
@@ -131,19 +130,19 @@ def measuring(
         raw = output[chosen]
         normed = network.norm(raw)
         first = reference.patches.setdefault(layer, normed[:, groups["patches"]])
-        measured.geometry[layer], measured.spectra[layer] = _geometry(raw, normed, first, groups)
+        found.geometry[layer], found.spectra[layer] = _geometry(raw, normed, first, groups)
 
     def see_attention(layer: int, weights: Tensor) -> None:
         rows = weights[attended].float()
         first = reference.attention.setdefault(layer, rows)
-        measured.attention[layer] = _attention(rows, first, groups)
+        found.attention[layer] = _attention(rows, first, groups)
 
     with ExitStack() as observing:
         if len(chosen):
             observing.enter_context(observe(network.module, layers, see))
         if len(attended):
             observing.enter_context(observe_attention(network.module, layers, see_attention))
-        yield
+        yield found
 
 
 def _geometry(
@@ -195,7 +194,7 @@ class MeasuresTable:
         self._frames: list[pd.DataFrame] = []
         self._spectra: dict[tuple[str, int], tuple[NDArray[np.float64], int]] = {}
 
-    def add(self, measured: Measured, condition: str, units: NDArray[np.str_], attended: NDArray[np.bool_]) -> None:
+    def add(self, measured: PassMeasures, condition: str, units: NDArray[np.str_], attended: NDArray[np.bool_]) -> None:
         """Add the measures of one pass.
 
         Args:

@@ -21,10 +21,10 @@ from config.layout import Run
 from config.settings import Condition, Dataset, Settings, load_settings
 from extract.calibration import load_calibration
 from extract.datasets.packs import VOID, OpenPack, open_pack
-from extract.features import passes
-from extract.interventions import Calibration
+from extract.features import tokens_by_batch
 from extract.models import Network, load_network
 from extract.outcomes import Counts, Fit, save_fits, save_outcomes
+from extract.replacements import Calibration
 from extract.tasks.probes import LinearProbe, linear_probe
 
 TASK = "segmentation"
@@ -93,7 +93,9 @@ class Segmentation:
     def patches(self, rows: NDArray[np.int64], condition: Condition) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Yield rows of the pack and their patches, B × patches × dimension on the device, a batch at a time."""
         batch_size, seed = self.settings.extraction.batch_size, self.settings.seed
-        passed = passes(self.network, self.pack, rows, condition, self.calibration, (self.layer,), batch_size, seed)
+        passed = tokens_by_batch(
+            self.network, self.pack, rows, condition, self.calibration, (self.layer,), batch_size, seed
+        )
         for part, tokens in passed:
             yield part, tokens.patches[:, 0].float()
 
