@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from config.errors import InputError
 from config.layout import PUBLISHED
 from reports.errors import ReportError
 from reports.inputs import Inputs, read_inputs
@@ -103,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         page = build(given.settings, given.published, given.renderer)
-    except ReportError as error:
+    except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"Report: {page}")

@@ -22,11 +22,13 @@ from reports.numbers import MISSING, count, fixed, is_missing, percent, quantity
 from reports.statistics import reading_badge
 from reports.table import Body, Table
 
+SHARE = "effective_rank_share"
 _VARIANTS = {
     "effective_rank": "Effective rank",
     "effective_rank_centred": "Centred",
     "effective_rank_unnormalised": "Unnormalised",
     "participation_ratio": "Participation ratio",
+    SHARE: "Share of patches, %",
 }
 
 
@@ -34,20 +36,21 @@ def rank_table(inputs: Inputs, dataset: str) -> Table | None:
     """Median rank under full at the last layer, in every variant; None where no rank was measured."""
     rows = [
         row
-        for row in inputs.statistics["geometry"]
+        for row in inputs.measures
         if row["dataset"] == dataset and row["condition"] == "full" and row["measure"] in _VARIANTS
     ]
     cells = {(row["model"], row["measure"]): row for row in _last_layers(rows)}
     present = [name for name in _VARIANTS if any(measure == name for _, measure in cells)]
 
     def variant(name: str) -> Shown:
-        return Shown(_VARIANTS[name], lambda row: _rank(cells[row["model"], name]["median"]), "number")
+        show = percent if name == SHARE else _rank
+        return Shown(_VARIANTS[name], lambda row: show(cells[row["model"], name]["median"]), "number")
 
     shown = (
         named("Model", "model"),
         number("n", "n", count),
         number("Median", "median", _rank),
-        between(show=_rank),
+        between("Interval", "median_low", "median_high", _rank),
         between("Quartiles", "quartile_1", "quartile_3", _rank),
         *map(variant, present[1:]),
     )

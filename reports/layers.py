@@ -13,13 +13,23 @@ from reports.table import Body, Column, Markup, Row, Table, Text, escaped
 
 # Figure → what it shows, in words, and the table that it is drawn from.
 FIGURES = {
-    "attention_divergence": (
-        "Divergence of attention from full, by layer and replacement of the registers",
-        "measures",
+    "divergence": (
+        "Divergence of attention from full, by layer and replacement of the registers, on a logarithmic axis; "
+        "dotted lines are means, and a point at the foot is rounding",
+        "layer_measures",
     ),
-    "patch_cosine": ("Mean cosine between each patch and itself under full, by layer and replacement", "measures"),
-    "rank_by_condition": ("Effective rank of the patches, by layer and replacement of the registers", "measures"),
-    "attention_to_registers": ("Attention given to the registers by CLS, registers and patches under full", "measures"),
+    "patch_cosine": (
+        "Mean cosine between each patch and itself under full, by layer and replacement",
+        "layer_measures",
+    ),
+    "effective_rank": (
+        "Effective rank of the patches by layer: families under full, and below them replacements of the registers",
+        "layer_measures",
+    ),
+    "attention_to_registers": (
+        "Attention given to the registers by CLS, registers and patches under full",
+        "layer_measures",
+    ),
     "token_curves": ("Accuracy of a linear probe on each token, by layer, under full; chance in grey", "layer_curves"),
 }
 _LAST = {
@@ -31,14 +41,7 @@ _LAST = {
     "mass_cls_to_registers": "CLS to registers, %",
     "mass_patches_to_registers": "Patches to registers, %",
 }
-_PERCENT = {"high_norm_share", "effective_rank_share", "mass_cls_to_registers", "mass_patches_to_registers"}
-_RANKS = {
-    "effective_rank": "Effective rank",
-    "effective_rank_centred": "Centred",
-    "effective_rank_unnormalised": "Lengths kept",
-    "participation_ratio": "Participation ratio",
-    "effective_rank_share": "Share of patches, %",
-}
+_PERCENT = {"high_norm_share", "mass_cls_to_registers", "mass_patches_to_registers"}
 
 
 def layer_plate(inputs: Inputs, dataset: str, figure: str) -> Plate:
@@ -78,22 +81,6 @@ def last_layer_table(inputs: Inputs, dataset: str) -> Table | None:
     return Table(f"last-layer-{slug(dataset)}", caption, columns, tuple(bodies), classes="ablation")
 
 
-def rank_table(inputs: Inputs, dataset: str) -> Table | None:
-    """The effective rank under full after the last layer by several definitions; None where nothing was measured."""
-    rows = []
-    for model, found in _last_layer(inputs, dataset).items():
-        cells = {row["measure"]: row for row in found if row["condition"] == "full"}
-        rows.append(Row((model, *(_median(cells.get(name), name) for name in _RANKS))))
-    if not rows:
-        return None
-    columns = (
-        Column("Model"),
-        *(Column(title, "number") for title in _RANKS.values()),
-    )
-    caption = f"Definitions of rank on {dataset}, unchanged pass, last layer: medians"
-    return Table(f"ranks-{slug(dataset)}", caption, columns, (Body(tuple(rows)),))
-
-
 def measure_definitions() -> str:
     """What stands under the tables."""
     entries: Sequence[tuple[Text, Text]] = (
@@ -126,5 +113,5 @@ def _median(row: Cells | None, measure: str) -> Text:
     if row is None:
         return MISSING
     scale, decimals = (100, 1) if measure in _PERCENT else (1, 3 if measure in ("js", "patch_cosine") else 2)
-    middle, low, high = (fixed(scale * float(row[name]), decimals) for name in ("median", "q25", "q75"))
+    middle, low, high = (fixed(scale * float(row[name]), decimals) for name in ("median", "quartile_1", "quartile_3"))
     return Markup(f'{middle}<br><small class="muted">{low} to {high}</small>')

@@ -121,30 +121,6 @@ def cumulative_plate(inputs: Inputs, dataset: str) -> Plate:
     )
 
 
-def rank_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Effective rank by layer."""
-    return Plate(
-        ident=f"effective-rank-{slug(dataset)}",
-        file=figure_of(inputs, dataset, "effective_rank.svg"),
-        alt=f"Median effective rank of the patches of an image by layer on {dataset}, with quartiles: a panel per "
-        "scale, a line per family.",
-        caption=f"Effective rank under full on {dataset}: median over images, and quartiles.",
-        sources=("tables/geometry.csv",),
-    )
-
-
-def divergence_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Divergence of attention by layer."""
-    return Plate(
-        ident=f"divergence-{slug(dataset)}",
-        file=figure_of(inputs, dataset, "divergence.svg"),
-        alt=f"Mean Jensen-Shannon divergence of attention to full by layer on {dataset}, on a logarithmic axis: a "
-        "panel per model, a line per condition on registers.",
-        caption=f"How far each replacement of registers bends attention on {dataset}; a point at the foot is rounding.",
-        sources=("tables/attention.csv",),
-    )
-
-
 def _of(inputs: Inputs, table: str, dataset: str) -> list[Cells]:
     return [row for row in inputs.statistics[table] if row["dataset"] == dataset]
 
