@@ -1,4 +1,4 @@
-"""Figures of the statistics: null distributions and cumulative curves."""
+"""Figures of the statistics: null distributions, cumulative curves, effective ranks and divergences."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from analysis.figures.style import COLOURS, house_style, placeholder, save
 from analysis.statistics.study import Study
+from config.vocabulary.tasks import FROZEN
 
 NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
 
@@ -35,7 +36,7 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
         comparisons, nulls: the tables of `analysis.statistics.comparisons`; frozen readouts are left out.
         path: the SVG to write.
     """
-    shown = comparisons[comparisons["readout"] != "frozen"]
+    shown = comparisons[comparisons["readout"] != FROZEN]
     if shown.empty:
         placeholder("No declared comparison has its models in this run", path)
         return
@@ -92,7 +93,7 @@ def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
         cumulative: the table of `analysis.statistics.additivity`; frozen readouts are left out.
         path: the SVG to write.
     """
-    shown = cumulative[cumulative["readout"] != "frozen"]
+    shown = cumulative[cumulative["readout"] != FROZEN]
     if shown.empty:
         placeholder("No single and cumulative register conditions in this run", path)
         return

@@ -9,8 +9,8 @@ from analysis.outcomes.groups import Cell, TaskOutcomes, delta
 from analysis.rows.ablation import AblationRow
 from analysis.rows.bases import ScoredUnder
 from analysis.rows.contrasts import EquivalenceRow
-from analysis.settings import AnalysisSettings
 from analysis.statistics.parts import bounds, held_against_margin, provenance
+from config.settings import AnalysisSettings
 
 
 def equivalence_rows(

@@ -10,7 +10,7 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import TaskOutcomes, Weights
 from analysis.outcomes.measures import LayerMeasures
 from analysis.rows.bases import AtLayer, Bounds, HeldAgainstMargin, OfModel, OfTask, Provenance, Scored, Tested
-from analysis.settings import AnalysisSettings
+from config.settings import AnalysisSettings
 
 
 def of_model(one: LayerMeasures) -> OfModel:

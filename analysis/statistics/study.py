@@ -27,7 +27,6 @@ from analysis.rows.frames import frame_of
 from analysis.rows.layers import CompressionRow, CurveRow, DivergenceRatioRow, LayerMeasureRow, TrendRow
 from analysis.rows.registers import AdditivityRow, CumulativeRow
 from analysis.rows.schema import R
-from analysis.settings import AnalysisSettings
 from analysis.statistics.ablation import ablation_rows
 from analysis.statistics.additivity import additivity_rows, cumulative_rows
 from analysis.statistics.attention import Attention, divergence_ratio_rows, trend_rows
@@ -39,6 +38,7 @@ from analysis.statistics.layer_measures import layer_measure_rows
 from analysis.statistics.random_patches import random_patch_rows
 from analysis.statistics.readouts import probe_variance_rows, readout_rows
 from analysis.statistics.tables import in_display_order, replacement_table, with_adjusted_p
+from config.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)
