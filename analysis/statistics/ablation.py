@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from analysis.engine.permutation import Contrast, Exchanges, exact_mcnemar_p, exchange, permutation_results
 from analysis.outcomes.groups import TaskOutcomes, delta
-from analysis.outcomes.schema import REFERENCE
 from analysis.rows.ablation import AblationRow
 from analysis.rows.bases import Provenance
 from analysis.statistics.parts import scored
+from config.vocabulary.replacements import REFERENCE
 
 
 def ablation_rows(
