@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from config.errors import report_errors
 from config.layout import FIGURES
 from reports.inputs import STATISTICS
 
@@ -548,3 +549,19 @@ def rendered(make_run: Callable[..., SyntheticRun]) -> SyntheticRun:
 def pages(rendered: SyntheticRun) -> dict[str, RenderedPage]:
     """Page name → page of the standard run."""
     return {path.name: read_page(path) for path in sorted(rendered.report.glob("*.html"))}
+
+
+@pytest.fixture
+def message_of(capsys: pytest.CaptureFixture[str]) -> Callable[[Sequence[str]], str]:
+    """Run the command line with arguments that it must refuse; return its message."""
+    from reports.build import main
+
+    def run(arguments: Sequence[str]) -> str:
+        with pytest.raises(SystemExit) as caught:
+            report_errors(lambda: main(arguments))
+        assert caught.value.code == 2
+        message = capsys.readouterr().err
+        assert message.startswith("error: ")
+        return message
+
+    return run
