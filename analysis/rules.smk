@@ -1,6 +1,7 @@
 """From outcomes and published numbers to tables, figures and verdicts."""
 
 from config.layout import CALIBRATION, FIGURES, PUBLISHED, TABLES, TESTS
+from config.vocabulary.tasks import ASKED
 
 published = PUBLISHED.relative_to(workflow.basedir)
 
@@ -9,7 +10,7 @@ rule analyse:
     input:
         outcomes=[
             run.outcomes(part, model)
-            for task in ("classification", "retrieval", "correspondence", "segmentation")
+            for task in ASKED
             if run_settings.datasets_with(task)
             for part in run_settings.outcomes_of(task)
             for model in run_settings.models

@@ -21,11 +21,11 @@ from analysis.figures.statistics import statistics_figures
 from analysis.outcomes.files import Outcomes, read_outcomes
 from analysis.outcomes.measures import read_measures
 from analysis.outcomes.schema import OutcomeError
-from analysis.settings import AnalysisSettings, read_settings
 from analysis.statistics.known_answers import known_answer_checks, read_chance, read_record_changes
 from analysis.statistics.study import study
 from analysis.statistics.tables import known_answer_table, write_csv
 from config.errors import report_errors
+from config.settings import AnalysisSettings, load_settings
 
 
 def gather_outcomes(folder: Path, settings: AnalysisSettings) -> list[Outcomes]:
@@ -105,7 +105,7 @@ def analyse(
     of_models = {name: models[name] for name in settings.models if name in models}
 
     found = study(gathered, read_measures(measures, of_models, datasets), settings)
-    checks = known_answer_table(known_answer_checks(found.ablation, changes, chance))
+    checks = known_answer_table(known_answer_checks(found.ablation, changes, chance, settings))
     for folder, written in ((tables, {**found.tables, "known_answers": checks}), (tests, found.tests)):
         for name, table in written.items():
             write_csv(table, folder / f"{name}.csv")
@@ -118,15 +118,17 @@ def analyse(
             of_dataset,
             _of(checks, dataset),
             chance.get(dataset),
+            settings,
             figures / dataset / "known_answers.svg",
         )
         layer_figures(
             _of(found.tables["measures"], dataset),
             _of(found.tables["layer_curves"], dataset),
             chance.get(dataset),
+            settings,
             figures / dataset,
         )
-        statistics_figures(found, dataset, figures / dataset)
+        statistics_figures(found, dataset, settings, figures / dataset)
 
 
 def _of(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
@@ -156,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--figures", type=Path, required=True, help="folder to write SVG to")
     given = parser.parse_args(arguments)
     analyse(
-        read_settings(given.settings),
+        load_settings(given.settings).for_analysis,
         outcomes=given.outcomes,
         packs=given.packs,
         record_changes=given.record_changes,

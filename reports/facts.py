@@ -11,7 +11,8 @@ from typing import Any
 from markupsafe import Markup
 
 from config.layout import ROOT
-from config.settings import RANDOM_PATCHES, Condition
+from config.settings import Condition
+from config.vocabulary.tokens import RANDOM_PATCHES
 from reports.inputs import Inputs
 from reports.markup import code, heading, lines
 from reports.numbers import MISSING, count, percent

@@ -13,19 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
-from analysis.outcomes.schema import REFERENCE
 from analysis.statistics.known_answers import Chance
+from config.settings import AnalysisSettings, register_conditions
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tokens import FEATURES, is_register
 
-# The conditions that a line stands for, where the run has them: more would be a thicket.
-SHOWN = {
-    "full": "full",
-    "zero_registers": "zero",
-    "mean_registers": "mean",
-    "noise_registers": "noise",
-    "resample_registers": "resample",
-    "shuffle_registers": "shuffle",
-    "shuffle_trajectory_registers": "shuffle, one donor",
-}
 PANELS_ACROSS = 4
 
 
@@ -51,27 +43,29 @@ class Lines:
     scale: float = 1.0
 
 
-def layer_figures(measures: pd.DataFrame, curves: pd.DataFrame, chance: Chance | None, folder: Path) -> None:
+def layer_figures(
+    measures: pd.DataFrame, curves: pd.DataFrame, chance: Chance | None, settings: AnalysisSettings, folder: Path
+) -> None:
     """Draw `config.layout.LAYER_FIGURES` for one data set."""
-    divergence = "JS divergence to full, nats"
-    measure_figure(measures, "js", divergence, folder / "attention_divergence.svg", reference=False)
-    measure_figure(measures, "patch_cosine", "patch cosine to full", folder / "patch_cosine.svg", reference=False)
-    measure_figure(measures, "effective_rank", "effective rank of patches", folder / "rank_by_condition.svg")
+    labels = register_conditions(settings.conditions)
+    changed = {name: label for name, label in labels.items() if name != REFERENCE}
+    measure_figure(measures, "js", "JS divergence to full, nats", changed, folder / "attention_divergence.svg")
+    measure_figure(measures, "patch_cosine", "patch cosine to full", changed, folder / "patch_cosine.svg")
+    measure_figure(measures, "effective_rank", "effective rank of patches", labels, folder / "rank_by_condition.svg")
     mass_figure(measures, folder / "attention_to_registers.svg")
     curve_figure(curves, "classification", "accuracy, %", chance, folder / "token_curves.svg")
 
 
-def measure_figure(measures: pd.DataFrame, measure: str, y: str, path: Path, reference: bool = True) -> None:
+def measure_figure(measures: pd.DataFrame, measure: str, y: str, labels: Mapping[str, str], path: Path) -> None:
     """Draw a measure along the layers under the replacements of registers: medians, bands from quartile to quartile.
 
     Args:
         measures: the measures table's rows of one data set.
         measure: which one.
         y: what the vertical axis says.
+        labels: condition → label of its line; a distance to ``full`` has no line for ``full``.
         path: the SVG to write.
-        reference: whether ``full`` is a line; a distance to it is not.
     """
-    labels = {name: label for name, label in SHOWN.items() if reference or name != REFERENCE}
     chosen = measures[(measures["measure"] == measure) & measures["condition"].isin(labels)]
     _panels(chosen, Lines("condition", labels, y), path)
 
@@ -94,9 +88,9 @@ def curve_figure(curves: pd.DataFrame, task: str, y: str, chance: Chance | None,
         path: the SVG to write.
     """
     chosen = curves[(curves["condition"] == REFERENCE) & (curves["task"] == task)]
-    order = ["cls", *sorted(name for name in set(chosen["features"]) if name[1:].isdigit())]
-    named = {"register_mean": "mean of registers", "patch_mean": "mean of patches", "cls": "CLS"}
-    labels = {name: named.get(name, name) for name in (*order, "register_mean", "patch_mean", "patches")}
+    registers = sorted(filter(is_register, set(chosen["features"])), key=lambda name: int(name[1:]))
+    order = ("cls", *registers, *(name for name in FEATURES if name != "cls"), "patches")
+    labels = {name: FEATURES.get(name, name) for name in order}
     lines = Lines("features", labels, y, "value", "value_low", "value_high", 100)
     _panels(chosen, lines, path, bottom=0, chance=chance)
 

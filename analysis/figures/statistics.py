@@ -13,15 +13,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.figures.style import COLOURS, MARKERS, house_style, placeholder, save
-from analysis.outcomes.schema import REFERENCE
 from analysis.statistics.attention import SMALLEST_DIVERGENCE
 from analysis.statistics.geometry import EFFECTIVE_RANK
 from analysis.statistics.study import Study
+from config.settings import AnalysisSettings, register_conditions
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import FROZEN
 
 NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
 
 
-def statistics_figures(study: Study, dataset: str, folder: Path) -> None:
+def statistics_figures(study: Study, dataset: str, settings: AnalysisSettings, folder: Path) -> None:
     """Draw `config.layout.STATISTICS_FIGURES` for one dataset; a sentence where a run has nothing to draw."""
 
     def of_dataset(table: pd.DataFrame) -> pd.DataFrame:
@@ -31,7 +33,7 @@ def statistics_figures(study: Study, dataset: str, folder: Path) -> None:
         null_figure(of_dataset(study.tests["comparisons"]), of_dataset(study.tests["nulls"]), folder / "nulls.svg")
         cumulative_figure(of_dataset(study.tables["cumulative"]), folder / "cumulative.svg")
         rank_figure(of_dataset(study.tables["geometry"]), folder / "effective_rank.svg")
-        divergence_figure(of_dataset(study.tables["attention"]), folder / "divergence.svg")
+        divergence_figure(of_dataset(study.tables["attention"]), settings, folder / "divergence.svg")
 
 
 def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> None:
@@ -41,7 +43,7 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
         comparisons, nulls: the tables of `analysis.statistics.comparisons`; frozen readouts are left out.
         path: the SVG to write.
     """
-    shown = comparisons[comparisons["readout"] != "frozen"]
+    shown = comparisons[comparisons["readout"] != FROZEN]
     if shown.empty:
         placeholder("No declared comparison has its models in this run", path)
         return
@@ -98,7 +100,7 @@ def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
         cumulative: the table of `analysis.statistics.additivity`; frozen readouts are left out.
         path: the SVG to write.
     """
-    shown = cumulative[cumulative["readout"] != "frozen"]
+    shown = cumulative[cumulative["readout"] != FROZEN]
     if shown.empty:
         placeholder("No single and cumulative register conditions in this run", path)
         return
@@ -199,18 +201,21 @@ def rank_figure(geometry: pd.DataFrame, path: Path) -> None:
     save(figure, path)
 
 
-def divergence_figure(attention: pd.DataFrame, path: Path) -> None:
+def divergence_figure(attention: pd.DataFrame, settings: AnalysisSettings, path: Path) -> None:
     """Mean divergence of attention to full by layer, on a logarithmic axis: a panel per model, a line per condition.
 
     Args:
         attention: the table of `analysis.statistics.attention`.
+        settings: which conditions replace all registers.
         path: the SVG to write.
     """
-    shown = attention[(attention["measure"] == "js") & attention["condition"].str.endswith("_registers")]
+    labels = register_conditions(settings.conditions)
+    shown = attention[(attention["measure"] == "js") & attention["condition"].isin(list(labels))]
     if shown.empty:
         placeholder("No divergence of attention in this run", path)
         return
-    models, conditions = (list(dict.fromkeys(shown[name])) for name in ("model", "condition"))
+    models = list(dict.fromkeys(shown["model"]))
+    conditions = [name for name in labels if (shown["condition"] == name).any()]
     columns = min(3, len(models))
     figure, panels = plt.subplots(
         nrows=math.ceil(len(models) / columns),
@@ -241,7 +246,7 @@ def divergence_figure(attention: pd.DataFrame, path: Path) -> None:
     figure.supylabel("Jensen-Shannon divergence to full, nats", fontsize=10)
     figure.legend(
         handles=[
-            Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=condition)
+            Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=labels[condition])
             for i, condition in enumerate(conditions)
         ],
         loc="outside lower center",

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from analysis.engine.intervals import Interval
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, Measured, Weights, delta, signed_sum
-from analysis.settings import AnalysisSettings
-from config.settings import Condition
+from config.settings import AnalysisSettings, Condition
 
 _REGISTER = re.compile(r"r[1-9][0-9]*")
 

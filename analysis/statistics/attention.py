@@ -18,7 +18,7 @@ from analysis.engine.intervals import Resampled
 from analysis.engine.metric import Counts
 from analysis.outcomes.measures import Measures
 from analysis.outcomes.schema import REFERENCE
-from analysis.settings import AnalysisSettings
+from config.settings import AnalysisSettings
 
 DIVERGENCES = ("js", "js_cls", "js_registers", "js_patches")
 _MASS = re.compile(r"mass_(cls|registers|patches)_to_(cls|registers|patches)")

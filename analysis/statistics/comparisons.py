@@ -20,7 +20,7 @@ from analysis.engine.sample_size import units_to_decide
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, Measured, delta, signed_sum
 from analysis.outcomes.schema import REFERENCE
-from analysis.settings import AnalysisSettings, Comparison
+from config.settings import AnalysisSettings, Comparison
 
 BINS = 40
 

@@ -9,8 +9,8 @@ from analysis.engine.equivalence import conclusion, equivalence_tests, is_includ
 from analysis.engine.permutation import monte_carlo_error
 from analysis.engine.sample_size import units_to_decide
 from analysis.outcomes.groups import Cell, Measured, delta
-from analysis.settings import AnalysisSettings
 from analysis.statistics.ablation import AblationRow
+from config.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from analysis.engine.multiplicity import holm_within_families
 from analysis.engine.permutation import Contrast, paired_permutation_tests
 from analysis.outcomes.measures import Measures
 from analysis.outcomes.schema import REFERENCE
-from analysis.settings import AnalysisSettings
+from config.settings import AnalysisSettings
 
 EFFECTIVE_RANK = "effective_rank"
 MEASURES = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from analysis.engine.intervals import Resampled
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import METRICS
-from analysis.settings import AnalysisSettings
+from config.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)

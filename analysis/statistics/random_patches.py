@@ -11,7 +11,7 @@ from analysis.engine.multiplicity import holm_within_families
 from analysis.engine.permutation import Contrast, Term, exchange, permutation_results
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, Measured, delta, signed_sum
-from analysis.settings import AnalysisSettings
+from config.settings import AnalysisSettings
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)

@@ -15,7 +15,7 @@ from analysis.engine.permutation import Contrast, exchange, permutation_results
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, Measured, Weights, delta, signed_sum
 from analysis.outcomes.schema import REFERENCE
-from analysis.settings import AnalysisSettings
+from config.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from analysis.engine.permutation import Exchanges
 from analysis.outcomes.files import Outcomes, primary
 from analysis.outcomes.groups import Measured, on_the_same_units
 from analysis.outcomes.measures import Measures
-from analysis.settings import AnalysisSettings
 from analysis.statistics.ablation import AblationRow, ablation_rows
 from analysis.statistics.additivity import AdditivityRow, CumulativeRow, additivity_rows, cumulative_rows
 from analysis.statistics.attention import (
@@ -34,6 +33,7 @@ from analysis.statistics.layer_measures import measure_table
 from analysis.statistics.random_patches import RandomPatchRow, random_patch_rows
 from analysis.statistics.readouts import ProbeVarianceRow, ReadoutRow, probe_variance_rows, readout_rows
 from analysis.statistics.tables import in_display_order, replacement_table, table_of, with_adjusted_p
+from config.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from analysis.outcomes.schema import OutcomeError
 from analysis.run import main as run_main
 from config.errors import InputError, report_errors
 from config.layout import TABLES, TESTS
-from config.settings import ConfigError
+from config.resolve import ConfigError
 
 if TYPE_CHECKING:
     from conftest import SyntheticRun
