@@ -6,29 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
+from config.vocabulary.tasks import READOUTS, task_of
 from reports.inputs import Cells
 from reports.markup import definition_list
 from reports.numbers import count, fixed, is_missing, p_value
 from reports.outcomes import Section, task_title
 
-_METRICS = {
-    "accuracy": "proportion of images that a linear probe on CLS classifies correctly",
-    "Recall@1": "proportion of images whose nearest neighbour among all warped twins, by the cosine similarity of CLS, "
-    "is their own twin; ties are misses",
-    "hits/points": "proportion of patches whose nearest neighbour in the warped image is the corresponding patch",
-    "cycles/points": "proportion of patches that are the nearest neighbour of their own nearest neighbour in the "
-    "warped image",
-    "PCK, mean over images": "proportion of an image pair’s key points found within 0.1 of the longer side of the "
-    "object’s bounding box, averaged over pairs",
-    "mIoU": "intersection over union, summed over images and then averaged over classes; predictions by a linear probe "
-    "on patch tokens",
-}
-_UNITS = dict.fromkeys(("correspondence", "cycle_consistency", "pck_per_image"), "image pairs")
-_READOUTS = {
-    "matched": "the probe is trained under the same condition",
-    "frozen": "the probe is trained under full and applied to the ablated features",
-    "direct": "no probe is trained",
-}
 _METHODS = {
     "bca": "BCa bootstrap",
     "percentile": "percentile bootstrap where BCa is undefined",
@@ -61,13 +44,12 @@ def ablation_definitions(section: Section, settings: Mapping[str, object]) -> Ma
     """Return metric, n, interval, seed and test of a section of the ablation table."""
     rows = section.rows
     first = rows[0]
-    metric = first["metric"]
     tested = [row for row in rows if not is_missing(row["p"])]
     readouts = dict.fromkeys(row["readout"] for row in rows)
     entries = [
-        ("Value", f"{metric}: {_METRICS.get(metric, 'ratio of summed counts')}; percent"),
+        ("Value", f"{first['metric']}: {task_of(section.task).definition}; percent"),
         ("n", _units(section.task, rows)),
-        ("Readout", "; ".join(f"{name}: {_READOUTS.get(name, name)}" for name in readouts)),
+        ("Readout", "; ".join(f"{name}: {READOUTS.get(name, name)}" for name in readouts)),
         ("Δ", "value minus the value under full on the same units, in percentage points"),
         (
             "Interval",
@@ -96,7 +78,7 @@ def ablation_definitions(section: Section, settings: Mapping[str, object]) -> Ma
 
 
 def _units(task: str, rows: Sequence[Cells]) -> str:
-    found = f"{span_of(row['n'] for row in rows)} {_UNITS.get(task, 'images')}"
+    found = f"{span_of(row['n'] for row in rows)} {task_of(task).unit}"
     if all(row["n"] == row["clusters"] for row in rows):
         return found
     return f"{found}, permuted and resampled as {span_of(row['clusters'] for row in rows)} clusters"
@@ -107,12 +89,11 @@ def replacement_definitions(rows: Sequence[Cells]) -> Markup:
     entries = []
     for dataset, task in dict.fromkeys((row["dataset"], row["task"]) for row in rows):
         of_task = [row for row in rows if (row["dataset"], row["task"]) == (dataset, task)]
-        metric = of_task[0]["metric"]
         entries.append(
             (
                 f"{task_title(task)}, {dataset}",
-                f"{metric}: {_METRICS.get(metric, 'ratio of summed counts')}; "
-                f"n = {span_of(row['n'] for row in of_task)} {_UNITS.get(task, 'images')}, "
+                f"{of_task[0]['metric']}: {task_of(task).definition}; "
+                f"n = {span_of(row['n'] for row in of_task)} {task_of(task).unit}, "
                 f"seed {of_task[0]['seed']}",
             )
         )

@@ -12,36 +12,23 @@ from markupsafe import Markup
 
 from config.layout import ROOT
 from config.settings import Condition
-from config.vocabulary.tokens import RANDOM_PATCHES
+from config.vocabulary.replacements import REPLACEMENTS
+from config.vocabulary.sources import SOURCES
+from config.vocabulary.tokens import RANDOM_PATCHES, TOKEN_GROUPS
 from reports.inputs import Inputs
 from reports.markup import code, heading, lines
 from reports.numbers import MISSING, count, percent
 from reports.table import Body, Column, Row, Table
 
 SIGNED_PACKAGES = ("torch", "timm", "numpy", "scipy", "statsmodels", "pandas", "snakemake", "pypandoc-binary")
-_SOURCES = {
-    "scenes": "scenes drawn by this project",
-    "class_folders": "images in class folders",
-    "voc": "images with class masks, in the layout of Pascal VOC",
-    "images": "unlabelled images",
-    "spair": "annotated image pairs of SPair-71k",
-}
-_REPLACEMENTS = {
-    "zero": "zeros",
-    "mean": "the calibration mean of that layer and token",
-    "noise": "Gaussian noise with the calibration mean and variance of that layer and token",
-    "resample": "a Gaussian draw with the calibration mean and full covariance of that layer and token",
-    "shuffle": "the same token of another image, with a new donor image at every layer",
-    "shuffle_trajectory": "the same token of another image, with one donor image for all layers",
-}
-_TOKENS = {"cls": "CLS"}
 
 
 def dataset_table(inputs: Inputs) -> Table:
     """Return the numbers of images and classes of every split, as stored in the packs."""
     bodies = []
     for name, pack in inputs.packs.items():
-        source = _SOURCES.get(str(pack.get("source")), str(pack.get("source", "")))
+        stated = str(pack.get("source", ""))
+        source = SOURCES[stated].label if stated in SOURCES else stated
         facts = [source, f"{pack['image_size']} px"] if "image_size" in pack else [source]
         rows = [
             Row((split, count(int(held["images"])), count(int(held["classes"]))))
@@ -134,7 +121,7 @@ def condition_table(inputs: Inputs) -> Table:
                 (
                     code(name),
                     ", ".join(tokens) or "none",
-                    _REPLACEMENTS.get(by, str(by)) if by else "nothing is replaced",
+                    _replacement(by) if by else "nothing is replaced",
                 )
             )
         )
@@ -146,9 +133,13 @@ def condition_table(inputs: Inputs) -> Table:
     )
 
 
+def _replacement(by: str) -> str:
+    return REPLACEMENTS[by].methods if by in REPLACEMENTS else by
+
+
 def _tokens(token: str, condition: Mapping[str, Any]) -> str:
     if token != RANDOM_PATCHES:
-        return _TOKENS.get(token, token)
+        return TOKEN_GROUPS[token].label if token in TOKEN_GROUPS else token
     draws = condition.get("draws", 1)
     drawn = f", drawn {draws} times" if draws > 1 else ""
     return f"{condition.get('patches', Condition.patches)} random patches{drawn}"
