@@ -1,6 +1,7 @@
 """From outcomes and published numbers to tables, figures and verdicts."""
 
-from config.layout import CALIBRATION, FIGURES, PUBLISHED, TABLES, TESTS
+from analysis.rows.registry import TABLES, TESTS
+from config.layout import CALIBRATION, FIGURES, PUBLISHED
 from config.vocabulary.tasks import ASKED
 
 published = PUBLISHED.relative_to(workflow.basedir)

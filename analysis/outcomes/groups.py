@@ -51,7 +51,7 @@ def signed_sum(*parts: tuple[float, Weights]) -> dict[Cell, float]:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class TaskOutcomes:
     """Outcomes of one dataset and task on the same units.
 
     Attributes:
@@ -63,7 +63,7 @@ class Measured:
     resampled: Resampled[Cell]
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcomes], *, seed: int, resamples: int) -> Measured:
+    def of(cls, outcomes: Sequence[Outcomes], *, seed: int, resamples: int) -> TaskOutcomes:
         """Resample outcomes on the same units (`on_the_same_units`).
 
         Resamples are keyed by (seed, purpose, dataset, task), so nothing depends on which other models, readouts and
