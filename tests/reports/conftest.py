@@ -16,6 +16,7 @@ import yaml
 
 from analysis.rows.registry import AUDIT, TABLES, TESTS
 from analysis.rows.schema import Row, columns_of
+from config.errors import report_errors
 from config.layout import FIGURES
 
 METRICS = {
@@ -547,3 +548,19 @@ def rendered(make_run: Callable[..., SyntheticRun]) -> SyntheticRun:
 def pages(rendered: SyntheticRun) -> dict[str, RenderedPage]:
     """Page name → page of the standard run."""
     return {path.name: read_page(path) for path in sorted(rendered.report.glob("*.html"))}
+
+
+@pytest.fixture
+def message_of(capsys: pytest.CaptureFixture[str]) -> Callable[[Sequence[str]], str]:
+    """Run the command line with arguments that it must refuse; return its message."""
+    from reports.build import main
+
+    def run(arguments: Sequence[str]) -> str:
+        with pytest.raises(SystemExit) as caught:
+            report_errors(lambda: main(arguments))
+        assert caught.value.code == 2
+        message = capsys.readouterr().err
+        assert message.startswith("error: ")
+        return message
+
+    return run
