@@ -30,7 +30,7 @@ from config.errors import InputError, report_errors
 from config.files import write_csv
 from config.settings import conditions_of
 
-COLUMNS = ("claim", "reproduced", "measured", "quantities", "number", "published", "value", "low", "high", "from")
+COLUMNS = ("claim", "reproduced", "measured", "quantities", "number", "published", "value", "low", "high", "origin")
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
 DELTA = ("delta", "delta_low", "delta_high")
 FROZEN, RANDOM = "frozen", "random"
@@ -200,7 +200,7 @@ def _number_rows(claim: Claim, held: Sequence[Held]) -> Iterator[dict[str, str]]
             "value": shown(each.measured.value),
             "low": shown(each.measured.interval.low),
             "high": shown(each.measured.interval.high),
-            "from": f"{each.measured.model} on {each.measured.dataset}",
+            "origin": f"{each.measured.model} on {each.measured.dataset}",
         }
 
 
