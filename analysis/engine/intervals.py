@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.engine.metric import ROUNDING, Counts, FloatArray, mean_of_ratios
+from analysis.engine.metric import Counts, FloatArray, jackknife_metrics, mean_of_ratios
 from config.keys import keyed_generator
 
 Name = TypeVar("Name", bound=Hashable)
@@ -107,18 +107,6 @@ def bootstrap_metrics(
             numerator, denominator = np.split(sums[:, left:right], 2, axis=1)
             values[start : start + size, index] = mean_of_ratios(numerator, denominator)
     return values
-
-
-def jackknife_metrics(counts: Counts) -> FloatArray:
-    """Return the metric without each unit in turn, (units,).
-
-    Examples:
-        >>> import numpy as np
-        >>> jackknife_metrics(Counts(np.array([[1.0], [0.0], [1.0]]), np.ones((3, 1)))).tolist()
-        [0.5, 1.0, 0.5]
-    """
-    numerator, denominator = counts.numerator.sum(axis=0), counts.denominator.sum(axis=0)
-    return mean_of_ratios(numerator - counts.numerator, denominator - counts.denominator, ROUNDING * denominator)
 
 
 def bca_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> Interval:

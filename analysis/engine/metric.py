@@ -135,3 +135,15 @@ def mean_of_ratios(numerator: FloatArray, denominator: FloatArray, negligible: F
     mean = np.full(categories.shape, np.nan)
     np.divide(ratio.sum(axis=-1), categories, out=mean, where=categories > 0)
     return mean
+
+
+def jackknife_metrics(counts: Counts) -> FloatArray:
+    """Return the metric without each unit in turn, (units,).
+
+    Examples:
+        >>> import numpy as np
+        >>> jackknife_metrics(Counts(np.array([[1.0], [0.0], [1.0]]), np.ones((3, 1)))).tolist()
+        [0.5, 1.0, 0.5]
+    """
+    numerator, denominator = counts.numerator.sum(axis=0), counts.denominator.sum(axis=0)
+    return mean_of_ratios(numerator - counts.numerator, denominator - counts.denominator, ROUNDING * denominator)

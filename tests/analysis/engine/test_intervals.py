@@ -14,10 +14,10 @@ from analysis.engine.intervals import (
     bca_interval,
     bootstrap_metrics,
     expanded_level,
-    jackknife_metrics,
+
     wilson_interval,
 )
-from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.metric import Counts, FloatArray, jackknife_metrics
 
 
 def scores(values: FloatArray) -> Counts:

@@ -1,0 +1,131 @@
+"""A signed sum of metrics with what its units say of it: the input of every interval and test of the metric itself."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from analysis.engine.metric import Counts, FloatArray, jackknife_metrics
+from analysis.engine.paired_proportions import PairedChanges
+
+Name = TypeVar("Name", bound=Hashable)
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A signed sum of metrics (a delta, a difference of deltas, an excess) and its jackknife pseudo-values.
+
+    Attributes:
+        value: the observed signed sum, a fraction.
+        pseudo_values: jackknife pseudo-values, one per unit or cluster; NaN where the metric is undefined without it.
+        changes: gains and losses where it is a difference of paired 0/1 outcomes; None elsewhere.
+        largest: how far one unit can move its own contribution: 1 for a delta of fractions, 2 for a difference of
+            deltas. Half the sum of the absolute weights.
+        units: number of units; more than there are pseudo-values where units are in clusters.
+        shares: share of each cluster in all that is counted, adding up to 1; None where units are no clusters.
+        differing: number of units (clusters) whose counts differ between the terms.
+
+    Examples:
+        Two of four units change, in opposite directions:
+
+        >>> import numpy as np
+        >>> ones = np.ones((4, 1))
+        >>> full = Counts(np.array([[1.0], [1.0], [0.0], [0.0]]), ones)
+        >>> zeroed = Counts(np.array([[0.0], [1.0], [1.0], [0.0]]), ones)
+        >>> delta = estimate({"full": full, "zero": zeroed}, {"zero": 1.0, "full": -1.0})
+        >>> delta.value, delta.changes, delta.differing, delta.largest
+        (0.0, PairedChanges(gained=1, lost=1, units=4), 2, 1.0)
+    """
+
+    value: float
+    pseudo_values: FloatArray
+    changes: PairedChanges | None = None
+    largest: float = 1.0
+    units: int = 0
+    shares: FloatArray | None = None
+    differing: int = 0
+
+    @cached_property
+    def finite(self) -> FloatArray:
+        """The pseudo-values that are defined."""
+        return self.pseudo_values[np.isfinite(self.pseudo_values)]
+
+    @property
+    def size(self) -> int:
+        """Number of defined pseudo-values: of units, or of clusters."""
+        return len(self.finite)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether units are in clusters."""
+        return self.shares is not None
+
+
+def estimate(
+    counts: Mapping[Name, Counts],
+    weights: Mapping[Name, float],
+    *,
+    without: Mapping[Name, FloatArray] | None = None,
+    cluster_sizes: FloatArray | None = None,
+) -> Estimate:
+    """Return the estimate of a signed sum of metrics.
+
+    Args:
+        counts: counts by name, all on the same units (or clusters) in the same order.
+        weights: weight by name; {changed: 1, base: −1} is a delta.
+        without: metric without each unit, by name, where it is known already (`jackknife_metrics`).
+        cluster_sizes: number of units in each cluster, where the rows of the counts are clusters.
+
+    Examples:
+        >>> import numpy as np
+        >>> ones = np.ones((3, 1))
+        >>> scores = {"a": Counts(np.array([[0.1], [0.4], [0.7]]), ones), "b": Counts(np.array([[0.1], [0.5], [0.9]]), ones)}
+        >>> found = estimate(scores, {"b": 1.0, "a": -1.0})
+        >>> round(found.value, 3), found.pseudo_values.round(3).tolist(), found.differing
+        (0.1, [0.0, 0.1, 0.2], 2)
+    """
+    without = {name: jackknife_metrics(counts[name]) for name in weights} if without is None else without
+    value = sum(weight * counts[name].value() for name, weight in weights.items())
+    left_out = sum((weight * without[name] for name, weight in weights.items()), start=np.zeros(1))
+    terms = [counts[name] for name in weights]
+    rows = terms[0].units
+    signed = {weight: counts[name] for name, weight in weights.items()}
+    changes = None
+    if cluster_sizes is None and set(signed) == {1.0, -1.0} and len(weights) == 2:
+        changes = PairedChanges.of(signed[-1.0], signed[1.0])
+    return Estimate(
+        value=value,
+        pseudo_values=_pseudo_values(value, left_out),
+        changes=changes,
+        largest=sum(abs(weight) for weight in weights.values()) / 2,
+        units=rows if cluster_sizes is None else int(cluster_sizes.sum()),
+        shares=None if cluster_sizes is None else _shares(terms),
+        differing=_differing(terms),
+    )
+
+
+def _pseudo_values(value: float, without: FloatArray) -> FloatArray:
+    if len(without) < 2:
+        return np.full(len(without), value)
+    centred: FloatArray = value + (len(without) - 1) * (np.nanmean(without) - without)
+    return centred
+
+
+def _shares(terms: list[Counts]) -> FloatArray:
+    """Return each cluster's share of what is counted: the mean over categories of its share in each."""
+    totals = np.array([one.denominator for one in terms]).sum(axis=0)
+    sums = totals.sum(axis=0)
+    shares: FloatArray = (totals[:, sums > 0] / sums[sums > 0]).mean(axis=1)
+    return shares
+
+
+def _differing(terms: list[Counts]) -> int:
+    first = terms[0]
+    differs = np.zeros(first.units, dtype=bool)
+    for one in terms[1:]:
+        differs |= ((one.numerator != first.numerator) | (one.denominator != first.denominator)).any(axis=1)
+    return int(differs.sum())

@@ -1,0 +1,130 @@
+"""Draw the data on which statistics are hard: sparse or skewed changes, rare classes, few and unequal clusters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from analysis.engine.metric import Counts, FloatArray
+from analysis.error_rates.simulators import scores
+
+# A true difference of a hundredth, which most margins are.
+HUNDREDTH = 0.01
+
+
+def rare_failures(generator: np.random.Generator, n: int, share: float = 0.02) -> tuple[Counts, Counts]:
+    """Draw scores of 1 that a `share` of the units loses in part; the true difference is −`share` / 2."""
+    lost = (generator.random(n) < share) * generator.random(n)
+    return scores(np.ones(n)), scores(1 - lost)
+
+
+def heavy_losses(generator: np.random.Generator, n: int, spread: float = 1.5) -> tuple[Counts, Counts]:
+    """Draw scores of 1 with lognormal losses of at most 1; the true difference is −`heavy_loss(spread)`."""
+    lost = np.minimum(HUNDREDTH / math.exp(spread**2 / 2) * generator.lognormal(0.0, spread, size=n), 1.0)
+    return scores(np.ones(n)), scores(1 - lost)
+
+
+def heavy_loss(spread: float = 1.5) -> float:
+    """Return the mean of the losses of `heavy_losses`, which is a hundredth but for those above 1.
+
+    Examples:
+        >>> round(heavy_loss(1.5), 4)
+        0.0099
+    """
+    # E min(c X, 1), with ln X normal around 0.
+    at = (math.log(1 / HUNDREDTH) + spread**2 / 2) / spread
+    return float(HUNDREDTH * ndtr(at - spread) + 1 - ndtr(at))
+
+
+def unequal_clusters(
+    generator: np.random.Generator, n: int, shift: float = 0.0, between: float = 0.03
+) -> tuple[Counts, Counts]:
+    """Draw hits of points summed over `n` clusters whose sizes range over a factor of 50.
+
+    Args:
+        generator: source of the draws.
+        n: number of clusters.
+        shift: true difference; the effect of each cluster is drawn around it.
+        between: standard deviation of the clusters' effects.
+    """
+    total = np.rint(np.geomspace(40, 2_000, n))
+    rate = generator.uniform(0.4, 0.6, size=n)
+    effect = np.clip(shift + between * generator.normal(size=n), -0.35, 0.35)
+    hits = [generator.binomial(total.astype(int), rate + change).astype(float) for change in (0.0, effect)]
+    return Counts(hits[0][:, None], total[:, None]), Counts(hits[1][:, None], total[:, None])
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Segmentation classes as they are found in data sets: areas are lognormal, and some classes are in few images.
+
+    Attributes:
+        count: number of classes.
+        rarest: mean number of images that the rarest class is in; the commonest is in nine of ten.
+        shift: added to the true IoU of every class by the second label.
+        opposite: added to the IoU of every second class and taken from the others; no change of the mean.
+        growth: factor by which the second label enlarges the unions of the classes that lose.
+    """
+
+    count: int = 21
+    rarest: float = 2.0
+    shift: float = 0.0
+    opposite: float = 0.0
+    growth: float = 1.0
+
+    def __call__(self, generator: np.random.Generator, n: int) -> tuple[Counts, Counts]:
+        """Draw intersections and unions of `n` images under two labels; their true mIoU differs by `shift`."""
+        present = generator.random((n, self.count)) < np.geomspace(0.9, self.rarest / n, self.count)
+        area = generator.lognormal(6.0, 1.2, size=(n, self.count)) * present
+        signs = np.where(np.arange(self.count) % 2 == 0, 1.0, -1.0)
+        if self.count % 2:
+            signs[-1] = 0.0
+        quality = 0.55 + 0.1 * signs * (self.opposite < 0) + generator.uniform(-0.2, 0.2, size=(n, self.count))
+        sides = []
+        for change, growth in ((0.0, 1.0), (self.shift + self.opposite * signs, self.growth)):
+            union = area * generator.uniform(1.0, 1.4, size=area.shape) * np.where(signs < 0, growth, 1.0)
+            iou = quality + change + generator.uniform(-0.1, 0.1, size=area.shape)
+            sides.append(Counts(union * iou, union))
+        return sides[0], sides[1]
+
+
+def effective_ranks(
+    generator: np.random.Generator, n: int, compression: float = 0.2, correlation: float = 0.9
+) -> tuple[FloatArray, FloatArray]:
+    """Draw two lognormal measures of the same images; the true ratio of their medians is 1 − `compression`."""
+    shared, own = generator.normal(size=(2, n))
+    after = correlation * shared + math.sqrt(1 - correlation**2) * own
+    return np.exp(0.4 * shared), (1 - compression) * np.exp(0.4 * after)
+
+
+def sparse_excess(generator: np.random.Generator, n: int, alone: float = 0.02, together: float = 0.12) -> dict[str, Counts]:
+    """Draw units that are correct under `full`, and wrong for a few under each of four replacements and under all.
+
+    The collective difference minus the sum of the single ones is 4 × `alone` − `together`.
+    """
+    wrong = {name: generator.random(n) < alone for name in ("r1", "r2", "r3", "r4")}
+    # Whoever is wrong under one replacement is wrong under all.
+    any_wrong = np.any(list(wrong.values()), axis=0)
+    more = (together - (1 - (1 - alone) ** 4)) / (1 - alone) ** 4
+    wrong["all"] = any_wrong | (generator.random(n) < more)
+    return {"full": scores(np.ones(n)), **{name: scores(1.0 - one) for name, one in wrong.items()}}
+
+
+EXCESS = {"all": 1.0, "full": 3.0, "r1": -1.0, "r2": -1.0, "r3": -1.0, "r4": -1.0}
+
+
+def unequal_levels(generator: np.random.Generator, n: int) -> tuple[tuple[Counts, Counts], tuple[Counts, Counts]]:
+    """Draw 0/1 outcomes of two models at levels of 0.95 and 0.5, which both lose 0.04."""
+    uniform = generator.random(n)
+    models = []
+    for level in (0.95, 0.5):
+        # The models agree on which units are hard in half of them.
+        own = np.where(generator.random(n) < 0.5, uniform, generator.random(n))
+        lost, gained = generator.random((2, n))
+        base = own < level
+        changed = np.where(base, lost > 0.08 / level, gained < 0.04 / (1 - level))
+        models.append((scores(base.astype(float)), scores(changed.astype(float))))
+    return models[0], models[1]
