@@ -135,6 +135,17 @@ class Contrast:
         differs: NDArray[np.bool_] = np.any([(term.shifts != 0).any(axis=1) for term in self.terms], axis=0)
         return differs
 
+    @cached_property
+    def is_linear(self) -> bool:
+        """Whether the statistic is linear in the permuted counts.
+
+        It is where every metric is one ratio whose denominators are the same under both labels. Permuting labels then
+        tests the metric itself (`metric_tests`).
+        """
+        return self.metric is mean_of_ratios and all(
+            term.base.categories == 1 and not term.shifts[:, 1].any() for term in self.terms
+        )
+
     @property
     def observed(self) -> float:
         """The observed statistic, a fraction."""

@@ -28,6 +28,7 @@ class Estimate:
         units: number of units; more than there are pseudo-values where units are in clusters.
         shares: share of each cluster in all that is counted, adding up to 1; None where units are no clusters.
         differing: number of units (clusters) whose counts differ between the terms.
+        categories: number of categories whose ratios the metric is the mean of.
 
     Examples:
         Two of four units change, in opposite directions:
@@ -48,6 +49,7 @@ class Estimate:
     units: int = 0
     shares: FloatArray | None = None
     differing: int = 0
+    categories: int = 1
 
     @cached_property
     def finite(self) -> FloatArray:
@@ -83,8 +85,8 @@ def estimate(
     Examples:
         >>> import numpy as np
         >>> ones = np.ones((3, 1))
-        >>> scores = {"a": Counts(np.array([[0.1], [0.4], [0.7]]), ones), "b": Counts(np.array([[0.1], [0.5], [0.9]]), ones)}
-        >>> found = estimate(scores, {"b": 1.0, "a": -1.0})
+        >>> base, changed = Counts(np.array([[0.1], [0.4], [0.7]]), ones), Counts(np.array([[0.1], [0.5], [0.9]]), ones)
+        >>> found = estimate({"a": base, "b": changed}, {"b": 1.0, "a": -1.0})
         >>> round(found.value, 3), found.pseudo_values.round(3).tolist(), found.differing
         (0.1, [0.0, 0.1, 0.2], 2)
     """
@@ -105,6 +107,7 @@ def estimate(
         units=rows if cluster_sizes is None else int(cluster_sizes.sum()),
         shares=None if cluster_sizes is None else _shares(terms),
         differing=_differing(terms),
+        categories=int(np.any([one.denominator.sum(axis=0) > 0 for one in terms], axis=0).sum()),
     )
 
 

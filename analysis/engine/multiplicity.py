@@ -53,7 +53,9 @@ def holm_within_families(p: FloatArray, family: Sequence[Hashable]) -> FloatArra
     return adjusted
 
 
-def max_t_within_families(permutations: Sequence[PermutationDraws], family: Sequence[Hashable]) -> FloatArray:
+def max_t_within_families(
+    permutations: Sequence[PermutationDraws], family: Sequence[Hashable], p: Sequence[float] | FloatArray
+) -> FloatArray:
     """Return Westfall and Young's step-down max-T adjusted p-values, each family by itself.
 
     Null hypotheses: those of `paired_permutation_tests`, one per contrast. Rejecting where the adjusted p ≤ α keeps the
@@ -61,10 +63,11 @@ def max_t_within_families(permutations: Sequence[PermutationDraws], family: Sequ
 
     p-value: every contrast is divided by the root mean square of its statistic under permutation, so that none decides
     the maximum by its scale. A contrast's p counts the draws in which the largest of the contrasts that are not more
-    extreme than it is at least as extreme as it: (b + 1) / (m + 1), made monotone. The smallest p is 1 / (m + 1). Row k
-    of the draws is one joint permutation of the units, so dependence between contrasts is kept, and the adjustment is
-    smaller than Holm's where they are correlated. Contrasts on different units have independent draws, as their data
-    are independent.
+    extreme than it is at least as extreme as it: (b + 1) / (m + 1), made monotone. It is never below the p-value of the
+    contrast alone, which may be of all arrangements where the joint draws are a sample. The smallest p is 1 / (m + 1).
+    Row k of the draws is one joint permutation of the units, so dependence between contrasts is kept, and the
+    adjustment is smaller than Holm's where they are correlated. Between contrasts on different units no dependence is
+    estimated: give their draws keys of their own.
 
     Reference: Westfall and Young, "Resampling-based multiple testing", 1993, algorithm 2.8; Ge, Dudoit and Speed,
     "Resampling-based multiple testing for microarray data analysis", TEST 12, 2003, box 3.
@@ -73,12 +76,13 @@ def max_t_within_families(permutations: Sequence[PermutationDraws], family: Sequ
         permutations: permuted contrasts, all with one number of draws; the contrasts, one after the other, are the
             tests.
         family: family of each test, (tests,).
+        p: p-value of each test by itself, (tests,) (`permutation_results`).
 
     Returns:
         float64, (tests,).
 
     Raises:
-        ValueError: if the numbers of draws differ, or the number of families is not that of the contrasts.
+        ValueError: if the numbers of draws differ, or the number of families or p-values is not that of the contrasts.
 
     Examples:
         Two contrasts with the same draws. The larger is extreme in no draw, the smaller in one of three:
@@ -90,25 +94,27 @@ def max_t_within_families(permutations: Sequence[PermutationDraws], family: Sequ
         ...     tolerance=np.zeros(2),
         ...     scale=np.ones(2),
         ... )
-        >>> max_t_within_families([drawn], ["family", "family"]).tolist()
+        >>> max_t_within_families([drawn], ["family", "family"], drawn.two_sided()).tolist()
         [0.25, 0.5]
     """
     if len({one.draws for one in permutations}) > 1:
         raise ValueError(f"max_t_within_families: different draws, {[one.draws for one in permutations]}.")
     observed = np.concatenate([one.observed for one in permutations]) if permutations else np.zeros(0)
-    if len(family) != len(observed):
-        raise ValueError(f"max_t_within_families: {len(observed)} contrasts, {len(family)} families.")
+    if not len(family) == len(p) == len(observed):
+        raise ValueError(
+            f"max_t_within_families: {len(observed)} contrasts, {len(family)} families, {len(p)} p-values."
+        )
     places = [(one, column) for one in permutations for column in range(len(one.observed))]
     members: dict[Hashable, list[int]] = {}
     for index, name in enumerate(family):
         members.setdefault(name, []).append(index)
     adjusted = np.full(len(observed), np.nan)
     for indices in members.values():
-        adjusted[indices] = _step_down([places[index] for index in indices])
+        adjusted[indices] = _step_down([places[index] for index in indices], [float(p[index]) for index in indices])
     return adjusted
 
 
-def _step_down(places: Sequence[tuple[PermutationDraws, int]]) -> FloatArray:
+def _step_down(places: Sequence[tuple[PermutationDraws, int]], alone: Sequence[float]) -> FloatArray:
     draws = places[0][0].draws
     scaled = [_scaled(one, column) for one, column in places]
     order = sorted(range(len(places)), key=lambda index: scaled[index][0])
@@ -117,7 +123,7 @@ def _step_down(places: Sequence[tuple[PermutationDraws, int]]) -> FloatArray:
     for index in order:
         observed, null, tolerance = scaled[index]
         largest = np.maximum(largest, null)
-        p[index] = (np.sum(largest >= observed - tolerance) + 1) / (draws + 1)
+        p[index] = max((np.sum(largest >= observed - tolerance) + 1) / (draws + 1), alone[index])
     # No contrast may be easier to reject than a more extreme one.
     smallest_allowed = 0.0
     for index in reversed(order):

@@ -192,5 +192,3 @@ def discordant_needed(alpha: float) -> int:
         6
     """
     return math.ceil(1 - math.log2(alpha))
-
-

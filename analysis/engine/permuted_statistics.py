@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.engine.contrasts import Contrast, Term
-from analysis.engine.metric import ROUNDING, FloatArray, Metric, mean_of_ratios
+from analysis.engine.metric import ROUNDING, FloatArray, Metric
 from analysis.engine.swaps import Swaps
 
 # Whole numbers up to this are exact in float32, sums of them included.
@@ -41,9 +41,7 @@ class _Linear:
     @classmethod
     def of(cls, contrast: Contrast) -> _Linear | None:
         """Return the linear form of a contrast; None where there is none."""
-        if contrast.metric is not mean_of_ratios:
-            return None
-        if any(term.base.categories > 1 or term.shifts[:, 1].any() for term in contrast.terms):
+        if not contrast.is_linear:
             return None
         totals = [float(term.base.denominator.sum()) for term in contrast.terms]
         # Alike denominators are divided by at the end, so that whole counts stay whole.

@@ -1,17 +1,26 @@
-"""How many units would decide what the present sample leaves undecided."""
+"""How many units would decide what the present sample leaves undecided, and what it could have detected."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import betaincinv, stdtrit
+from scipy.stats import nct, norm
 
+from analysis.engine.best_interval import best_interval
+from analysis.engine.estimates import Estimate
 from analysis.engine.metric import FloatArray
+from analysis.engine.paired_proportions import discordant_needed, smallest_units
+from analysis.engine.studentised import studentised
 
 # Probability with which a sample that is called large enough decides.
 POWER = 0.8
+
+# True differences within an interval for which the number of units is computed.
+STEPS = 41
 
 
 def units_to_decide(
@@ -74,3 +83,172 @@ def _precision_for_equivalence(size: float, margin: float, alpha: float) -> floa
     # Enough for the nearer side with the error of both.
     enough = (critical + float(norm.ppf((1 + POWER) / 2))) / (margin - size)
     return float(brentq(lacking, 0.0, enough + 1e-9))
+
+
+@dataclass(frozen=True)
+class UnitsToDecide:
+    """How many units would decide, for every true difference that the data leave open.
+
+    Attributes:
+        low: fewest units, at the true difference within the 90 % interval that is easiest to decide.
+        high: most units, at the hardest.
+
+    Examples:
+        >>> UnitsToDecide(120, 900).low
+        120
+    """
+
+    low: int
+    high: int
+
+
+def units_to_decide_range(
+    estimate: Estimate, margin: float, alpha: float, *, adjusted_by: float = 1.0
+) -> UnitsToDecide | None:
+    """Return the range of units with which a test would decide with power 0.8, as far as the data say.
+
+    One number would take the observed difference for the true one. Its own uncertainty makes the 5 to 95 % range of
+    that number span a factor of 5 to 9, so the range is given: over the true differences within the estimate's 90 %
+    interval, by the normal approximation.
+
+    Args:
+        estimate: the signed sum.
+        margin: equivalence margin, above 0.
+        alpha: level of either test.
+        adjusted_by: factor by which adjusting for other tests multiplied the p-value of the difference.
+
+    Returns:
+        None of fewer than two units. Where nothing varied, the fewest units that can show equivalence.
+
+    Examples:
+        >>> differences = np.tile([-1.0, 1.0], 50) + 0.2
+        >>> units_to_decide_range(Estimate(0.2, differences, units=100, differing=100), margin=0.5, alpha=0.05)
+        UnitsToDecide(low=36, high=112)
+    """
+    if estimate.size < 2:
+        return None
+    interval = best_interval(estimate, 0.9)
+    each = estimate.units / estimate.size
+    deviation = float(estimate.finite.std(ddof=1))
+    # Fewer could not show equivalence without a single change.
+    fewest = smallest_units(min(margin / estimate.largest, 0.999), alpha)
+    needed: list[int] = []
+    for difference in np.linspace(interval.low, interval.high, STEPS):
+        size = abs(float(difference))
+        ways = []
+        if size > 0 and deviation > 0:
+            critical = float(norm.ppf(1 - alpha / adjusted_by / 2) + norm.ppf(POWER))
+            ways.append(math.ceil(each * max(2, (deviation * critical / size) ** 2)))
+        if size < margin:
+            precision = _precision_for_equivalence(size, margin, alpha)
+            ways.append(max(fewest, math.ceil(each * max(2, (deviation * precision) ** 2))))
+        needed.append(min(ways))
+    return UnitsToDecide(min(needed), max(needed))
+
+
+def detectable_difference(
+    standard_error: float, freedom: float, alpha: float, *, power: float = POWER, adjusted_by: float = 1.0
+) -> float:
+    """Return the smallest true difference that a two-sided test detects with a given power (minimal detectable effect).
+
+    It is (t₁₋α/₂ + t_power) standard errors, by the shifted t approximation to the noncentral t distribution.
+
+    Reference: Bloom, "Minimum detectable effects: a simple way to report the statistical power of experimental
+    designs", Evaluation Review 19, 1995.
+
+    Args:
+        standard_error: of the difference.
+        freedom: degrees of freedom of the standard error.
+        alpha: level of the test.
+        power: probability of a rejection.
+        adjusted_by: factor by which adjusting for other tests multiplied the p-value.
+
+    Examples:
+        About 2.8 standard errors for many units:
+
+        >>> round(detectable_difference(0.01, 1e6, 0.05), 4)
+        0.028
+    """
+    critical = float(stdtrit(freedom, 1 - alpha / adjusted_by / 2))
+    return standard_error * (critical + float(stdtrit(freedom, power)))
+
+
+def minimal_detectable_effect(
+    estimate: Estimate, alpha: float, *, power: float = POWER, adjusted_by: float = 1.0
+) -> float:
+    """Return the minimal detectable effect of the test of an estimate, at its units and their spread.
+
+    For paired 0/1 outcomes it is at least the share of changes, all of one kind, with which n units hold as many as
+    McNemar's exact test needs with the given power, so that few or no changes do not promise a precision of 0.
+
+    Args:
+        estimate: the signed sum, with at least two pseudo-values.
+        alpha: level of the test.
+        power: probability of a rejection.
+        adjusted_by: factor by which adjusting for other tests multiplied the p-value.
+
+    Examples:
+        Two hundred units, none of which changed, would have shown a loss of 4 % of all units:
+
+        >>> from analysis.engine.paired_proportions import PairedChanges
+        >>> nothing = Estimate(0.0, np.zeros(200), changes=PairedChanges(0, 0, 200), units=200)
+        >>> round(minimal_detectable_effect(nothing, 0.05), 3)
+        0.039
+    """
+    of = studentised(estimate, corrected=False)
+    found = detectable_difference(of.standard_error, of.freedom, alpha, power=power, adjusted_by=adjusted_by)
+    if estimate.changes is None:
+        return found
+    needed = discordant_needed(alpha / adjusted_by)
+    n = estimate.changes.units
+    if n < needed:
+        return 1.0
+    # P(at least `needed` of n) = power, as a quantile of the beta distribution.
+    return max(found, float(betaincinv(needed, n - needed + 1, power)))
+
+
+def power_of_difference(
+    difference: float, deviation: float, units: int, alpha: float, *, adjusted_by: float = 1.0
+) -> float:
+    """Return the power of a two-sided test of a difference with a planned number of units.
+
+    Args:
+        difference: true difference.
+        deviation: standard deviation of the units' differences (pseudo-values), above 0.
+        units: planned number of units, at least 2.
+        alpha: level of the test.
+        adjusted_by: factor by which adjusting for other tests multiplies the p-value.
+
+    Examples:
+        >>> round(power_of_difference(0.5, 1.0, 34, alpha=0.05), 2)
+        0.81
+    """
+    shift = abs(difference) / deviation * math.sqrt(units)
+    critical = float(stdtrit(units - 1, 1 - alpha / adjusted_by / 2))
+    return float(nct.sf(critical, units - 1, shift) + nct.cdf(-critical, units - 1, shift))
+
+
+def power_of_equivalence(difference: float, deviation: float, units: int, margin: float, alpha: float) -> float:
+    """Return the power of two one-sided tests with a planned number of units, by the normal approximation.
+
+    Args:
+        difference: true difference.
+        deviation: standard deviation of the units' differences (pseudo-values), above 0.
+        units: planned number of units, at least 2.
+        margin: equivalence margin, above 0.
+        alpha: level of the tests.
+
+    Returns:
+        0 below the number of units that could show equivalence at all (`smallest_units`).
+
+    Examples:
+        >>> round(power_of_equivalence(0.0, 0.1, 1_000, 0.01, alpha=0.05), 2)
+        0.87
+        >>> power_of_equivalence(0.0, 0.001, 298, 0.01, alpha=0.05)
+        0.0
+    """
+    if units < smallest_units(min(margin, 0.999), alpha):
+        return 0.0
+    scale, critical = math.sqrt(units) / deviation, float(norm.ppf(1 - alpha))
+    sides = norm.cdf((margin - difference) * scale - critical) + norm.cdf((margin + difference) * scale - critical)
+    return float(max(0.0, sides - 1))

@@ -56,18 +56,23 @@ def studentised(estimate: Estimate, *, corrected: bool = True) -> Studentised:
     Args:
         estimate: with at least two pseudo-values.
         corrected: whether skewness is corrected for. It never is for clusters, whose skewness too few would tell.
+
+    Examples:
+        >>> found = studentised(Estimate(value=1.0, pseudo_values=np.array([0.0, 0.0, 0.0, 4.0])))
+        >>> found.standard_error, found.freedom, round(found.skewness, 3)
+        (1.0, 3.0, 0.577)
     """
     values = estimate.finite
     n = len(values)
     deviations = values - values.mean()
     squares = float((deviations**2).sum())
     error = math.sqrt(squares / (n * (n - 1)))
+    freedom = float(n - 1) if estimate.shares is None else effective_freedom(estimate.shares)
     if error <= ROUNDING * max(estimate.largest, abs(estimate.value)):
-        return Studentised(estimate.value, 0.0, float(n - 1))
-    freedom = float(n - 1)
-    if estimate.shares is not None:
-        return Studentised(estimate.value, error, effective_freedom(estimate.shares))
-    skewness = float((deviations**3).mean()) / (squares / n) ** 1.5 / math.sqrt(n) if corrected else 0.0
+        return Studentised(estimate.value, 0.0, freedom)
+    if estimate.shares is not None or not corrected:
+        return Studentised(estimate.value, error, freedom)
+    skewness = float((deviations**3).mean()) / (squares / n) ** 1.5 / math.sqrt(n)
     return Studentised(estimate.value, error, freedom, skewness)
 
 
@@ -119,11 +124,15 @@ def uncorrected_statistic(corrected: float, skewness: float) -> float:
         >>> import numpy as np
         >>> round(uncorrected_statistic(float(corrected_statistic(np.array(-2.0), 0.3)), 0.3), 6)
         -2.0
+        >>> uncorrected_statistic(2.0, 1e-17)
+        2.0
     """
     if skewness == 0:
         return corrected
-    # (1 + a T / 3)³ = 1 + a (g − a / 6)
-    return 3 / skewness * (float(np.cbrt(1 + skewness * (corrected - skewness / 6))) - 1)
+    # (1 + a T / 3)³ = 1 + a (g − a / 6), without the difference of two numbers near 1 where a is small.
+    cubed = skewness * (corrected - skewness / 6)
+    beyond = math.expm1(math.log1p(cubed) / 3) if cubed > -0.5 else float(np.cbrt(1 + cubed)) - 1
+    return 3 * beyond / skewness
 
 
 def upper_p(of: Studentised, hypothesis: FloatArray) -> FloatArray:
@@ -164,10 +173,8 @@ def studentised_bounds(of: Studentised, level: float) -> tuple[float, float]:
         [-0.0165, 0.027]
     """
     critical = float(stdtrit(of.freedom, (1 + level) / 2))
-    low, high = (
-        of.value - of.standard_error * uncorrected_statistic(quantile, of.skewness) for quantile in (critical, -critical)
-    )
-    return low, high
+    highest, lowest = (uncorrected_statistic(sign * critical, of.skewness) for sign in (1, -1))
+    return of.value - of.standard_error * highest, of.value - of.standard_error * lowest
 
 
 def mirrored(of: Studentised) -> Studentised:

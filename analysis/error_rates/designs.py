@@ -1,19 +1,19 @@
-"""The designs: how data sets are drawn, what judges them, and what rate is expected."""
+"""Every design, in the order of the report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 
 from analysis.engine.metric import FloatArray
+from analysis.error_rates.design import Design
+from analysis.error_rates.hard_designs import hard_designs
 from analysis.error_rates.procedures import (
     ALPHA,
     FAMILY,
     LEVEL,
-    Key,
     attainable_size,
     binary_tests,
     clustered,
@@ -29,37 +29,8 @@ from analysis.error_rates.procedures import (
 from analysis.error_rates.simulators import Pair, binary, masks, points, scalar, shifted
 
 # Shown for comparison, to say why the analysis does otherwise.
-WRONG = "the same, units exchanged (wrong)"
+WRONG = "the same, units permuted (wrong)"
 PLAIN = "the same, not expanded"
-
-Simulate = Callable[[int, np.random.Generator, Key], Sequence[bool]]
-
-
-@dataclass(frozen=True)
-class Design:
-    """A way to draw data sets, and what is counted in each.
-
-    Attributes:
-        quantity: kind of the rate: type I error, family-wise error, coverage, size of equivalence.
-        procedures: what is judged, one verdict of `simulate` each.
-        data: how a data set is drawn, in words.
-        n: number of units, or of clusters, in a data set.
-        low: lower limit of the rate; 0 where fewer errors are no fault.
-        high: upper limit of the rate.
-        expected: nominal rate, or the attainable one where the p-values take few values.
-        simulate: draws a data set of `n` units from a generator and returns one verdict per procedure.
-        compared: procedures that are shown for comparison with the judged ones, and have no limits.
-    """
-
-    quantity: str
-    procedures: tuple[str, ...]
-    data: str
-    n: int
-    low: float
-    high: float
-    expected: float
-    simulate: Simulate
-    compared: tuple[str, ...] = ()
 
 
 def designs() -> Iterator[Design]:
@@ -68,6 +39,7 @@ def designs() -> Iterator[Design]:
     yield from family_wise_errors()
     yield from coverages()
     yield from sizes_of_equivalence()
+    yield from hard_designs()
 
 
 def type_i_errors() -> Iterator[Design]:
@@ -89,7 +61,7 @@ def type_i_errors() -> Iterator[Design]:
         yield error(("permutation test, difference of differences",), data, n,
                     simulate=partial(difference_of_differences, pair))  # fmt: skip
     for data, n, pair in [simulators[0], ("0/1", 400, binary), simulators[2], simulators[3]]:
-        yield error(("permutation test, clusters exchanged", WRONG), clusters + data, n, compared=(WRONG,),
+        yield error(("permutation test, clusters permuted", WRONG), clusters + data, n, compared=(WRONG,),
                     simulate=partial(clustered, pair))  # fmt: skip
 
 

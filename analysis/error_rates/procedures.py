@@ -105,8 +105,9 @@ def family(true_effects: int, n: int, generator: np.random.Generator, key: Key, 
     contrasts = [Contrast.difference(scores(base), scores(changed)) for base, changed in sides]
     permutations = permute(contrasts, draws=DRAWS, key=(*key, "draws"))
     names = ["family"] * FAMILY
-    joint = max_t_within_families([permutations], names)[true_effects:]
-    stepwise = holm_within_families(permutations.two_sided(), names)[true_effects:]
+    p = permutations.two_sided()
+    joint = max_t_within_families([permutations], names, p)[true_effects:]
+    stepwise = holm_within_families(p, names)[true_effects:]
     return [bool(joint.min() <= ALPHA), bool(stepwise.min() <= ALPHA)]
 
 

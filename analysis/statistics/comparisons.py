@@ -89,8 +89,9 @@ def comparison_rows(
                 permutations.append(permuted)
                 bins += _null_bins(pairs, permuted)
         names = [comparison.name] * len(found)
-        holm = holm_within_families(np.array([one.result.p for one in found]), names)
-        max_t = max_t_within_families(permutations, names)
+        p = np.array([one.result.p for one in found])
+        holm = holm_within_families(p, names)
+        max_t = max_t_within_families(permutations, names, p)
         rows += [
             _row(one, float(adjusted), float(joint), settings)
             for one, adjusted, joint in zip(found, holm, max_t, strict=True)

@@ -46,7 +46,7 @@ def with_adjusted_p(
     p = np.array([math.nan if row.p is None else row.p for row in rows])
     family = [tuple(getattr(row, name) for name in families) for row in rows]
     tested = [name for name, row in zip(family, rows, strict=True) if row.p is not None]
-    joint = iter(max_t_within_families(permutations, tested).tolist())
+    joint = iter(max_t_within_families(permutations, tested, p[~np.isnan(p)]).tolist())
     return [
         row if row.p is None else replace(row, p_holm=float(adjusted), p_max_t=next(joint))
         for row, adjusted in zip(rows, holm_within_families(p, family), strict=True)

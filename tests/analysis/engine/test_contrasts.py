@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.engine.contrasts import Contrast, Term
 from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.p_values import exact_mcnemar_p, paired_permutation_tests
+from analysis.engine.p_values import exact_mcnemar_p, paired_permutation_tests, permutation_results
 from analysis.engine.permutation import PermutationDraws, permute
 
 
@@ -216,7 +216,7 @@ def test_contrasts_that_are_alike_are_adjusted_alike() -> None:
         changed[first : first + 7] = 0
         contrasts.append(Contrast.difference(scores(base), scores(changed)))
     found = permute(contrasts, draws=9999, key=(1, "alike"))
-    adjusted = max_t_within_families([found], ["f"] * 19)
+    adjusted = max_t_within_families([found], ["f"] * 19, found.two_sided())
     assert len(set(adjusted)) == 1
     # Any of 19 independent contrasts is as extreme as all units that differ allow, on one side or the other.
     expected = 1 - (1 - 2 / 2**7) ** 19
@@ -233,13 +233,13 @@ def test_max_t_step_down_in_a_plain_loop() -> None:
         largest = null[:, order[place:]].max(axis=1)
         running = max(running, (np.sum(largest >= t[index] - 1e-12) + 1) / 4001)
         expected[index] = running
-    np.testing.assert_allclose(max_t_within_families([found], ["f"] * 4), expected, atol=1e-12)
+    np.testing.assert_allclose(max_t_within_families([found], ["f"] * 4, found.two_sided()), expected, atol=1e-12)
 
 
 def test_max_t_lies_between_the_single_p_and_holm_where_tests_move_together() -> None:
     found = family([0.4, 0.3, 0.35, 0.3, 0.4, 0.3], correlation=0.9)
     single = found.two_sided()
-    joint = max_t_within_families([found], ["f"] * 6)
+    joint = max_t_within_families([found], ["f"] * 6, single)
     stepwise = holm_within_families(single, ["f"] * 6)
     assert (joint >= single - 1e-12).all()
     # The smallest p is the one that both multiply most.
@@ -248,22 +248,41 @@ def test_max_t_lies_between_the_single_p_and_holm_where_tests_move_together() ->
 
 def test_max_t_families_do_not_pay_for_each_other() -> None:
     one, other = family([0.3, 0.1], 0.2), family([0.2], 0.2, seed=8)
-    apart = max_t_within_families([one, other], ["a", "a", "b"])
-    np.testing.assert_array_equal(apart[:2], max_t_within_families([one], ["a", "a"]))
-    np.testing.assert_array_equal(apart[2:], max_t_within_families([other], ["b"]))
-    together = max_t_within_families([one, other], ["a", "a", "a"])
+    p = np.r_[one.two_sided(), other.two_sided()]
+    apart = max_t_within_families([one, other], ["a", "a", "b"], p)
+    np.testing.assert_array_equal(apart[:2], max_t_within_families([one], ["a", "a"], p[:2]))
+    np.testing.assert_array_equal(apart[2:], max_t_within_families([other], ["b"], p[2:]))
+    together = max_t_within_families([one, other], ["a", "a", "a"], p)
     assert (together >= apart).all()
 
 
 def test_identical_conditions_have_an_adjusted_p_of_one() -> None:
     same = Contrast.difference(scores(np.ones(30)), scores(np.ones(30)))
     found = permute([same], draws=99, key=(1, "same"))
-    assert max_t_within_families([found], ["f"]).tolist() == [1.0]
+    assert max_t_within_families([found], ["f"], [1.0]).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_max_t_is_never_below_the_p_of_the_contrast_alone(seed: int) -> None:
+    # Few units differ in some contrasts, whose arrangements are enumerated; the joint draws are a sample.
+    generator = np.random.default_rng(seed)
+    differences = generator.normal(0.6, 1, size=(14, 4))
+    for column, same in enumerate((8, 6, 5, 0)):
+        differences[generator.permutation(14)[:same], column] = 0
+    contrasts = [Contrast.difference(scores(0 * one), scores(one)) for one in differences.T]
+    found = permute(contrasts, draws=999, key=(seed, "few"))
+    p = np.array([result.p for result in permutation_results(contrasts, found)])
+    order = np.argsort(-np.abs(found.observed) / found.scale)
+    joint = max_t_within_families([found], ["f"] * 4, p)
+    assert (joint >= p).all()
+    assert (np.diff(joint[order]) >= 0).all()
 
 
 def test_max_t_refusals() -> None:
     with pytest.raises(ValueError, match="different draws"):
-        max_t_within_families([one_sided(np.ones(40), 99), one_sided(np.ones(40), 98)], ["f", "f"])
-    with pytest.raises(ValueError, match="1 contrasts, 2 families"):
-        max_t_within_families([one_sided(np.ones(40), 99)], ["f", "f"])
-    assert max_t_within_families([], []).tolist() == []
+        max_t_within_families([one_sided(np.ones(40), 99), one_sided(np.ones(40), 98)], ["f", "f"], [0.5, 0.5])
+    with pytest.raises(ValueError, match="1 contrasts, 2 families, 1 p-values"):
+        max_t_within_families([one_sided(np.ones(40), 99)], ["f", "f"], [0.5])
+    with pytest.raises(ValueError, match="1 contrasts, 1 families, 0 p-values"):
+        max_t_within_families([one_sided(np.ones(40), 99)], ["f"], [])
+    assert max_t_within_families([], [], []).tolist() == []

@@ -14,7 +14,6 @@ from analysis.engine.intervals import (
     bca_interval,
     bootstrap_metrics,
     expanded_level,
-
     wilson_interval,
 )
 from analysis.engine.metric import Counts, FloatArray, jackknife_metrics

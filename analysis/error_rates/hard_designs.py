@@ -1,0 +1,121 @@
+"""Designs on which procedures fail that hold elsewhere: sparse, skewed, opposite, few, unequal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from analysis.error_rates.design import Design
+from analysis.error_rates.hard_procedures import (
+    compression,
+    coverage,
+    detected,
+    equivalence,
+    excess_coverage,
+    interaction,
+    metric_and_exchange,
+    simultaneous,
+)
+from analysis.error_rates.hard_simulators import (
+    Models,
+    effective_ranks,
+    heavy_loss,
+    heavy_losses,
+    opposite_classes,
+    rare_classes,
+    rare_failures,
+    sparse_excess,
+    unequal_clusters,
+    unequal_levels,
+    unequal_masks,
+    unequal_points,
+)
+from analysis.error_rates.procedures import ALPHA, FAMILY, LEVEL
+from analysis.error_rates.simulators import Pair, binary, masks
+
+# Shown beside the test of the metric: it tests another null hypothesis, that nothing changed in any class.
+EXCHANGE = "permutation of labels (tests that no class changed)"
+
+LOSSES = partial(binary, gained=0.0, lost=0.01)
+
+
+def hard_designs() -> Iterator[Design]:
+    """Yield every hard design."""
+    yield from _tests_of_the_metric()
+    yield from _coverages()
+    yield from _sizes_of_equivalence()
+
+
+def _tests_of_the_metric() -> Iterator[Design]:
+    of_metric = ("test of the metric", EXCHANGE)
+    error = partial(Design, "type I error", of_metric, low=0.0, high=0.055, expected=ALPHA, compared=(EXCHANGE,))
+    pairs: list[tuple[str, int, Pair]] = [
+        ("classes that move in opposite directions (mIoU)", 60, opposite_classes),
+        ("classes that move in opposite directions, by as many pixels (mIoU)", 60,
+         partial(opposite_classes, in_pixels=True)),
+        ("classes that move in opposite directions, by as many pixels (mIoU)", 300,
+         partial(opposite_classes, in_pixels=True)),
+        ("21 classes, some in two images (mIoU)", 60, rare_classes),
+        ("150 classes, some in two images (mIoU)", 200, partial(rare_classes, classes=150)),
+    ]  # fmt: skip
+    for data, n, pair in pairs:
+        yield error(data=data, n=n, simulate=partial(metric_and_exchange, pair))
+    models: list[tuple[str, int, Models]] = [
+        ("difference of differences at unequal levels, 0/1", 400, unequal_levels),
+        ("difference of differences at unequal levels, hits of points (PCK)", 200, unequal_points),
+        ("difference of differences, one model by as many pixels (mIoU)", 60, unequal_masks),
+    ]
+    for data, n, pair_of in models:
+        yield error(data=data, n=n, simulate=partial(interaction, pair_of))
+    power = partial(Design, "power", low=0.75, high=1.0, expected=0.8)
+    yield power(of_metric, "opposite classes, true difference of one point (mIoU)", 60, expected=0.95,
+                compared=(EXCHANGE,),
+                simulate=partial(metric_and_exchange, partial(opposite_classes, effect=0.1, shift=0.01)))  # fmt: skip
+    yield power(("permutation test",), "scores at the minimal detectable effect", 50, high=0.85, simulate=detected)
+
+
+def _coverages() -> Iterator[Design]:
+    covered = partial(Design, "coverage", low=0.93, high=0.97, expected=LEVEL)
+    # A few outcomes, or clusters, have few intervals: theirs may be wider than the level asks, and not narrower.
+    wide = partial(Design, "coverage", low=0.93, high=1.0, expected=LEVEL)
+    for n in (20, 100, 300):
+        yield wide(("score interval",), "delta, 0/1, 1 % lost", n, simulate=partial(coverage, LOSSES, -0.01))
+    for classes, n in ((21, 60), (21, 200), (150, 200)):
+        pair = partial(rare_classes, classes=classes, shift=-0.03)
+        yield wide(("jackknife t",), f"delta, {classes} classes, some in two images (mIoU)", n,
+                   simulate=partial(coverage, pair, -0.03))  # fmt: skip
+    yield covered(("jackknife t",), "delta, five classes (mIoU)", 60,
+                  simulate=partial(coverage, partial(masks, shift=0.05), 0.05))  # fmt: skip
+    for n in (100, 500, 2_000):
+        yield wide(("skewness-corrected t",), "delta, scores, 2 % fail", n,
+                   simulate=partial(coverage, rare_failures, -0.01))  # fmt: skip
+    for n in (5, 18, 40):
+        pair = partial(unequal_clusters, shift=0.03)
+        yield wide(("cluster t",), "delta, clusters of 40 to 2,000 points (PCK)", n,
+                   simulate=partial(coverage, pair, 0.03, clusters=True))  # fmt: skip
+    for n, alone, together in ((50, 0.02, 0.12), (200, 0.005, 0.03), (200, 0.02, 0.12)):
+        yield wide(("sparse, skewness-corrected t",), f"excess over additivity, 0/1, {alone:.1%} lost alone", n,
+                   simulate=partial(excess_coverage, 4 * alone - together,
+                                    partial(sparse_excess, alone=alone, together=together)))  # fmt: skip
+    for n, correlation in ((50, 0.5), (50, 0.9), (50, 0.98), (200, 0.9)):
+        yield wide(("log ratio t",), f"ratio of medians, correlation {correlation}", n,
+                   simulate=partial(compression, partial(effective_ranks, correlation=correlation), 0.8))  # fmt: skip
+    for n in (30, 100):
+        yield wide(("max-T intervals",), f"{FAMILY} correlated deltas of scores, all at once", n,
+                   simulate=simultaneous)  # fmt: skip
+
+
+def _sizes_of_equivalence() -> Iterator[Design]:
+    size = partial(Design, "size of equivalence", ("two one-sided tests",), low=0.0, high=0.055, expected=ALPHA)
+    margins: list[tuple[str, tuple[int, ...], Pair, float]] = [
+        ("0/1, losses only, margin 0.01", (20, 100, 300, 500, 1_000), LOSSES, 0.01),
+        ("scores, 2 % fail, margin 0.01", (100, 500, 2_000), rare_failures, 0.01),
+        ("scores, lognormal losses, margin 0.01", (50, 200, 1_000), heavy_losses, heavy_loss()),
+        ("21 classes, some in two images (mIoU)", (60, 200), partial(rare_classes, shift=-0.03), 0.03),
+    ]
+    for data, sizes, pair, margin in margins:
+        for n in sizes:
+            yield size(data=data, n=n, simulate=partial(equivalence, pair, margin))
+    for n in (5, 18):
+        yield size(data="clusters of 40 to 2,000 points (PCK)", n=n,
+                   simulate=partial(equivalence, partial(unequal_clusters, shift=0.03), 0.03, clusters=True))  # fmt: skip
