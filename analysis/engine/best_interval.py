@@ -101,10 +101,10 @@ def warnings_of(estimate: Estimate) -> tuple[str, ...]:
 
     Examples:
         >>> import numpy as np
-        >>> warnings_of(Estimate(0.0, np.zeros(18), units=900, shares=np.full(18, 1 / 18)))
+        >>> warnings_of(Estimate(0.0, np.zeros(18), units=900, clustered=True))
         ('18 clusters, fewer than 20: intervals and tests rest on 17.0 degrees of freedom',)
     """
-    if estimate.shares is None or estimate.size >= FEW_CLUSTERS or estimate.size < 2:
+    if not estimate.clustered or not 2 <= estimate.size < FEW_CLUSTERS:
         return ()
     freedom = studentised(estimate).freedom
     return (

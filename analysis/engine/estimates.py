@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from analysis.engine.metric import Counts, FloatArray, jackknife_metrics
+from analysis.engine.metric import ROUNDING, Counts, FloatArray, jackknife_metrics
 from analysis.engine.paired_proportions import PairedChanges
 
 Name = TypeVar("Name", bound=Hashable)
@@ -26,7 +26,8 @@ class Estimate:
         largest: how far one unit can move its own contribution: 1 for a delta of fractions, 2 for a difference of
             deltas. Half the sum of the absolute weights.
         units: number of units; more than there are pseudo-values where units are in clusters.
-        shares: share of each cluster in all that is counted, adding up to 1; None where units are no clusters.
+        shares: share of each unit or cluster in all that is counted, adding up to 1; None where all are alike.
+        clustered: whether the pseudo-values are of clusters of units.
         differing: number of units (clusters) whose counts differ between the terms.
         categories: number of categories whose ratios the metric is the mean of.
 
@@ -48,6 +49,7 @@ class Estimate:
     largest: float = 1.0
     units: int = 0
     shares: FloatArray | None = None
+    clustered: bool = False
     differing: int = 0
     categories: int = 1
 
@@ -60,11 +62,6 @@ class Estimate:
     def size(self) -> int:
         """Number of defined pseudo-values: of units, or of clusters."""
         return len(self.finite)
-
-    @property
-    def clustered(self) -> bool:
-        """Whether units are in clusters."""
-        return self.shares is not None
 
 
 def estimate(
@@ -105,7 +102,8 @@ def estimate(
         changes=changes,
         largest=sum(abs(weight) for weight in weights.values()) / 2,
         units=rows if cluster_sizes is None else int(cluster_sizes.sum()),
-        shares=None if cluster_sizes is None else _shares(terms),
+        shares=_shares(terms),
+        clustered=cluster_sizes is not None,
         differing=_differing(terms),
         categories=int(np.any([one.denominator.sum(axis=0) > 0 for one in terms], axis=0).sum()),
     )
@@ -118,12 +116,12 @@ def _pseudo_values(value: float, without: FloatArray) -> FloatArray:
     return centred
 
 
-def _shares(terms: list[Counts]) -> FloatArray:
-    """Return each cluster's share of what is counted: the mean over categories of its share in each."""
+def _shares(terms: list[Counts]) -> FloatArray | None:
+    """Return each unit's share of what is counted: the mean over categories of its share in each."""
     totals = np.array([one.denominator for one in terms]).sum(axis=0)
     sums = totals.sum(axis=0)
     shares: FloatArray = (totals[:, sums > 0] / sums[sums > 0]).mean(axis=1)
-    return shares
+    return shares if np.ptp(shares) > ROUNDING else None
 
 
 def _differing(terms: list[Counts]) -> int:

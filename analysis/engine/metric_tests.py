@@ -13,12 +13,16 @@ table shows both: did the metric change, and did anything change in any class?
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from analysis.engine.contrasts import Contrast
 from analysis.engine.estimates import Estimate
 from analysis.engine.metric import Counts
+from analysis.engine.p_values import PermutationResult, permutation_results
+from analysis.engine.permutation import PermutationDraws, permute
+from analysis.engine.studentised import mirrored, studentised, upper_p
 
 
 def metric_contrast(contrast: Contrast, estimate: Estimate) -> Contrast:
@@ -76,15 +80,61 @@ def metric_contrast(contrast: Contrast, estimate: Estimate) -> Contrast:
     return Contrast.difference(Counts(0 * ones, ones), Counts(values, ones))
 
 
-def metric_contrasts(contrasts: Sequence[Contrast], estimates: Sequence[Estimate]) -> list[Contrast]:
-    """Return `metric_contrast` of each pair; joint draws of them give max-T for the metric.
+def jackknife_p(estimate: Estimate) -> float:
+    """Return the two-sided p-value of an estimate by its jackknife t statistic.
+
+    Null hypothesis: the true signed sum of metrics is 0.
+
+    p-value: two-sided, by Student's t with the degrees of freedom of `studentised`. 1 where the estimate is 0, and 0
+    where it is not and has no standard error. There is no smallest p.
+
+    Examples:
+        >>> values = np.array([0.0, 1.0, 2.0, 3.0])
+        >>> round(jackknife_p(Estimate(1.5, values)), 4)
+        0.1027
+    """
+    if estimate.size < 2:
+        return 1.0
+    of = studentised(estimate, corrected=False)
+    return min(1.0, 2 * float(upper_p(of if of.value > 0 else mirrored(of), np.zeros(()))))
+
+
+def metric_tests(
+    contrasts: Sequence[Contrast], estimates: Sequence[Estimate], *, draws: int, key: Sequence[str | int]
+) -> tuple[list[PermutationResult], PermutationDraws]:
+    """Test the metric of each contrast, and return the draws, which max-T needs for the family.
+
+    Null hypothesis and reference: those of `metric_contrast`.
+
+    p-value: that of `metric_contrast`, and where it permutes pseudo-values not below that of the jackknife t statistic
+    (`jackknife_p`): areas of images are skewed, and with 60 images permuted signs alone reject in 6 % where 5 % are
+    asked for. Hand the p-values to `max_t_within_families`, which keeps them.
+
+    Args:
+        contrasts: all on the same units in the same order; at least one.
+        estimates: the same signed sums, with their pseudo-values.
+        draws: number of random permutations.
+        key: seed and names that the draws are keyed by (`permute`).
+
+    Returns:
+        One result per contrast, and the permutations behind them.
 
     Examples:
         >>> from analysis.engine.estimates import estimate
-        >>> ones = np.ones((3, 1))
+        >>> ones = np.ones((20, 1))
         >>> base, changed = Counts(0 * ones, ones), Counts(ones, ones)
+        >>> delta = estimate({"b": base, "c": changed}, {"c": 1.0, "b": -1.0})
         >>> contrasts = [Contrast.difference(base, changed)]
-        >>> metric_contrasts(contrasts, [estimate({"b": base, "c": changed}, {"c": 1.0, "b": -1.0})]) == contrasts
-        True
+        >>> (result,), drawn = metric_tests(contrasts, [delta], draws=999, key=(1, "example"))
+        >>> result.p, drawn.draws
+        (0.001, 999)
     """
-    return [metric_contrast(one, other) for one, other in zip(contrasts, estimates, strict=True)]
+    of_metric = [metric_contrast(one, other) for one, other in zip(contrasts, estimates, strict=True)]
+    permutations = permute(of_metric, draws=draws, key=key)
+    results = [
+        result if contrast.is_linear else replace(result, p=max(result.p, jackknife_p(estimate)))
+        for contrast, estimate, result in zip(
+            contrasts, estimates, permutation_results(of_metric, permutations), strict=True
+        )
+    ]
+    return results, permutations

@@ -22,8 +22,8 @@ from scipy.special import bdtr, ndtr, ndtri
 
 from analysis.engine.metric import Counts, FloatArray
 
-# Halvings of an interval of differences: more leave nothing to halve in float64.
-HALVINGS = 60
+# Halvings of the range of differences: bounds are known to 1e-13.
+HALVINGS = 44
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Studentised:
     Attributes:
         value: the estimate.
         standard_error: its jackknife standard error; 0 where the pseudo-values do not vary.
-        freedom: degrees of freedom: units − 1, or the effective number for clusters.
+        freedom: degrees of freedom: units − 1, and fewer where some units or clusters count for more.
         skewness: of the estimate's distribution, that of the pseudo-values divided by √n; 0 where none is corrected.
 
     Examples:
@@ -70,35 +70,38 @@ def studentised(estimate: Estimate, *, corrected: bool = True) -> Studentised:
     freedom = float(n - 1) if estimate.shares is None else effective_freedom(estimate.shares)
     if error <= ROUNDING * max(estimate.largest, abs(estimate.value)):
         return Studentised(estimate.value, 0.0, freedom)
-    if estimate.shares is not None or not corrected:
+    if estimate.clustered or not corrected:
         return Studentised(estimate.value, error, freedom)
     skewness = float((deviations**3).mean()) / (squares / n) ** 1.5 / math.sqrt(n)
     return Studentised(estimate.value, error, freedom, skewness)
 
 
 def effective_freedom(shares: FloatArray) -> float:
-    """Return the degrees of freedom of the jackknife variance of a mean over clusters of unequal size.
+    """Return the degrees of freedom of the jackknife variance of a mean over units or clusters of unequal weight.
 
-    It is that of a χ² variable with the mean and variance of the variance estimate where the clusters' own effects
+    It is that of a χ² variable with the mean and variance of the variance estimate where the effects of all of them
     have one variance (Satterthwaite): G − 1 for G clusters of one size, and less the more a few of them decide.
 
     Args:
-        shares: weight of each cluster in the mean, (clusters,), adding up to 1.
+        shares: weight of each cluster in the mean, (clusters,), adding up to 1, none of them 1.
 
     Examples:
         Ten clusters alike have 9 degrees of freedom; ten of which one holds half of all points hardly have one:
 
-        >>> import numpy as np
         >>> round(effective_freedom(np.full(10, 0.1)), 2)
         9.0
         >>> round(effective_freedom(np.r_[0.5, np.full(9, 0.5 / 9)]), 2)
         1.2
     """
-    # The variance is Σ (w / (1 − w))² (e − mean)², up to a factor: a quadratic form Σ c a aᵀ of the effects e.
-    squared = (shares / (1 - shares)) ** 2
-    products = np.eye(len(shares)) - shares[:, None] - shares + float((shares**2).sum())
-    trace = float(squared @ np.diag(products))
-    return trace**2 / float(squared @ products**2 @ squared)
+    # The variance is Σ c (e − mean)², up to a factor: a quadratic form Σ c a aᵀ in the effects e, whose vectors a have
+    # the products 1 + s − 2 w with themselves and s − w − w′ with each other, s being Σ w².
+    factors = (shares / (1 - shares)) ** 2
+    squares = float((shares**2).sum())
+    own, left = 1 + squares - 2 * shares, squares - shares
+    moments = [float((factors * one).sum()) for one in (np.ones_like(shares), shares, shares**2, left, left**2)]
+    all_pairs = moments[4] * moments[0] - 2 * moments[3] * moments[1] + moments[0] * moments[2]
+    square = all_pairs + float((factors**2 * (own**2 - (left - shares) ** 2)).sum())
+    return float((factors * own).sum()) ** 2 / square
 
 
 def corrected_statistic(statistic: FloatArray, skewness: float) -> FloatArray:

@@ -10,6 +10,7 @@ import numpy as np
 from analysis.engine.metric import FloatArray
 from analysis.error_rates.design import Design
 from analysis.error_rates.hard_designs import hard_designs
+from analysis.error_rates.hard_procedures import equivalence
 from analysis.error_rates.procedures import (
     ALPHA,
     FAMILY,
@@ -19,7 +20,6 @@ from analysis.error_rates.procedures import (
     clustered,
     delta_coverage,
     difference_of_differences,
-    equivalence_size,
     family,
     median_coverage,
     one_test,
@@ -31,6 +31,7 @@ from analysis.error_rates.simulators import Pair, binary, masks, points, scalar,
 # Shown for comparison, to say why the analysis does otherwise.
 WRONG = "the same, units permuted (wrong)"
 PLAIN = "the same, not expanded"
+BOOTSTRAP = "BCa, expanded"
 
 
 def designs() -> Iterator[Design]:
@@ -92,7 +93,7 @@ def coverages() -> Iterator[Design]:
         ("delta, five classes (mIoU)", 60, partial(masks, shift=0.05), 0.05),
     ]
     for data, n, pair, truth in deltas:
-        yield coverage(("BCa, expanded", PLAIN), data, n, compared=(PLAIN,),
+        yield coverage(("best interval", BOOTSTRAP), data, n, compared=(BOOTSTRAP,),
                        simulate=partial(delta_coverage, pair, truth))  # fmt: skip
     yield coverage(("BCa",), "median, lognormal", 51, simulate=median_coverage)
     yield coverage(("Wilson",), "proportion of 0.7", 50, simulate=wilson_coverage)
@@ -100,8 +101,7 @@ def coverages() -> Iterator[Design]:
 
 def sizes_of_equivalence() -> Iterator[Design]:
     """Yield designs in which a difference is exactly the margin, and calling it equivalent is an error."""
-    size = partial(Design, "size of equivalence", ("two one-sided tests", "interval inclusion"), low=0.0, high=0.055,
-                   expected=ALPHA)  # fmt: skip
+    size = partial(Design, "size of equivalence", ("two one-sided tests",), low=0.0, high=0.055, expected=ALPHA)
     margins: list[tuple[str, int, Pair, float]] = [
         ("scores at the margin", 50, partial(shifted, scalar, 0.5), 0.5),
         ("scores at the margin", 200, partial(shifted, scalar, 0.5), 0.5),
@@ -111,4 +111,4 @@ def sizes_of_equivalence() -> Iterator[Design]:
         ("five classes (mIoU) at the margin", 200, partial(masks, shift=0.05), 0.05),
     ]
     for data, n, pair, margin in margins:
-        yield size(data=data, n=n, simulate=partial(equivalence_size, pair, margin))
+        yield size(data=data, n=n, simulate=partial(equivalence, pair, margin))

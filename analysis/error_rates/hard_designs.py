@@ -13,6 +13,7 @@ from analysis.error_rates.hard_procedures import (
     equivalence,
     excess_coverage,
     interaction,
+    metric_alone,
     metric_and_exchange,
     simultaneous,
 )
@@ -48,7 +49,7 @@ def hard_designs() -> Iterator[Design]:
 
 def _tests_of_the_metric() -> Iterator[Design]:
     of_metric = ("test of the metric", EXCHANGE)
-    error = partial(Design, "type I error", of_metric, low=0.0, high=0.055, expected=ALPHA, compared=(EXCHANGE,))
+    error = partial(Design, "type I error", low=0.0, high=0.06, expected=ALPHA, compared=(EXCHANGE,))
     pairs: list[tuple[str, int, Pair]] = [
         ("classes that move in opposite directions (mIoU)", 60, opposite_classes),
         ("classes that move in opposite directions, by as many pixels (mIoU)", 60,
@@ -56,17 +57,18 @@ def _tests_of_the_metric() -> Iterator[Design]:
         ("classes that move in opposite directions, by as many pixels (mIoU)", 300,
          partial(opposite_classes, in_pixels=True)),
         ("21 classes, some in two images (mIoU)", 60, rare_classes),
-        ("150 classes, some in two images (mIoU)", 200, partial(rare_classes, classes=150)),
     ]  # fmt: skip
     for data, n, pair in pairs:
-        yield error(data=data, n=n, simulate=partial(metric_and_exchange, pair))
+        yield error(of_metric, data=data, n=n, simulate=partial(metric_and_exchange, pair))
+    yield error(of_metric[:1], "150 classes, some in two images (mIoU)", 200,
+                simulate=partial(metric_alone, partial(rare_classes, classes=150)))  # fmt: skip
     models: list[tuple[str, int, Models]] = [
         ("difference of differences at unequal levels, 0/1", 400, unequal_levels),
         ("difference of differences at unequal levels, hits of points (PCK)", 200, unequal_points),
         ("difference of differences, one model by as many pixels (mIoU)", 60, unequal_masks),
     ]
     for data, n, pair_of in models:
-        yield error(data=data, n=n, simulate=partial(interaction, pair_of))
+        yield error(of_metric, data=data, n=n, simulate=partial(interaction, pair_of))
     power = partial(Design, "power", low=0.75, high=1.0, expected=0.8)
     yield power(of_metric, "opposite classes, true difference of one point (mIoU)", 60, expected=0.95,
                 compared=(EXCHANGE,),
@@ -117,5 +119,6 @@ def _sizes_of_equivalence() -> Iterator[Design]:
         for n in sizes:
             yield size(data=data, n=n, simulate=partial(equivalence, pair, margin))
     for n in (5, 18):
+        pair = partial(unequal_clusters, shift=0.03)
         yield size(data="clusters of 40 to 2,000 points (PCK)", n=n,
-                   simulate=partial(equivalence, partial(unequal_clusters, shift=0.03), 0.03, clusters=True))  # fmt: skip
+                   simulate=partial(equivalence, pair, 0.03, clusters=True))  # fmt: skip

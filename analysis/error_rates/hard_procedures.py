@@ -12,7 +12,7 @@ from analysis.engine.equivalence import equivalence_p
 from analysis.engine.estimates import Estimate, estimate
 from analysis.engine.medians import bootstrap_weights, ratio_of_medians
 from analysis.engine.metric import Counts, FloatArray
-from analysis.engine.metric_tests import metric_contrast
+from analysis.engine.metric_tests import metric_tests
 from analysis.engine.p_values import paired_permutation_tests
 from analysis.engine.sample_size import detectable_difference
 from analysis.engine.simultaneous import simultaneous_intervals
@@ -54,7 +54,18 @@ def metric_and_exchange(pair: Pair, n: int, generator: np.random.Generator, key:
     """Judge the test of the metric and the permutation test of labels, where the metric does not change."""
     base, changed = pair(generator, n)
     contrast = Contrast.difference(base, changed)
-    return [rejects(metric_contrast(contrast, delta_of(base, changed)), key), rejects(contrast, key)]
+    return [_metric_rejects(contrast, delta_of(base, changed), key), rejects(contrast, key)]
+
+
+def metric_alone(pair: Pair, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
+    """Judge the test of the metric, where the metric does not change."""
+    base, changed = pair(generator, n)
+    return [_metric_rejects(Contrast.difference(base, changed), delta_of(base, changed), key)]
+
+
+def _metric_rejects(contrast: Contrast, of: Estimate, key: Key) -> bool:
+    (result,), _ = metric_tests([contrast], [of], draws=DRAWS, key=(*key, "draws"))
+    return result.p <= ALPHA
 
 
 def interaction(models: Models, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
@@ -63,7 +74,7 @@ def interaction(models: Models, n: int, generator: np.random.Generator, key: Key
     contrast = Contrast.difference_of_differences(one, other)
     counts = {"one full": one[0], "one": one[1], "other full": other[0], "other": other[1]}
     found = estimate(counts, {"other": 1.0, "other full": -1.0, "one": -1.0, "one full": 1.0})
-    return [rejects(metric_contrast(contrast, found), key), rejects(contrast, key)]
+    return [_metric_rejects(contrast, found, key), rejects(contrast, key)]
 
 
 def compression(draw: Callable[[np.random.Generator, int], tuple[FloatArray, FloatArray]], truth: float, n: int,

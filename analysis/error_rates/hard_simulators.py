@@ -129,7 +129,8 @@ def sparse_excess(
     any_wrong = np.any(list(wrong.values()), axis=0)
     more = (together - (1 - (1 - alone) ** 4)) / (1 - alone) ** 4
     wrong["all"] = any_wrong | (generator.random(n) < more)
-    return {"full": scores(np.ones(n)), **{name: scores(1.0 - one) for name, one in wrong.items()}}
+    right = {name: scores(1 - one.astype(np.float64)) for name, one in wrong.items()}
+    return {"full": scores(np.ones(n)), **right}
 
 
 EXCESS = {"all": 1.0, "full": 3.0, "r1": -1.0, "r2": -1.0, "r3": -1.0, "r4": -1.0}

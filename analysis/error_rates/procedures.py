@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import binom
 
+from analysis.engine.best_interval import best_interval
 from analysis.engine.contrasts import Contrast
-from analysis.engine.equivalence import equivalence_tests, is_included
+from analysis.engine.estimates import estimate
 from analysis.engine.intervals import Interval, Resampled, bca_interval, wilson_interval
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts, FloatArray
@@ -124,11 +125,12 @@ def value_coverage(draw: Callable[[np.random.Generator, int], FloatArray], truth
 
 
 def delta_coverage(pair: Pair, truth: float, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """Judge the BCa interval of a difference on the same units, expanded and plain."""
+    """Judge the interval of a difference on the same units, and the BCa interval."""
     base, changed = pair(generator, n)
     resampled = Resampled.of({"base": base, "changed": changed}, resamples=RESAMPLES, key=(*key, "bootstrap"))
     weights = {"changed": 1.0, "base": -1.0}
-    return [covers(of(weights, LEVEL), truth) for of in (resampled.interval, resampled.plain_interval)]
+    best = best_interval(estimate(resampled.counts, weights), LEVEL)
+    return [covers(best, truth), covers(resampled.interval(weights, LEVEL), truth)]
 
 
 def median_coverage(n: int, generator: np.random.Generator, key: Key) -> list[bool]:
@@ -142,12 +144,3 @@ def median_coverage(n: int, generator: np.random.Generator, key: Key) -> list[bo
 def wilson_coverage(n: int, generator: np.random.Generator, key: Key) -> list[bool]:
     """Judge Wilson's interval of a proportion of 0.7."""
     return [covers(wilson_interval(int(generator.binomial(n, 0.7)), n, LEVEL), 0.7)]
-
-
-def equivalence_size(pair: Pair, margin: float, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """Judge the tests and the interval of equivalence: is a difference that is exactly the margin called equivalent?"""
-    base, changed = pair(generator, n)
-    resampled = Resampled.of({"base": base, "changed": changed}, resamples=RESAMPLES, key=(*key, "bootstrap"))
-    weights = {"changed": 1.0, "base": -1.0}
-    (p,) = equivalence_tests([resampled.pseudo_values(weights)], [margin], draws=DRAWS, key=(*key, "draws"))
-    return [p <= ALPHA, is_included(resampled.interval(weights, 1 - 2 * ALPHA), margin)]
