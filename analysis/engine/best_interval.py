@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from analysis.engine.estimates import Estimate
-from analysis.engine.intervals import Interval
+from analysis.engine.intervals import Interval, wilson_interval
 from analysis.engine.paired_proportions import score_interval
 from analysis.engine.studentised import studentised, studentised_bounds
 from analysis.engine.unseen import bounded_bounds
@@ -21,13 +21,14 @@ def interval_method(estimate: Estimate) -> str:
     """Return the method that `best_interval` takes.
 
     - `score` (Tango) for a difference of paired 0/1 outcomes;
+    - `wilson` for a single proportion of 0/1 outcomes;
     - `cluster t` where units are in clusters: jackknife over clusters, with effective degrees of freedom (clusters − 1
       where they are of one size);
     - `sparse` where fewer than `SPARSE` units differ and most do not: `skewness-corrected t`, and what so many units
       would not have shown;
     - `jackknife t` for a mean over several categories (mIoU), whose pseudo-values overstate what rare classes vary by;
     - `skewness-corrected t` for scores and ratios of sums;
-    - `none` below two units, or two clusters.
+    - `none` where fewer than two units, or clusters, decide the estimate.
 
     Examples:
         >>> import numpy as np
@@ -36,7 +37,9 @@ def interval_method(estimate: Estimate) -> str:
     """
     if estimate.changes is not None:
         return "score"
-    if estimate.size < 2:
+    if estimate.successes is not None:
+        return "wilson"
+    if not estimate.is_determined:
         return "none"
     if estimate.clustered:
         return "cluster t"
@@ -46,7 +49,7 @@ def interval_method(estimate: Estimate) -> str:
 
 
 def best_interval(estimate: Estimate, level: float) -> Interval:
-    """Return the confidence interval of a signed sum of metrics by the method that holds its coverage there.
+    """Return the confidence interval of a value, or of a signed sum of metrics, by the method that holds its coverage.
 
     The interval is about other units from the same source. It has no width only where clusters leave it none.
 
@@ -79,6 +82,8 @@ def best_interval(estimate: Estimate, level: float) -> Interval:
         changes = estimate.changes
         low, high = score_interval(changes.gained, changes.lost, changes.units, level)
         return Interval(float(low), float(high), method)
+    if estimate.successes is not None:
+        return wilson_interval(estimate.successes, estimate.units, level)
     of = studentised(estimate, corrected=method != "jackknife t")
     if method == "sparse":
         return Interval(*bounded_bounds(of, level, units=estimate.units, largest=seen_at_most(estimate)), method)
@@ -104,7 +109,7 @@ def warnings_of(estimate: Estimate) -> tuple[str, ...]:
         >>> warnings_of(Estimate(0.0, np.zeros(18), units=900, clustered=True))
         ('18 clusters, fewer than 20: intervals and tests rest on 17.0 degrees of freedom',)
     """
-    if not estimate.clustered or not 2 <= estimate.size < FEW_CLUSTERS:
+    if not estimate.clustered or not estimate.is_determined or estimate.size >= FEW_CLUSTERS:
         return ()
     freedom = studentised(estimate).freedom
     return (

@@ -125,7 +125,7 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
     if estimate.changes is not None:
         changes = estimate.changes
         return float(score_equivalence_p(changes.gained, changes.lost, changes.units, margin))
-    if estimate.size < 2:
+    if not estimate.is_determined:
         return 1.0
     of = studentised(estimate, corrected=estimate.categories == 1)
     return max(

@@ -14,6 +14,9 @@ from analysis.engine.paired_proportions import PairedChanges
 
 Name = TypeVar("Name", bound=Hashable)
 
+# A unit whose share of everything that is counted differs from 1 by less decides alone.
+ALONE = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
@@ -23,12 +26,13 @@ class Estimate:
         value: the observed signed sum, a fraction.
         pseudo_values: jackknife pseudo-values, one per unit or cluster; NaN where the metric is undefined without it.
         changes: gains and losses where it is a difference of paired 0/1 outcomes; None elsewhere.
+        successes: number of units that succeed where it is a single proportion of 0/1 outcomes; None elsewhere.
         largest: how far one unit can move its own contribution: 1 for a delta of fractions, 2 for a difference of
-            deltas. Half the sum of the absolute weights.
+            deltas. Half the sum of the absolute weights, and 1 for a single value.
         units: number of units; more than there are pseudo-values where units are in clusters.
         shares: share of each unit or cluster in all that is counted, adding up to 1; None where all are alike.
         clustered: whether the pseudo-values are of clusters of units.
-        differing: number of units (clusters) whose counts differ between the terms.
+        differing: number of units (clusters) whose counts differ between the terms; all of a single value.
         categories: number of categories whose ratios the metric is the mean of.
 
     Examples:
@@ -46,6 +50,7 @@ class Estimate:
     value: float
     pseudo_values: FloatArray
     changes: PairedChanges | None = None
+    successes: int | None = None
     largest: float = 1.0
     units: int = 0
     shares: FloatArray | None = None
@@ -57,6 +62,12 @@ class Estimate:
     def finite(self) -> FloatArray:
         """The pseudo-values that are defined."""
         return self.pseudo_values[np.isfinite(self.pseudo_values)]
+
+    @property
+    def is_determined(self) -> bool:
+        """Whether two units or more decide the estimate, so that it has a standard error."""
+        alone = self.shares is not None and float(self.shares.max()) > 1 - ALONE
+        return self.size > 1 and not alone
 
     @property
     def size(self) -> int:
@@ -93,14 +104,17 @@ def estimate(
     terms = [counts[name] for name in weights]
     rows = terms[0].units
     signed = {weight: counts[name] for name, weight in weights.items()}
-    changes = None
+    changes = successes = None
     if cluster_sizes is None and set(signed) == {1.0, -1.0} and len(weights) == 2:
         changes = PairedChanges.of(signed[-1.0], signed[1.0])
+    if cluster_sizes is None and set(signed) == {1.0} and len(weights) == 1 and terms[0].is_binary:
+        successes = int(terms[0].numerator.sum())
     return Estimate(
         value=value,
         pseudo_values=_pseudo_values(value, left_out),
         changes=changes,
-        largest=sum(abs(weight) for weight in weights.values()) / 2,
+        successes=successes,
+        largest=max(1.0, sum(abs(weight) for weight in weights.values()) / 2),
         units=rows if cluster_sizes is None else int(cluster_sizes.sum()),
         shares=_shares(terms),
         clustered=cluster_sizes is not None,
@@ -126,6 +140,8 @@ def _shares(terms: list[Counts]) -> FloatArray | None:
 
 def _differing(terms: list[Counts]) -> int:
     first = terms[0]
+    if len(terms) == 1:
+        return first.units
     differs = np.zeros(first.units, dtype=bool)
     for one in terms[1:]:
         differs |= ((one.numerator != first.numerator) | (one.denominator != first.denominator)).any(axis=1)

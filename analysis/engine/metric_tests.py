@@ -93,7 +93,7 @@ def jackknife_p(estimate: Estimate) -> float:
         >>> round(jackknife_p(Estimate(1.5, values)), 4)
         0.1027
     """
-    if estimate.size < 2:
+    if not estimate.is_determined:
         return 1.0
     of = studentised(estimate, corrected=False)
     return min(1.0, 2 * float(upper_p(of if of.value > 0 else mirrored(of), np.zeros(()))))

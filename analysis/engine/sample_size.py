@@ -125,7 +125,7 @@ def units_to_decide_range(
         >>> units_to_decide_range(Estimate(0.2, differences, units=100, differing=100), margin=0.5, alpha=0.05)
         UnitsToDecide(low=36, high=112)
     """
-    if estimate.size < 2:
+    if not estimate.is_determined:
         return None
     interval = best_interval(estimate, 0.9)
     each = estimate.units / estimate.size

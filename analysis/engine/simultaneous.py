@@ -43,7 +43,7 @@ def simultaneous_level(estimates: Sequence[Estimate], level: float, *, draws: in
         >>> round(simultaneous_level([apart[0]] * 10, 0.95, draws=4999, key=(1, "example")), 2)
         0.95
     """
-    varying = [one for one in estimates if one.size > 1 and studentised(one).standard_error > 0]
+    varying = [one for one in estimates if one.is_determined and studentised(one).standard_error > 0]
     if not varying:
         return level
     centred = [np.nan_to_num(one.pseudo_values - np.nanmean(one.pseudo_values)) for one in varying]

@@ -30,7 +30,6 @@ from analysis.error_rates.simulators import Pair, binary, masks, points, scalar,
 
 # Shown for comparison, to say why the analysis does otherwise.
 WRONG = "the same, units permuted (wrong)"
-PLAIN = "the same, not expanded"
 BOOTSTRAP = "BCa, expanded"
 
 
@@ -84,7 +83,7 @@ def coverages() -> Iterator[Design]:
     ]
     for data, draw, truth in means:
         for n in (50, 200):
-            yield coverage(("BCa, expanded", PLAIN), data, n, compared=(PLAIN,),
+            yield coverage(("best interval", BOOTSTRAP), data, n, compared=(BOOTSTRAP,),
                            simulate=partial(value_coverage, draw, truth))  # fmt: skip
     deltas: list[tuple[str, int, Pair, float]] = [
         ("delta, scores", 50, partial(shifted, scalar, 0.3), 0.3),

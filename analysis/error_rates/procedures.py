@@ -119,9 +119,10 @@ def covers(interval: Interval, truth: float) -> bool:
 
 def value_coverage(draw: Callable[[np.random.Generator, int], FloatArray], truth: float, n: int,
                    generator: np.random.Generator, key: Key) -> list[bool]:  # fmt: skip
-    """Judge the BCa interval of a mean, expanded and plain."""
+    """Judge the interval of a mean, and the BCa interval."""
     resampled = Resampled.of({"x": scores(draw(generator, n))}, resamples=RESAMPLES, key=(*key, "bootstrap"))
-    return [covers(of({"x": 1.0}, LEVEL), truth) for of in (resampled.interval, resampled.plain_interval)]
+    best = best_interval(estimate(resampled.counts, {"x": 1.0}), LEVEL)
+    return [covers(best, truth), covers(resampled.interval({"x": 1.0}, LEVEL), truth)]
 
 
 def delta_coverage(pair: Pair, truth: float, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
