@@ -129,14 +129,17 @@ def units_to_decide_range(
         return None
     interval = best_interval(estimate, 0.9)
     each = estimate.units / estimate.size
-    deviation = float(estimate.finite.std(ddof=1))
+    spread = float(estimate.finite.std(ddof=1))
+    rare = interval.method in ("score", "sparse")
     # Fewer could not show equivalence without a single change.
     fewest = smallest_units(min(margin / estimate.largest, 0.999), alpha)
     needed: list[int] = []
     for difference in np.linspace(interval.low, interval.high, STEPS):
         size = abs(float(difference))
+        # A mean of rare changes cannot be so large without their spread, though the data do not show it.
+        deviation = max(spread, math.sqrt(max(size * estimate.largest - size**2, 0.0)) if rare else 0.0)
         ways = []
-        if size > 0 and deviation > 0:
+        if size > 0 and (deviation > 0 or size >= margin):
             critical = float(norm.ppf(1 - alpha / adjusted_by / 2) + norm.ppf(POWER))
             ways.append(math.ceil(each * max(2, (deviation * critical / size) ** 2)))
         if size < margin:
