@@ -23,7 +23,7 @@ from scipy.special import stdtr, stdtrit
 from analysis.engine.estimates import Estimate
 from analysis.engine.metric import FloatArray
 
-# Standard errors smaller than this, relative to what a unit can change, are rounding.
+# Standard errors smaller than this, relative to what a unit can change, are rounding, and so is such a skewness.
 ROUNDING = 1e-12
 
 
@@ -130,7 +130,7 @@ def uncorrected_statistic(corrected: float, skewness: float) -> float:
         >>> uncorrected_statistic(2.0, 1e-17)
         2.0
     """
-    if skewness == 0:
+    if abs(skewness) < ROUNDING:
         return corrected
     # (1 + a T / 3)³ = 1 + a (g − a / 6), without the difference of two numbers near 1 where a is small.
     cubed = skewness * (corrected - skewness / 6)

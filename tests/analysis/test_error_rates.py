@@ -12,6 +12,21 @@ from scipy import stats
 from analysis.engine.contrasts import Contrast
 from analysis.error_rates.__main__ import main
 from analysis.error_rates.designs import designs
+from analysis.error_rates.hard_simulators import (
+    EXCESS,
+    Models,
+    effective_ranks,
+    heavy_loss,
+    heavy_losses,
+    opposite_classes,
+    rare_classes,
+    rare_failures,
+    sparse_excess,
+    unequal_clusters,
+    unequal_levels,
+    unequal_masks,
+    unequal_points,
+)
 from analysis.error_rates.procedures import attainable_size
 from analysis.error_rates.rates import SETS, SIMULATION, measure_all, write
 from analysis.error_rates.simulators import binary, masks, points, scalar
@@ -86,12 +101,43 @@ def test_permuting_units_of_clusters_is_shown_to_be_wrong() -> None:
         (lambda g, n: points(g, n, shift=0.05), 0.05),
         (masks, 0.0),
         (lambda g, n: masks(g, n, shift=0.05), 0.05),
+        (rare_failures, -0.01),
+        (heavy_losses, -heavy_loss()),
+        (lambda g, n: rare_classes(g, n, shift=-0.03, rarest=2_000), -0.03),
+        (opposite_classes, 0.0),
+        (lambda g, n: opposite_classes(g, n, in_pixels=True), 0.0),
+        (lambda g, n: opposite_classes(g, n, shift=0.01), 0.01),
+        (lambda g, n: unequal_clusters(g, n, shift=0.03), 0.03),
     ],
 )
 def test_true_differences_are_what_designs_say(pair: object, difference: float) -> None:
     assert callable(pair)
-    base, changed = pair(np.random.default_rng(1), 200_000)
-    assert Contrast.difference(base, changed).observed == pytest.approx(difference, abs=0.005)
+    base, changed = pair(np.random.default_rng(1), 100_000)
+    assert Contrast.difference(base, changed).observed == pytest.approx(difference, abs=0.004)
+
+
+@pytest.mark.parametrize("models", [unequal_levels, unequal_points, unequal_masks])
+def test_models_of_unequal_levels_lose_as_much(models: Models) -> None:
+    (one_full, one), (other_full, other) = models(np.random.default_rng(2), 200_000)
+    lost = [full.value() - changed.value() for full, changed in ((one_full, one), (other_full, other))]
+    assert lost[0] == pytest.approx(lost[1], abs=0.005)
+    assert min(lost) > 0.02
+
+
+def test_true_excess_and_ratio_of_medians_are_what_designs_say() -> None:
+    drawn = sparse_excess(np.random.default_rng(3), 400_000, 0.02, 0.12)
+    excess = sum(weight * drawn[name].value() for name, weight in EXCESS.items())
+    assert excess == pytest.approx(4 * 0.02 - 0.12, abs=0.002)
+    base, changed = effective_ranks(np.random.default_rng(4), 200_000, correlation=0.9)
+    assert np.median(changed) / np.median(base) == pytest.approx(0.8, abs=0.01)
+    assert np.corrcoef(np.log(base), np.log(changed))[0, 1] == pytest.approx(0.9, abs=0.01)
+
+
+def test_every_hard_design_judges_as_many_procedures_as_it_names() -> None:
+    for place, design in enumerate(designs()):
+        if design.n <= 200:
+            verdicts = design.simulate(design.n, np.random.default_rng(place), (0, "test", place))
+            assert len(verdicts) == len(design.procedures)
 
 
 def test_rates_do_not_depend_on_the_number_of_processes() -> None:

@@ -303,4 +303,4 @@ def test_units_to_decide_are_a_range_that_more_certainty_narrows() -> None:
         widths.append(found.high / found.low)
     assert widths[1] < widths[0]
     nothing = units_to_decide_range(delta(scores(np.ones(50)), scores(np.ones(50))), margin=0.01, alpha=0.05)
-    assert nothing is not None and nothing.low >= 299
+    assert nothing is not None and nothing.high >= 299
