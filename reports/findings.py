@@ -1,10 +1,10 @@
-"""The audit's findings: the gravest at a glance, a page for each, and where one quantity stands twice."""
+"""Findings of the audit: the most severe at a glance, a page for each, and quantities with several values."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from reports.errors import ReportError
@@ -13,8 +13,9 @@ from reports.numbers import MINUS, MISSING, count, counted, quantity
 from reports.outcomes import slug
 from reports.plates import Plate, render_plate
 from reports.project import FINDING
+from reports.reasons import in_brief, in_full, number_list
 from reports.table import Body, Column, Markup, Row, Table, escaped, fenced, render
-from reports.verdicts import badge, printed, source_list, verdict_of, with_sources, without_sources
+from reports.verdicts import printed, verdict_badge, verdict_of
 
 _ROLES = {"stated": "stated in the article", "implied": "implied", "recomputed": "recomputed"}
 _AGREES = ("same", "within rounding", "within the spread of repeats")
@@ -27,7 +28,7 @@ SEVERITIES = {
 
 
 def grave(inputs: Inputs) -> tuple[Cells, ...]:
-    """Claims that fail with a severity of number or above, gravest first, as the audit ranks them."""
+    """Return the claims that fail with a severity of number or above, most severe first, as the audit ranks them."""
     return tuple(sorted((claim for claim in inputs.claims if claim["rank"]), key=lambda claim: int(claim["rank"])))
 
 
@@ -40,22 +41,18 @@ def foremost(inputs: Inputs) -> str:
     """A card for each finding that the audit puts first: what is claimed, what the numbers give, a picture."""
     first = sorted((claim for claim in inputs.claims if claim["foremost"]), key=lambda claim: int(claim["foremost"]))
     if not first:
-        return "<p>No finding is graver than rounding.</p>"
+        return "<p>No finding is more severe than rounding.</p>"
     return '<div class="findings">\n' + "\n".join(_card(inputs, claim) for claim in first) + "\n</div>"
 
 
 def _card(inputs: Inputs, claim: Cells) -> str:
     return (
-        f'<article class="finding">\n<header>{badge(verdict_of(claim)).html} '
+        f'<article class="finding">\n<header>{verdict_badge(verdict_of(claim)).html} '
         f'<span class="place">{escaped(claim["place"])}</span></header>\n'
         f'<h3><a href="{page_name(claim)}.html">{escaped(claim["claim"])}</a></h3>\n'
-        f'<p class="arithmetic">{without_sources(_first_part(claim["why"]))}</p>\n'
+        f'<p class="arithmetic">{escaped(in_brief(inputs.reasons[claim["id"]]))}</p>\n'
         f'<div class="paper"><img src="{_figure(inputs, claim)}" alt="{_alt(inputs, claim)}"></div>\n</article>'
     )
-
-
-def _first_part(why: str) -> str:
-    return why.partition(" Other reading (")[0]
 
 
 def _figure(inputs: Inputs, claim: Cells) -> str:
@@ -81,11 +78,11 @@ def _role(point: Cells) -> str:
 
 
 def findings_table(inputs: Inputs) -> Table:
-    """Every finding of severity number or above, gravest first, with a link to its page."""
+    """Return every finding of severity number or above, most severe first, with a link to its page."""
     rows = tuple(
         Row(
             (
-                badge(verdict_of(claim)),
+                verdict_badge(verdict_of(claim)),
                 Markup(f'<a href="{page_name(claim)}.html">{escaped(claim["claim"])}</a>'),
                 claim["severity"],
                 printed(claim["published"]),
@@ -97,7 +94,7 @@ def findings_table(inputs: Inputs) -> Table:
     )
     return Table(
         ident="findings",
-        caption="Findings of severity number or above, gravest first",
+        caption="Findings of severity number or above, most severe first",
         columns=(
             Column("Verdict"),
             Column("Claim", "prose"),
@@ -233,15 +230,15 @@ def _page(inputs: Inputs, claim: Cells, before: Cells | None, after: Cells | Non
         (
             _steps(before, after),
             f'<p class="statement">{escaped(claim["claim"])}</p>',
-            f'<p class="facts">{badge(verdict).html} {escaped(verdict.meaning)}. '
+            f'<p class="facts">{verdict_badge(verdict).html} {escaped(verdict.meaning)}. '
             f"Severity: <b>{escaped(claim['severity'])}</b>, {escaped(SEVERITIES.get(claim['severity'], ''))}. "
             f"Section: {escaped(claim['place'])}.</p>",
             '<h2 id="picture">The published points</h2>',
             render_plate(plate),
             '<h2 id="arithmetic">The arithmetic</h2>',
-            *(f"<p>{with_sources(part)}</p>" for part in _paragraphs(claim["why"])),
+            *(str(part).replace("`", "&#96;") for part in in_full(inputs.reasons[claim["id"]])),
             '<h2 id="numbers">The numbers</h2>',
-            render(_points_table(_points(inputs, claim))),
+            render(_points_table(_points(inputs, claim), inputs.reasons[claim["id"]].numbers)),
             f'<p class="facts">Kind of claim: <code>{escaped(claim["kind"])}</code>. Identifier: '
             f'<code>{escaped(claim["id"])}</code>. <a href="audit.html#claim-{escaped(claim["id"])}">In the table of '
             "all claims</a>.</p>",
@@ -257,18 +254,13 @@ def _digits(text: str) -> str:
 def _steps(before: Cells | None, after: Cells | None) -> str:
     links = ['<a href="audit.html">The audit</a>']
     if before is not None:
-        links.append(f'<a href="{page_name(before)}.html" rel="prev">graver</a>')
+        links.append(f'<a href="{page_name(before)}.html" rel="prev">more severe</a>')
     if after is not None:
-        links.append(f'<a href="{page_name(after)}.html" rel="next">less grave</a>')
+        links.append(f'<a href="{page_name(after)}.html" rel="next">less severe</a>')
     return f'<p class="jumps">{" · ".join(links)}</p>'
 
 
-def _paragraphs(why: str) -> list[str]:
-    first, *others = why.split(" Other reading (")
-    return [first, *(f"Other reading ({other}" for other in others)]
-
-
-def _points_table(points: Sequence[Cells]) -> Table:
+def _points_table(points: Sequence[Cells], files: Mapping[str, str]) -> Table:
     return Table(
         ident="numbers-table",
         caption="Every value that the verdict rests on",
@@ -290,7 +282,7 @@ def _points_table(points: Sequence[Cells]) -> Table:
                             f"{_digits(point['low'])} to {_digits(point['high'])}",
                             Markup(
                                 escaped(point["source"])
-                                + source_list([number for number in point["number"].split(";") if number])
+                                + number_list({key: files[key] for key in point["number"].split(";") if key})
                             ),
                         )
                     )

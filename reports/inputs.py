@@ -15,6 +15,7 @@ import yaml
 
 from config.layout import ERROR_RATES, Run
 from reports.errors import ReportError
+from reports.reasons import Reasons, read_reasons
 
 Cells = Mapping[str, str]
 
@@ -122,6 +123,7 @@ class Inputs:
         packs: data set → the facts of its pack.
         ablation, checks, measures, claims, published: rows of the CSV files.
         sections, points, sources, reproduced: rows of the audit's other tables.
+        reasons: claim → why it has its verdict.
         statistics: table or test of `STATISTICS` → its rows.
         error_rates: the simulated rates, which are of the code and of no run.
         replacement: with its columns, whose number depends on the run.
@@ -140,6 +142,7 @@ class Inputs:
     points: tuple[Cells, ...]
     sources: tuple[Cells, ...]
     reproduced: tuple[Cells, ...]
+    reasons: Mapping[str, Reasons]
     published: tuple[Cells, ...]
     published_folder: Path
     published_counts: Mapping[str, int]
@@ -162,7 +165,7 @@ class Inputs:
         found = {
             f"{folder.name}/{file.name}": file
             for folder in (self.run.tables, self.run.tests, self.run.audit)
-            for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.md")))
+            for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.md"), *folder.glob("[!.]*.json")))
         }
         found |= {f"published/{name}": self.published_folder / name for name in PUBLISHED_FILES}
         for dataset in (*self.datasets, "audit"):
@@ -198,6 +201,7 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
         sections=read_csv(run.audit / "summary.csv", SECTIONS).rows,
         points=read_csv(run.audit / "points.csv", POINTS).rows,
         sources=read_csv(run.audit / "sources.csv", SOURCES).rows,
+        reasons=read_reasons(run.audit / "claims.json"),
         reproduced=read_csv(run.audit / "reproduced.csv", REPRODUCED).rows,
         published=read_csv(published / "tables.csv", PUBLISHED).rows,
         published_folder=published,
