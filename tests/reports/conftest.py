@@ -57,7 +57,7 @@ CLAIMS = (
     ("sum", "introduction", "consistent", "none", [["11.1 + 22.2 = 33.3; stated 33.3."]], "t001;t002"),
     ("rounded", "introduction", "consistent only with rounding", "rounding", [["33.34 rounds."]], "t001"),
     ("missing", "table", "not checkable", "none", [["The scores of every image."]], ""),
-    ("leap", "table", "unsupported", "conclusion", [["p = 0.99 shows nothing."], ["It needs a margin."]], "t003"),
+    ("leap", "table", "unsupported", "conclusion", [["p = 0.99 shows nothing."], ["It needs a margin."]], "t001;t003"),
     (
         "apart",
         "figure",
@@ -66,7 +66,7 @@ CLAIMS = (
         [["44.4", {"numbers": ["t001"]}, " is not 55.5", {"numbers": ["fig/f/a/M/S/x < y/R1"]}, "."]],
         "t001;fig/f/a/M/S/x < y/R1",
     ),
-    ("wrong", "figure", "contradicted", "conclusion", [["99.9 <= 11.1 is false: `x`."]], "t002"),
+    ("wrong", "figure", "contradicted", "conclusion", [["99.9 <= 11.1 is false: `x`."]], "t001;t002"),
 )
 RANKS = {"wrong": "1", "leap": "2", "apart": "3"}
 SECTIONS = [
