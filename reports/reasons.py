@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports.errors import ReportError
+from config.errors import InputError
 from reports.numbers import counted
 
 UNPUBLISHED = "not_checkable"
@@ -67,12 +67,12 @@ def read_reasons(path: Path) -> Mapping[str, Reasons]:
     """Read the reasons of every claim by its identifier.
 
     Raises:
-        ReportError: the file is missing; the message says what makes it.
+        InputError: the file is missing; the message says what makes it.
     """
     try:
         claims = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ReportError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.") from error
+        raise InputError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.") from error
     return {claim["id"]: _reasons(claim) for claim in claims}
 
 

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.columns import badge
+from markupsafe import Markup
+
 from reports.inputs import Cells
+from reports.markup import aside, badge, sign
 from reports.numbers import MISSING, count
 from reports.reasons import Reasons, folded, with_signs
-from reports.table import Body, Column, Markup, Row, Table, escaped
+from reports.table import Body, Column, Row, Table
 
 
 @dataclass(frozen=True)
@@ -135,19 +137,18 @@ def claims_table(claims: Sequence[Cells], reproduced: Mapping[str, Cells], reaso
 def _claim_row(claim: Cells, reproduced: Cells, reasons: Reasons) -> Row:
     verdict = verdict_of(claim)
     strictest = verdict_of({"verdict": claim["strictest"]})
-    aside = f' <span class="ident">another reading: {escaped(strictest.name)}</span>' if strictest.fails else ""
+    shown = [verdict_badge(verdict)]
+    if strictest.fails and not verdict.fails:
+        shown.append(aside(f"another reading: {strictest.name}"))
     return Row(
         (
-            Markup(verdict_badge(verdict).html + ("" if verdict.fails else aside)),
-            Markup(
-                f"{escaped(claim['claim'])} "
-                f'<span class="ident">{escaped(claim["id"])} · {escaped(claim["kind"])}</span>'
-            ),
+            Markup(" ").join(shown),
+            Markup("{} {}").format(claim["claim"], aside(f"{claim['id']} · {claim['kind']}")),
             printed(claim["published"]),
             printed(claim["recomputed"]),
             printed(claim["tolerance"]),
             _measured(reproduced),
-            Markup(str(folded(reasons)).replace("`", "&#96;")),
+            folded(reasons),
         ),
         ident=f"claim-{claim['id']}",
         classes=f"is-{verdict.key}",
@@ -162,11 +163,13 @@ def _claim_row(claim: Cells, reproduced: Cells, reasons: Reasons) -> Row:
 
 
 def _measured(reproduced: Cells) -> Markup:
-    sign = {"reproduced": "✓", "not reproduced": "✕"}.get(reproduced["reproduced"], "")
-    mark = f'<span class="sign" aria-hidden="true">{sign}</span> ' if sign else ""
+    symbol = {"reproduced": "✓", "not reproduced": "✕"}.get(reproduced["reproduced"], "")
+    words = Markup("{} {}").format(sign(symbol), reproduced["reproduced"]) if symbol else reproduced["reproduced"]
+    shown = Markup('<span class="measured">{}</span>').format(words)
     measured = int(reproduced["measured"])
-    share = f' <span class="ident">{measured} of {reproduced["quantities"]} numbers</span>' if measured else ""
-    return Markup(f'<span class="measured">{mark}{escaped(reproduced["reproduced"])}</span>{share}')
+    if not measured:
+        return shown
+    return Markup("{} {}").format(shown, aside(f"{measured} of {reproduced['quantities']} numbers"))
 
 
 def printed(text: str) -> str:
@@ -177,6 +180,6 @@ def printed(text: str) -> str:
 def _share_bar(part: int, whole: int, verdict: VerdictStyle) -> Markup:
     share = 100 * part / whole if whole else 0.0
     return Markup(
-        f'<span class="bar" aria-hidden="true"><span class="{verdict.key}" style="width:{share:.1f}%">'
-        f'</span></span><span class="share">{share:.0f} %</span>'
-    )
+        '<span class="bar" aria-hidden="true"><span class="{key}" style="width:{share:.1f}%"></span></span>'
+        '<span class="share">{share:.0f} %</span>'
+    ).format(key=verdict.key, share=share)
