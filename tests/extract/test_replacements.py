@@ -9,6 +9,7 @@ from scipy import stats
 from torch import Tensor
 
 from config.settings import Condition
+from config.vocabulary.replacements import REPLACEMENTS
 from extract.draws import Batch
 from extract.features import clean_prefix
 from extract.interventions import intervene
@@ -64,19 +65,21 @@ def donors(seen: Watched, row: int, layer: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("by", ["zero", "mean", "noise", "resample", "shuffle", "shuffle_trajectory"])
-@pytest.mark.parametrize(("tokens", "rows"), [("cls", [0]), ("registers", [1, 2, 3, 4]), ("r2", [2])])
-@pytest.mark.parametrize("name", EVERY)
+ROWS = {"cls": [0], "registers": [1, 2, 3, 4], "r2": [2]}
+# That a model without registers refuses to have them replaced is tested with the interventions.
+REPLACEABLE = [(name, tokens) for name in EVERY for tokens in ROWS if tokens == "cls" or name in WITH_REGISTERS]
+
+
+@pytest.mark.parametrize("by", REPLACEMENTS)
+@pytest.mark.parametrize(("name", "tokens"), REPLACEABLE)
 def test_other_rows_stay_as_computed_and_the_next_block_reads_the_result(
     networks: dict[str, Network],
     calibrations: dict[str, Calibration],
     name: str,
     tokens: str,
-    rows: list[int],
     by: str,
 ) -> None:
-    if tokens != "cls" and name not in WITH_REGISTERS:
-        return  # refused: tested with the interventions
+    rows = ROWS[tokens]
     seen = watch(networks[name], calibrations[name], tokens, by)
     assert len(seen.read) == len(seen.computed) == len(seen.replaced) == networks[name].depth
     others = [row for row in range(seen.computed[0].shape[1]) if row not in rows]
