@@ -13,12 +13,13 @@ from typing import Any
 import yaml
 
 from analysis.figures.conditions import delta_heatmap
+from analysis.figures.layers import layer_figures
 from analysis.figures.statistics import statistics_figures
 from analysis.outcomes.files import Outcomes, read_outcomes
 from analysis.outcomes.measures import read_measures
 from analysis.outcomes.schema import OutcomeError
 from analysis.statistics.study import study
-from analysis.statistics.tables import write_csv
+from analysis.statistics.tables import write_table
 from config.errors import InputError, report_errors
 from config.resolve import resolve_analysis
 from config.settings import AnalysisSettings, analysis_of, conditions_of
@@ -117,12 +118,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = study(outcomes, measures, settings)
     for kind, tables in (("tables", found.tables), ("tests", found.tests)):
         for name, table in tables.items():
-            write_csv(table, given.out / kind / f"{name}.csv")
+            write_table(table, given.out / kind / f"{name}.csv")
     ablation = found.tables["ablation"]
+    measured, curves = found.tables["layer_measures"], found.tables["layer_curves"]
     for dataset in settings.datasets:
         folder = given.out / "figures" / dataset
         delta_heatmap(ablation[ablation["dataset"] == dataset], settings, folder / "delta_heatmap.svg")
-        statistics_figures(found, dataset, settings, folder)
+        statistics_figures(found, dataset, folder)
+        layer_figures(
+            measured[measured["dataset"] == dataset], curves[curves["dataset"] == dataset], None, settings, folder
+        )
     print(f"{len(ablation)} rows in {given.out / 'tables' / 'ablation.csv'}; tests in {given.out / 'tests'}")
 
 

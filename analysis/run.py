@@ -23,7 +23,7 @@ from analysis.outcomes.measures import read_measures
 from analysis.outcomes.schema import OutcomeError
 from analysis.statistics.known_answers import known_answer_checks, read_chance, read_record_changes
 from analysis.statistics.study import study
-from analysis.statistics.tables import known_answer_table, write_csv
+from analysis.statistics.tables import known_answer_table, write_table
 from config.errors import report_errors
 from config.settings import AnalysisSettings, load_settings
 
@@ -108,7 +108,7 @@ def analyse(
     checks = known_answer_table(known_answer_checks(found.ablation, changes, chance, settings))
     for folder, written in ((tables, {**found.tables, "known_answers": checks}), (tests, found.tests)):
         for name, table in written.items():
-            write_csv(table, folder / f"{name}.csv")
+            write_table(table, folder / f"{name}.csv")
 
     ablation = found.tables["ablation"]
     for dataset in tqdm(datasets, desc="figures", unit="dataset"):
@@ -122,13 +122,13 @@ def analyse(
             figures / dataset / "known_answers.svg",
         )
         layer_figures(
-            _of(found.tables["measures"], dataset),
+            _of(found.tables["layer_measures"], dataset),
             _of(found.tables["layer_curves"], dataset),
             chance.get(dataset),
             settings,
             figures / dataset,
         )
-        statistics_figures(found, dataset, settings, figures / dataset)
+        statistics_figures(found, dataset, figures / dataset)
 
 
 def _of(table: pd.DataFrame, dataset: str) -> pd.DataFrame:

@@ -5,22 +5,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "analysis" / "published"
-ERROR_RATES = ROOT / "analysis" / "error_rates.csv"
+ERROR_RATES = ROOT / "analysis" / "error_rates" / "error_rates.csv"
 KNOWN_ANSWER_WEIGHTS = ROOT / "extract" / "known_answer" / "weights"
 AUDITS = Path("results") / "audits"
 KNOWN_ANSWER_TRAINING = Path("results") / "known_answer_models"
-CALIBRATION = Path("results") / "error_rates"
+ERROR_RATES_RUN = Path("results") / "error_rates"
 
-# The files of the analysis: tables/<name>.csv, tests/<name>.csv, figures/<dataset>/<name>.svg.
-TABLES = (
-    *("ablation", "replacement", "known_answers", "additivity", "cumulative", "geometry", "compression", "attention"),
-    *("divergence_ratios", "probe_variance", "measures", "layer_curves"),
-)
-TESTS = ("comparisons", "nulls", "equivalence", "random_patches", "readouts", "trends")
-STATISTICS_FIGURES = ("nulls", "cumulative", "effective_rank", "divergence")
-LAYER_FIGURES = (
-    *("attention_divergence", "patch_cosine", "rank_by_condition", "attention_to_registers", "token_curves"),
-)
+# The figures of the analysis: figures/<dataset>/<name>.svg. Its tables: analysis.rows.registry.
+STATISTICS_FIGURES = ("nulls", "cumulative")
+LAYER_FIGURES = ("divergence", "patch_cosine", "effective_rank", "attention_to_registers", "token_curves")
 FIGURES = ("delta_heatmap", "known_answers", *LAYER_FIGURES, *STATISTICS_FIGURES)
 
 

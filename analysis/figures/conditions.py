@@ -216,7 +216,7 @@ def _family_panel(
 def _verdict(panel: Axes, checks: pd.DataFrame) -> None:
     if checks.empty:
         return
-    passed = int((checks["passed"] == "true").sum())
+    passed = int(checks["passed"].sum())
     good = passed == len(checks)
     panel.text(
         0.98,

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
+from analysis.rows.layers import SMALLEST_DIVERGENCE
 from analysis.statistics.known_answers import Chance
 from config.settings import AnalysisSettings, register_conditions
+from config.vocabulary.measures import DIVERGENCE, EFFECTIVE_RANK
 from config.vocabulary.replacements import REFERENCE
-from config.vocabulary.tokens import FEATURES, is_register
 
 PANELS_ACROSS = 4
+NOTHING = "This run holds no such measurement."
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,22 @@ class Lines:
         y: label of the vertical axis.
         low, high: columns of the band.
         middle: column of the line.
+        dotted: column of a second line, dotted; none where empty.
+        panels: the column whose values are panels.
         scale: what values are multiplied by.
+        floor: where above 0, the axis is logarithmic, and smaller values are drawn there.
     """
 
     by: str
     labels: Mapping[str, str]
     y: str
     middle: str = "median"
-    low: str = "q25"
-    high: str = "q75"
+    low: str = "quartile_1"
+    high: str = "quartile_3"
+    dotted: str = ""
+    panels: str = "model"
     scale: float = 1.0
+    floor: float = 0.0
 
 
 def layer_figures(
@@ -48,26 +57,69 @@ def layer_figures(
 ) -> None:
     """Draw `config.layout.LAYER_FIGURES` for one data set."""
     labels = register_conditions(settings.conditions)
-    changed = {name: label for name, label in labels.items() if name != REFERENCE}
-    measure_figure(measures, "js", "JS divergence to full, nats", changed, folder / "attention_divergence.svg")
-    measure_figure(measures, "patch_cosine", "patch cosine to full", changed, folder / "patch_cosine.svg")
-    measure_figure(measures, "effective_rank", "effective rank of patches", labels, folder / "rank_by_condition.svg")
+    divergence_figure(measures, labels, folder / "divergence.svg")
+    measure_figure(measures, "patch_cosine", "patch cosine to full", labels, folder / "patch_cosine.svg")
+    rank_figure(measures, labels, folder / "effective_rank.svg")
     mass_figure(measures, folder / "attention_to_registers.svg")
     curve_figure(curves, "classification", "accuracy, %", chance, folder / "token_curves.svg")
 
 
 def measure_figure(measures: pd.DataFrame, measure: str, y: str, labels: Mapping[str, str], path: Path) -> None:
-    """Draw a measure along the layers under the replacements of registers: medians, bands from quartile to quartile.
+    """Draw a distance to ``full`` along the layers under the replacements of registers: medians, with quartiles.
 
     Args:
-        measures: the measures table's rows of one data set.
+        measures: the table of layer measures, rows of one data set.
         measure: which one.
         y: what the vertical axis says.
-        labels: condition → label of its line; a distance to ``full`` has no line for ``full``.
+        labels: condition → label of its line.
         path: the SVG to write.
     """
-    chosen = measures[(measures["measure"] == measure) & measures["condition"].isin(labels)]
-    _panels(chosen, Lines("condition", labels, y), path)
+    _panels(*_distances(measures, measure, Lines("condition", labels, y)), path)
+
+
+def divergence_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -> None:
+    """Draw how far each replacement of registers moves attention: medians with quartiles, and dotted means.
+
+    Args:
+        measures: the table of layer measures, rows of one data set.
+        labels: condition → label of its line.
+        path: the SVG to write.
+    """
+    lines = Lines("condition", labels, "JS divergence to full, nats", dotted="mean", floor=SMALLEST_DIVERGENCE)
+    _panels(*_distances(measures, DIVERGENCE, lines), path)
+
+
+def rank_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -> None:
+    """Draw effective ranks: above, families under ``full``, a panel per scale; below, conditions, a panel per model.
+
+    Args:
+        measures: the table of layer measures, rows of one data set.
+        labels: condition → label of its line.
+        path: the SVG to write.
+    """
+    y = "effective rank of patches"
+    ranks = measures[measures["measure"] == EFFECTIVE_RANK]
+    full = ranks[ranks["condition"] == REFERENCE]
+    families = {name: name for name in dict.fromkeys(full["family"])}
+    by_family = Lines("family", families, y, panels="scale")
+    by_condition = Lines("condition", labels, y)
+    parts = [
+        (table, lines)
+        for table, lines in ((full, by_family), (ranks[ranks["condition"].isin(labels)], by_condition))
+        if not table.empty
+    ]
+    with house_style():
+        if not parts:
+            placeholder(NOTHING, path)
+            return
+        sizes = [_size(table, lines) for table, lines in parts]
+        figure = plt.figure(
+            figsize=(max(width for width, _ in sizes), sum(height for _, height in sizes)), layout="constrained"
+        )
+        areas = figure.subfigures(len(parts), 1, height_ratios=[height for _, height in sizes], squeeze=False)
+        for area, (table, lines) in zip(areas[:, 0], parts, strict=True):
+            _draw(area, table, lines, bottom=0)
+        save(figure, path)
 
 
 def mass_figure(measures: pd.DataFrame, path: Path) -> None:
@@ -88,50 +140,71 @@ def curve_figure(curves: pd.DataFrame, task: str, y: str, chance: Chance | None,
         path: the SVG to write.
     """
     chosen = curves[(curves["condition"] == REFERENCE) & (curves["task"] == task)]
-    registers = sorted(filter(is_register, set(chosen["features"])), key=lambda name: int(name[1:]))
-    order = ("cls", *registers, *(name for name in FEATURES if name != "cls"), "patches")
-    labels = {name: FEATURES.get(name, name) for name in order}
-    lines = Lines("features", labels, y, "value", "value_low", "value_high", 100)
+    order = ["cls", *sorted(name for name in set(chosen["features"]) if name[1:].isdigit())]
+    named = {"register_mean": "mean of registers", "patch_mean": "mean of patches", "cls": "CLS"}
+    labels = {name: named.get(name, name) for name in (*order, "register_mean", "patch_mean", "patches")}
+    lines = Lines("features", labels, y, "value", "value_low", "value_high", scale=100)
     _panels(chosen, lines, path, bottom=0, chance=chance)
+
+
+def _distances(measures: pd.DataFrame, measure: str, lines: Lines) -> tuple[pd.DataFrame, Lines]:
+    """Return the rows of a distance to ``full``, of which ``full`` itself has none, and its lines."""
+    labels = {name: label for name, label in lines.labels.items() if name != REFERENCE}
+    chosen = measures[(measures["measure"] == measure) & measures["condition"].isin(labels)]
+    return chosen, replace(lines, labels=labels)
 
 
 def _panels(
     table: pd.DataFrame, lines: Lines, path: Path, bottom: float | None = None, chance: Chance | None = None
 ) -> None:
     with house_style():
-        models = list(dict.fromkeys(table["model"]))
-        if not models:
-            placeholder("This run holds no such measurement.", path)
+        if table.empty:
+            placeholder(NOTHING, path)
             return
-        # A row a scale, where families come at several scales.
-        across = min(PANELS_ACROSS, table["family"].nunique() if len(models) > PANELS_ACROSS else len(models))
-        down = -(-len(models) // across)
-        figure, grid = plt.subplots(
-            down,
-            across,
-            figsize=(1.4 + 2.2 * across, 1.0 + 2.1 * down),
-            sharex=True,
-            sharey=True,
-            squeeze=False,
-            layout="constrained",
-        )
-        shown = [name for name in lines.labels if (table[lines.by] == name).any()]
-        for axes, model in zip(grid.flat, models, strict=False):
-            _panel(axes, table[table["model"] == model], lines, shown)
-            axes.set_title(model)
-            if chance is not None:
-                axes.axhspan(100 * chance.low, 100 * chance.high, color="#999999", alpha=0.6, lw=1, zorder=0)
-        if bottom is not None:
-            grid.flat[0].set_ylim(bottom=bottom)  # shared by all, once everything is drawn
-        for axes in grid.flat[len(models) :]:
-            axes.set_visible(False)
-        for axes in grid[-1]:
-            axes.set_xlabel("layer")
-        for row in grid:
-            row[0].set_ylabel(lines.y)
-        handles, labels = _legend(grid.flat[: len(models)])
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+        figure = plt.figure(figsize=_size(table, lines), layout="constrained")
+        _draw(figure, table, lines, bottom, chance)
         save(figure, path)
+
+
+def _across(table: pd.DataFrame, lines: Lines) -> int:
+    """How many panels stand side by side: a row per scale, where families come at several scales."""
+    panels = table[lines.panels].nunique()
+    return min(PANELS_ACROSS, table["family"].nunique() if panels > PANELS_ACROSS else panels)
+
+
+def _size(table: pd.DataFrame, lines: Lines) -> tuple[float, float]:
+    across = _across(table, lines)
+    return 1.4 + 2.2 * across, 1.0 + 2.1 * -(-table[lines.panels].nunique() // across)
+
+
+def _draw(
+    figure: Figure | SubFigure,
+    table: pd.DataFrame,
+    lines: Lines,
+    bottom: float | None = None,
+    chance: Chance | None = None,
+) -> None:
+    panels = list(dict.fromkeys(table[lines.panels]))
+    across = _across(table, lines)
+    grid = figure.subplots(-(-len(panels) // across), across, sharex=True, sharey=True, squeeze=False)
+    shown = [name for name in lines.labels if (table[lines.by] == name).any()]
+    for axes, name in zip(grid.flat, panels, strict=False):
+        _panel(axes, table[table[lines.panels] == name], lines, shown)
+        axes.set_title(name if lines.panels == "model" else f"{lines.panels} {name}")
+        if chance is not None:
+            axes.axhspan(100 * chance.low, 100 * chance.high, color="#999999", alpha=0.6, lw=1, zorder=0)
+    if bottom is not None:
+        grid.flat[0].set_ylim(bottom=bottom)  # shared by all, once everything is drawn
+    if lines.floor:
+        grid.flat[0].set_yscale("log")
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for axes in grid[-1]:
+        axes.set_xlabel("layer")
+    for row in grid:
+        row[0].set_ylabel(lines.y)
+    handles, labels = _legend(grid.flat[: len(panels)])
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, lines: Lines, shown: Sequence[str]) -> None:
@@ -140,9 +213,15 @@ def _panel(axes: Axes, rows: pd.DataFrame, lines: Lines, shown: Sequence[str]) -
         if line.empty:
             continue
         colour, marker = colour_and_marker(place)
-        middle, low, high = (lines.scale * line[column] for column in (lines.middle, lines.low, lines.high))
+        middle, low, high = (
+            (lines.scale * line[column]).clip(lower=lines.floor or None)
+            for column in (lines.middle, lines.low, lines.high)
+        )
         axes.plot(line["layer"], middle, color=colour, marker=marker, ms=3.5, lw=1.4, label=lines.labels[name])
         axes.fill_between(line["layer"], low, high, color=colour, alpha=0.15, lw=0)
+        if lines.dotted:
+            mean = (lines.scale * line[lines.dotted]).clip(lower=lines.floor or None)
+            axes.plot(line["layer"], mean, color=colour, lw=1.1, ls=":")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 

@@ -1,8 +1,7 @@
-"""Figures of the statistics: null distributions, cumulative curves, effective ranks and divergences."""
+"""Figures of the statistics: null distributions and cumulative curves."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.figures.style import COLOURS, MARKERS, house_style, placeholder, save
-from analysis.statistics.attention import SMALLEST_DIVERGENCE
-from analysis.statistics.geometry import EFFECTIVE_RANK
+from analysis.figures.style import COLOURS, house_style, placeholder, save
 from analysis.statistics.study import Study
-from config.settings import AnalysisSettings, register_conditions
-from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import FROZEN
 
 NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
 
 
-def statistics_figures(study: Study, dataset: str, settings: AnalysisSettings, folder: Path) -> None:
+def statistics_figures(study: Study, dataset: str, folder: Path) -> None:
     """Draw `config.layout.STATISTICS_FIGURES` for one dataset; a sentence where a run has nothing to draw."""
 
     def of_dataset(table: pd.DataFrame) -> pd.DataFrame:
@@ -32,8 +27,6 @@ def statistics_figures(study: Study, dataset: str, settings: AnalysisSettings, f
     with house_style():
         null_figure(of_dataset(study.tests["comparisons"]), of_dataset(study.tests["nulls"]), folder / "nulls.svg")
         cumulative_figure(of_dataset(study.tables["cumulative"]), folder / "cumulative.svg")
-        rank_figure(of_dataset(study.tables["geometry"]), folder / "effective_rank.svg")
-        divergence_figure(of_dataset(study.tables["attention"]), settings, folder / "divergence.svg")
 
 
 def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> None:
@@ -153,104 +146,3 @@ def _curve(panel: Axes, rows: pd.DataFrame, colour: str) -> None:
     panel.plot(steps, delta, color=colour, marker="o", markersize=3.5, linewidth=1.5)
     panel.plot(steps, predicted, color=colour, linestyle=":", linewidth=1.5)
     panel.set_xticks(steps)
-
-
-def rank_figure(geometry: pd.DataFrame, path: Path) -> None:
-    """Median effective rank by layer under full, with quartiles: a panel per scale, a line per family.
-
-    Args:
-        geometry: the table of `analysis.statistics.geometry`.
-        path: the SVG to write.
-    """
-    shown = geometry[(geometry["measure"] == EFFECTIVE_RANK) & (geometry["condition"] == REFERENCE)]
-    if shown.empty:
-        placeholder("No effective ranks in this run", path)
-        return
-    scales, families = (list(dict.fromkeys(shown[name])) for name in ("scale", "family"))
-    figure, panels = plt.subplots(
-        ncols=len(scales),
-        figsize=(0.5 + 3.4 * len(scales), 3.3),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for panel, scale in zip(panels[0], scales, strict=True):
-        for index, family in enumerate(families):
-            rows = shown[(shown["scale"] == scale) & (shown["family"] == family)].sort_values("layer")
-            colour = COLOURS[index % len(COLOURS)]
-            panel.fill_between(
-                rows["layer"], rows["quartile_1"], rows["quartile_3"], color=colour, alpha=0.15, linewidth=0
-            )
-            panel.plot(
-                rows["layer"], rows["median"], color=colour, marker=MARKERS[index % len(MARKERS)], markersize=4.5
-            )
-        panel.set_title(f"scale {scale}", loc="left")
-        panel.set_xlabel("layer")
-        panel.set_xticks(sorted(shown["layer"].unique()))
-        panel.set_ylim(bottom=0)
-    panels[0, 0].set_ylabel("effective rank of the patches")
-    figure.legend(
-        handles=[
-            Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=family)
-            for i, family in enumerate(families)
-        ],
-        loc="outside lower center",
-        ncols=len(families),
-        frameon=False,
-    )
-    save(figure, path)
-
-
-def divergence_figure(attention: pd.DataFrame, settings: AnalysisSettings, path: Path) -> None:
-    """Mean divergence of attention to full by layer, on a logarithmic axis: a panel per model, a line per condition.
-
-    Args:
-        attention: the table of `analysis.statistics.attention`.
-        settings: which conditions replace all registers.
-        path: the SVG to write.
-    """
-    labels = register_conditions(settings.conditions)
-    shown = attention[(attention["measure"] == "js") & attention["condition"].isin(list(labels))]
-    if shown.empty:
-        placeholder("No divergence of attention in this run", path)
-        return
-    models = list(dict.fromkeys(shown["model"]))
-    conditions = [name for name in labels if (shown["condition"] == name).any()]
-    columns = min(3, len(models))
-    figure, panels = plt.subplots(
-        nrows=math.ceil(len(models) / columns),
-        ncols=columns,
-        figsize=(0.5 + 2.5 * columns, 0.9 + 2.1 * math.ceil(len(models) / columns)),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for panel in panels.flat[len(models) :]:
-        panel.set_axis_off()
-    for panel, model in zip(panels.flat, models, strict=False):
-        for index, condition in enumerate(conditions):
-            rows = shown[(shown["model"] == model) & (shown["condition"] == condition)].sort_values("layer")
-            panel.plot(
-                rows["layer"],
-                rows["mean"].clip(lower=SMALLEST_DIVERGENCE),
-                color=COLOURS[index % len(COLOURS)],
-                marker=MARKERS[index % len(MARKERS)],
-                markersize=4,
-                linewidth=1.4,
-            )
-        panel.set_yscale("log")
-        panel.set_title(model, loc="left", fontsize=10)
-    for panel in panels[-1]:
-        panel.set_xlabel("layer")
-    figure.supylabel("Jensen-Shannon divergence to full, nats", fontsize=10)
-    figure.legend(
-        handles=[
-            Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=labels[condition])
-            for i, condition in enumerate(conditions)
-        ],
-        loc="outside lower center",
-        ncols=min(4, len(conditions)),
-        frameon=False,
-    )
-    save(figure, path)

@@ -51,7 +51,7 @@ def signed_sum(*parts: tuple[float, Weights]) -> dict[Cell, float]:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class TaskOutcomes:
     """Outcomes of one dataset and task on the same units.
 
     Attributes:
@@ -63,7 +63,7 @@ class Measured:
     resampled: Resampled[Cell]
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcomes], *, seed: int, resamples: int) -> Measured:
+    def of(cls, outcomes: Sequence[Outcomes], *, seed: int, resamples: int) -> TaskOutcomes:
         """Resample outcomes on the same units (`on_the_same_units`).
 
         Resamples are keyed by (seed, purpose, dataset, task), so nothing depends on which other models, readouts and
@@ -125,9 +125,9 @@ class Measured:
         """Its interval, units resampled jointly."""
         return self.resampled.interval(weights, level)
 
-    def influence(self, weights: Weights) -> FloatArray:
+    def pseudo_values(self, weights: Weights) -> FloatArray:
         """What each unit contributes to it, (units,)."""
-        return self.resampled.influence(weights)
+        return self.resampled.pseudo_values(weights)
 
 
 def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:

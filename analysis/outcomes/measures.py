@@ -22,8 +22,8 @@ class MeasureError(InputError):
 
 
 @dataclass(frozen=True, eq=False)
-class Measures:
-    """Measures of one model on one dataset: one row an image, condition and layer, sorted by image."""
+class LayerMeasures:
+    """LayerMeasures of one model on one dataset: one row an image, condition and layer, sorted by image."""
 
     model: str
     family: str
@@ -64,7 +64,7 @@ class Measures:
         }
 
 
-def read_measures(folder: Path, models: dict[str, tuple[str, str]], datasets: Sequence[str]) -> list[Measures]:
+def read_measures(folder: Path, models: dict[str, tuple[str, str]], datasets: Sequence[str]) -> list[LayerMeasures]:
     """Read `<folder>/<model>/<dataset>/*.parquet` where there are any, in the order of models and datasets.
 
     Args:
@@ -85,7 +85,7 @@ def read_measures(folder: Path, models: dict[str, tuple[str, str]], datasets: Se
                 frame = pd.concat([_read(path) for path in paths], ignore_index=True)
                 _require_unique(frame, folder / model / dataset)
                 frame = frame.sort_values(list(KEYS), kind="stable", ignore_index=True)
-                found.append(Measures(model, family, scale, dataset, frame))
+                found.append(LayerMeasures(model, family, scale, dataset, frame))
     return found
 
 

@@ -9,83 +9,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from analysis.engine.intervals import Interval
 from analysis.outcomes.files import Outcomes
-from analysis.outcomes.groups import Cell, Measured, Weights, delta, signed_sum
+from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
+from analysis.rows.registers import AdditivityRow, CumulativeRow
+from analysis.statistics.parts import provenance, scored
 from config.settings import AnalysisSettings, Condition
 
 _REGISTER = re.compile(r"r[1-9][0-9]*")
 
 RegisterSet = frozenset[str]
-
-
-@dataclass(frozen=True)
-class AdditivityRow:
-    """Several registers replaced at once; the columns of `tables/additivity.csv`. Fractions.
-
-    `predicted` is the sum of the deltas of each of them alone, `excess` is `delta` − `predicted`, and `reading` says
-    what its interval shows: super-additive (a greater change than the sum, be it a loss or a gain), sub-additive (a
-    smaller one), opposite (a loss where the sum is a gain, or a gain where it is a loss), or neither.
-    """
-
-    dataset: str
-    task: str
-    metric: str
-    model: str
-    family: str
-    scale: str
-    readout: str
-    by: str
-    condition: str
-    registers: str
-    size: int
-    n: int
-    delta: float
-    delta_low: float
-    delta_high: float
-    predicted: float
-    predicted_low: float
-    predicted_high: float
-    excess: float
-    excess_low: float
-    excess_high: float
-    reading: str
-    level: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class CumulativeRow:
-    """Registers replaced one after the other; the columns of `tables/cumulative.csv`. Fractions.
-
-    Means over all orders whose every step was measured; `least` and `most` are the smallest and the
-    largest loss of any order at this step.
-    """
-
-    dataset: str
-    task: str
-    metric: str
-    model: str
-    family: str
-    scale: str
-    readout: str
-    by: str
-    step: int
-    orders: int
-    n: int
-    delta: float
-    delta_low: float
-    delta_high: float
-    least: float
-    most: float
-    predicted: float
-    excess: float
-    excess_low: float
-    excess_high: float
-    level: float
-    seed: int
 
 
 def register_sets(conditions: Mapping[str, Condition]) -> dict[str, dict[RegisterSet, str]]:
@@ -115,7 +49,7 @@ def orders_within(sets: Mapping[RegisterSet, str]) -> list[tuple[str, ...]]:
     ]
 
 
-def additivity_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[AdditivityRow]:
+def additivity_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Iterator[AdditivityRow]:
     """Every set of two or more registers whose members were also replaced alone."""
     for one, by, sets in _measured_sets(measured, settings):
         for tokens, condition in sorted(sets.items(), key=lambda entry: (len(entry[0]), sorted(entry[0]))):
@@ -129,13 +63,13 @@ def additivity_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[
                 measured.interval(weights, settings.level) for weights in (together, alone, excess)
             )
             change, prediction = measured.value(together), measured.value(alone)
-            yield AdditivityRow(
-                **_where(measured, one),
+            yield AdditivityRow.of(
+                scored(one, measured.metric),
+                provenance(settings),
                 by=by,
                 condition=condition,
                 registers=" ".join(sorted(tokens)),
                 size=len(tokens),
-                n=one.size,
                 delta=change,
                 delta_low=of_delta.low,
                 delta_high=of_delta.high,
@@ -146,12 +80,10 @@ def additivity_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[
                 excess_low=of_excess.low,
                 excess_high=of_excess.high,
                 reading=_reading(change, prediction, of_delta, of_sum, of_excess),
-                level=settings.level,
-                seed=settings.seed,
             )
 
 
-def cumulative_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[CumulativeRow]:
+def cumulative_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Iterator[CumulativeRow]:
     """The mean curve over all measured orders, a row for each number of registers."""
     for one, by, sets in _measured_sets(measured, settings):
         # Without each register alone there is no prediction.
@@ -168,12 +100,12 @@ def cumulative_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[
             of_delta = measured.interval(together, settings.level)
             # The first step is its own prediction.
             of_excess = measured.interval(excess, settings.level) if excess else None
-            yield CumulativeRow(
-                **_where(measured, one),
+            yield CumulativeRow.of(
+                scored(one, measured.metric),
+                provenance(settings),
                 by=by,
                 step=step,
                 orders=len(orders),
-                n=one.size,
                 delta=measured.value(together),
                 delta_low=of_delta.low,
                 delta_high=of_delta.high,
@@ -183,13 +115,11 @@ def cumulative_rows(measured: Measured, settings: AnalysisSettings) -> Iterator[
                 excess=measured.value(excess),
                 excess_low=of_excess.low if of_excess else 0.0,
                 excess_high=of_excess.high if of_excess else 0.0,
-                level=settings.level,
-                seed=settings.seed,
             )
 
 
 def _measured_sets(
-    measured: Measured, settings: AnalysisSettings
+    measured: TaskOutcomes, settings: AnalysisSettings
 ) -> Iterator[tuple[Outcomes, str, dict[RegisterSet, str]]]:
     sets = register_sets(settings.conditions)
     for one in measured.outcomes:
@@ -201,11 +131,6 @@ def _measured_sets(
 
 def _delta(one: Outcomes, condition: str) -> Weights:
     return delta(Cell(one.model, one.readout, condition))
-
-
-def _where(measured: Measured, one: Outcomes) -> dict[str, str]:
-    names = ("dataset", "task", "model", "family", "scale", "readout")
-    return {"metric": measured.metric, **{name: getattr(one, name) for name in names}}
 
 
 def _reading(change: float, prediction: float, of_change: Interval, of_sum: Interval, of_excess: Interval) -> str:

@@ -7,102 +7,25 @@ the share that queries of one token group give to keys of another. Means over im
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analysis.engine.intervals import Resampled
+from analysis.engine.intervals import Interval, Resampled
 from analysis.engine.metric import Counts
-from analysis.outcomes.measures import Measures
+from analysis.outcomes.measures import LayerMeasures
 from analysis.outcomes.schema import REFERENCE
+from analysis.rows.layers import SMALLEST_DIVERGENCE, DivergenceRatioRow, TrendRow
+from analysis.statistics.parts import at_layer, of_model, provenance
 from config.settings import AnalysisSettings
-
-DIVERGENCES = ("js", "js_cls", "js_registers", "js_patches")
-_MASS = re.compile(r"mass_(cls|registers|patches)_to_(cls|registers|patches)")
-
-# A mean divergence below this is rounding of float32 attention; a ratio to it would be a ratio to noise.
-SMALLEST_DIVERGENCE = 1e-7
+from config.vocabulary.measures import DIVERGENCE, GROUP_DIVERGENCES, GROUP_MASS
 
 
-@dataclass(frozen=True)
-class AttentionRow:
-    """The mean of one measure of attention; the columns of `tables/attention.csv`."""
-
-    dataset: str
-    model: str
-    family: str
-    scale: str
-    condition: str
-    layer: int
-    measure: str
-    n: int
-    mean: float
-    low: float
-    high: float
-    interval: str
-    resamples: int
-    level: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class DivergenceRatioRow:
-    """How many times as far one replacement bends attention as another; `tables/divergence_ratios.csv`.
-
-    `ratio` is the mean divergence under `condition` over that under `base`, on the same images. It and its interval
-    are empty where the divergence under `base` is rounding.
-    """
-
-    dataset: str
-    model: str
-    family: str
-    scale: str
-    condition: str
-    base: str
-    layer: int
-    n: int
-    divergence: float
-    base_divergence: float
-    ratio: float | None
-    low: float | None
-    high: float | None
-    interval: str | None
-    resamples: int
-    level: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class TrendRow:
-    """Whether a mean rises or falls from layer to layer; the columns of `tests/trends.csv`.
-
-    `with_trend` and `against` count the steps in and against the direction from the first layer to the last;
-    `shown_with` and `shown_against` those whose interval excludes 0, at a level adjusted for the number of steps
-    (Bonferroni). `largest_against` is the largest step against the direction, 0 where there is none.
-    """
-
-    dataset: str
-    model: str
-    family: str
-    scale: str
-    condition: str
-    measure: str
-    n: int
-    layers: int
-    first: float
-    last: float
-    direction: str
-    with_trend: int
-    against: int
-    shown_with: int
-    shown_against: int
-    largest_against: float
-    reading: str
-    level: float
-    seed: int
+def is_of_attention(measure: str) -> bool:
+    """Return whether a measure is a divergence of attention or an attention mass between token groups."""
+    return measure in GROUP_DIVERGENCES or GROUP_MASS.fullmatch(measure) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +34,17 @@ class Attention:
 
     Attributes:
         measures: of the model.
-        units: number of images.
+        images: their identities, sorted.
         resampled: (measure, condition, layer) → mean, and (condition, base, layer) → ratio of mean divergences, with
             joint bootstrap resamples of the images.
     """
 
-    measures: Measures
-    units: int
+    measures: LayerMeasures
+    images: tuple[str, ...]
     resampled: Resampled[Hashable]
 
     @classmethod
-    def of(cls, one: Measures, settings: AnalysisSettings) -> Attention | None:
+    def of(cls, one: LayerMeasures, settings: AnalysisSettings) -> Attention | None:
         """None where the run holds no measure of attention."""
         series = {
             (measure, condition, layer): values
@@ -137,37 +60,21 @@ class Attention:
         }
         for condition, base in _alternatives(one, settings):
             for layer in one.layers:
-                above, below = series.get(("js", condition, layer)), series.get(("js", base, layer))
+                above, below = series.get((DIVERGENCE, condition, layer)), series.get((DIVERGENCE, base, layer))
                 if above is not None and below is not None:
                     counts[condition, base, layer] = _ratio_of_sums(above.loc[units], below.loc[units])
         key = (settings.seed, "bootstrap", "measures", one.dataset)
-        return cls(one, len(units), Resampled.of(counts, resamples=settings.resamples, key=key))
+        return cls(one, tuple(units), Resampled.of(counts, resamples=settings.resamples, key=key))
+
+    def mean_interval(self, measure: str, condition: str, layer: int, level: float) -> Interval | None:
+        """Return the interval of a mean over images; None where the measure is not reported under the condition."""
+        if (measure, condition, layer) not in self.resampled.counts:
+            return None
+        return self.resampled.interval({(measure, condition, layer): 1.0}, level)
 
     def layers(self, measure: str, condition: str) -> list[int]:
         """Layers that have a measure under a condition."""
         return [layer for layer in self.measures.layers if (measure, condition, layer) in self.resampled.counts]
-
-
-def attention_rows(attention: Attention, settings: AnalysisSettings) -> Iterator[AttentionRow]:
-    """Means of the divergences under every condition, and of the masses under `full`."""
-    for measure, condition in _series(attention.measures, settings):
-        for layer in attention.layers(measure, condition):
-            mean: dict[Hashable, float] = {(measure, condition, layer): 1.0}
-            interval = attention.resampled.interval(mean, settings.level)
-            yield AttentionRow(
-                **_where(attention.measures),
-                condition=condition,
-                layer=layer,
-                measure=measure,
-                n=attention.units,
-                mean=attention.resampled.value(mean),
-                low=interval.low,
-                high=interval.high,
-                interval=interval.method,
-                resamples=settings.resamples,
-                level=settings.level,
-                seed=settings.seed,
-            )
 
 
 def divergence_ratio_rows(attention: Attention, settings: AnalysisSettings) -> Iterator[DivergenceRatioRow]:
@@ -177,24 +84,20 @@ def divergence_ratio_rows(attention: Attention, settings: AnalysisSettings) -> I
         for layer in one.layers:
             if (condition, base, layer) not in resampled.counts:
                 continue
-            above, below = (resampled.value({("js", name, layer): 1.0}) for name in (condition, base))
+            above, below = (resampled.value({(DIVERGENCE, name, layer): 1.0}) for name in (condition, base))
             ratio: dict[Hashable, float] = {(condition, base, layer): 1.0}
             interval = resampled.interval(ratio, settings.level) if below >= SMALLEST_DIVERGENCE else None
-            yield DivergenceRatioRow(
-                **_where(one),
-                condition=condition,
+            yield DivergenceRatioRow.of(
+                at_layer(one, condition, layer),
+                provenance(settings),
                 base=base,
-                layer=layer,
-                n=attention.units,
+                n=len(attention.images),
                 divergence=above,
                 base_divergence=below,
                 ratio=resampled.value(ratio) if interval else None,
                 low=interval.low if interval else None,
                 high=interval.high if interval else None,
                 interval=interval.method if interval else None,
-                resamples=settings.resamples,
-                level=settings.level,
-                seed=settings.seed,
             )
 
 
@@ -203,7 +106,7 @@ def trend_rows(attention: Attention, settings: AnalysisSettings) -> Iterator[Tre
     resampled = attention.resampled
     for measure, condition in _series(attention.measures, settings):
         layers = attention.layers(measure, condition)
-        if measure in DIVERGENCES[1:] or len(layers) < 3:
+        if measure in GROUP_DIVERGENCES[1:] or len(layers) < 3:
             continue
         means = [resampled.value({(measure, condition, layer): 1.0}) for layer in layers]
         sign = 1 if means[-1] >= means[0] else -1
@@ -215,11 +118,12 @@ def trend_rows(attention: Attention, settings: AnalysisSettings) -> Iterator[Tre
         intervals = [resampled.interval(step, 1 - (1 - settings.level) / len(steps)) for step in steps]
         shown_with = sum(interval.low > 0 for interval in intervals)
         shown_against = sum(interval.high < 0 for interval in intervals)
-        yield TrendRow(
-            **_where(attention.measures),
+        yield TrendRow.of(
+            of_model(attention.measures),
+            provenance(settings),
             condition=condition,
             measure=measure,
-            n=attention.units,
+            n=len(attention.images),
             layers=len(layers),
             first=means[0],
             last=means[-1],
@@ -230,8 +134,6 @@ def trend_rows(attention: Attention, settings: AnalysisSettings) -> Iterator[Tre
             shown_against=shown_against,
             largest_against=sign * min(*moves, 0.0),
             reading=_reading(len(steps), shown_with, shown_against),
-            level=settings.level,
-            seed=settings.seed,
         )
 
 
@@ -241,14 +143,14 @@ def _reading(steps: int, shown_with: int, shown_against: int) -> str:
     return "monotone" if shown_with == steps else "undecided"
 
 
-def _series(one: Measures, settings: AnalysisSettings) -> Iterator[tuple[str, str]]:
+def _series(one: LayerMeasures, settings: AnalysisSettings) -> Iterator[tuple[str, str]]:
     """Which measures are reported under which condition."""
     for condition in settings.conditions:
         if condition not in one.conditions:
             continue
         for measure in one.columns:
-            if (measure in DIVERGENCES and condition != REFERENCE) or (
-                _MASS.fullmatch(measure) and condition == REFERENCE
+            if (measure in GROUP_DIVERGENCES and condition != REFERENCE) or (
+                GROUP_MASS.fullmatch(measure) and condition == REFERENCE
             ):
                 yield measure, condition
 
@@ -257,7 +159,7 @@ def _ratio_of_sums(numerator: pd.Series, denominator: pd.Series) -> Counts:
     return Counts(numerator.to_numpy(dtype=np.float64)[:, None], denominator.to_numpy(dtype=np.float64)[:, None])
 
 
-def _alternatives(one: Measures, settings: AnalysisSettings) -> Iterator[tuple[str, str]]:
+def _alternatives(one: LayerMeasures, settings: AnalysisSettings) -> Iterator[tuple[str, str]]:
     """Zeroing a token group, and each other replacement of the same tokens."""
     present = [condition for condition in settings.conditions.values() if condition.name in one.conditions]
     for zero in present:
@@ -265,7 +167,3 @@ def _alternatives(one: Measures, settings: AnalysisSettings) -> Iterator[tuple[s
             alike = zero.tokens == other.tokens and other.by != "zero" and other.of is None
             if zero.by == "zero" and zero.of is None and alike:
                 yield zero.name, other.name
-
-
-def _where(one: Measures) -> dict[str, str]:
-    return {"dataset": one.dataset, "model": one.model, "family": one.family, "scale": one.scale}

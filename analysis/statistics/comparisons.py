@@ -8,81 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.engine.equivalence import conclusion, equivalence_tests, is_included
+from analysis.engine.contrasts import Contrast
+from analysis.engine.equivalence import equivalence_tests
 from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.permutation import Contrast, Exchanges, exchange, monte_carlo_error, permutation_results
-from analysis.engine.sample_size import units_to_decide
+from analysis.engine.p_values import PermutationResult, permutation_results
+from analysis.engine.permutation import PermutationDraws, permute
 from analysis.outcomes.files import Outcomes
-from analysis.outcomes.groups import Cell, Measured, delta, signed_sum
+from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.outcomes.schema import REFERENCE
+from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
+from analysis.statistics.parts import bounds, held_against_margin, provenance, tested
 from config.settings import AnalysisSettings, Comparison
 
 BINS = 40
-
-
-@dataclass(frozen=True)
-class ComparisonRow:
-    """One declared comparison in one task, readout and condition; the columns of `tests/comparisons.csv`.
-
-    `difference` is the delta of `changed` minus the delta of `base`, fractions. `within` is the scale at which two
-    families are compared, or the family within which two scales are. `low` and `high` bound the interval at `level`,
-    `included` says whether the interval at 1 − 2 `alpha` lies within `margin`. `conclusion` rests on `p_max_t` and
-    `p_equivalence`; `units_to_decide` is the sample with which one of the two tests would decide, as strictly
-    adjusted as here.
-    """
-
-    comparison: str
-    dataset: str
-    task: str
-    metric: str
-    readout: str
-    condition: str
-    within: str
-    base: str
-    changed: str
-    n: int
-    base_delta: float
-    changed_delta: float
-    difference: float
-    low: float
-    high: float
-    interval: str
-    p: float
-    p_smallest: float
-    p_mc_error: float
-    p_holm: float
-    p_max_t: float
-    draws: int
-    margin: float
-    p_equivalence: float
-    p_equivalence_smallest: float
-    p_equivalence_mc_error: float
-    included: bool
-    conclusion: str
-    units_to_decide: int | None
-    alpha: float
-    level: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class NullBin:
-    """One bar of the null distribution behind a comparison; the columns of `tests/nulls.csv`."""
-
-    comparison: str
-    dataset: str
-    task: str
-    readout: str
-    condition: str
-    within: str
-    low: float
-    high: float
-    draws: int
 
 
 @dataclass(frozen=True)
@@ -100,9 +43,33 @@ class _Pair:
             Cell(self.changed.model, self.changed.readout, self.condition),
         )
 
+    def weights(self) -> Weights:
+        """The delta of `changed` minus the delta of `base`, as a signed sum of values."""
+        base, changed = self.cells()
+        return signed_sum((1, delta(changed)), (-1, delta(base)))
+
+    def compared(self) -> Compared:
+        """What its rows are about."""
+        return Compared(
+            comparison=self.comparison.name,
+            dataset=self.base.dataset,
+            task=self.base.task,
+            readout=self.base.readout,
+            condition=self.condition,
+            within=self.within,
+        )
+
+
+@dataclass(frozen=True)
+class _Tested:
+    pair: _Pair
+    measured: TaskOutcomes
+    result: PermutationResult
+    p_equivalence: float
+
 
 def comparison_rows(
-    groups: Sequence[Measured], settings: AnalysisSettings
+    groups: Sequence[TaskOutcomes], settings: AnalysisSettings
 ) -> tuple[list[ComparisonRow], list[NullBin]]:
     """Every declared comparison that the models, tasks and conditions of a run allow, and its null distribution.
 
@@ -112,44 +79,26 @@ def comparison_rows(
     rows: list[ComparisonRow] = []
     bins: list[NullBin] = []
     for comparison in settings.comparisons:
-        found: list[ComparisonRow] = []
-        places: list[Measured] = []
-        exchanges: list[Exchanges] = []
+        found: list[_Tested] = []
+        permutations: list[PermutationDraws] = []
         for measured in groups:
             pairs = list(_pairs(comparison, measured))
             if pairs:
-                of_group, exchanged = _rows(pairs, measured, settings)
+                of_group, permuted = _tests(pairs, measured, settings)
                 found += of_group
-                places += [measured] * len(of_group)
-                exchanges.append(exchanged)
-                bins += _null_bins(of_group, exchanged)
+                permutations.append(permuted)
+                bins += _null_bins(pairs, permuted)
         names = [comparison.name] * len(found)
-        holm = holm_within_families(np.array([row.p for row in found]), names)
-        max_t = max_t_within_families(exchanges, names)
+        holm = holm_within_families(np.array([one.result.p for one in found]), names)
+        max_t = max_t_within_families(permutations, names)
         rows += [
-            _concluded(replace(row, p_holm=float(adjusted), p_max_t=float(joint)), measured)
-            for row, measured, adjusted, joint in zip(found, places, holm, max_t, strict=True)
+            _row(one, float(adjusted), float(joint), settings)
+            for one, adjusted, joint in zip(found, holm, max_t, strict=True)
         ]
     return rows, bins
 
 
-def _concluded(row: ComparisonRow, measured: Measured) -> ComparisonRow:
-    verdict = conclusion(row.p_max_t, row.p_equivalence, row.alpha)
-    if verdict != "undecided":
-        return replace(row, conclusion=verdict)
-    base, changed = (Cell(model, row.readout, row.condition) for model in (row.base, row.changed))
-    needed = units_to_decide(
-        row.difference,
-        measured.influence(signed_sum((1, delta(changed)), (-1, delta(base)))),
-        row.margin,
-        row.alpha,
-        adjusted_by=row.p_max_t / row.p,
-        units_each=measured.units_each,
-    )
-    return replace(row, conclusion=verdict, units_to_decide=needed)
-
-
-def _pairs(comparison: Comparison, measured: Measured) -> Iterator[_Pair]:
+def _pairs(comparison: Comparison, measured: TaskOutcomes) -> Iterator[_Pair]:
     if comparison.tasks and measured.task not in comparison.tasks:
         return
     other = "scale" if comparison.along == "family" else "family"
@@ -165,78 +114,68 @@ def _pairs(comparison: Comparison, measured: Measured) -> Iterator[_Pair]:
                 yield _Pair(comparison, within, base, changed, condition)
 
 
-def _rows(
-    pairs: Sequence[_Pair], measured: Measured, settings: AnalysisSettings
-) -> tuple[list[ComparisonRow], Exchanges]:
+def _tests(
+    pairs: Sequence[_Pair], measured: TaskOutcomes, settings: AnalysisSettings
+) -> tuple[list[_Tested], PermutationDraws]:
     contrasts = [_contrast(pair, measured) for pair in pairs]
     key = (settings.seed, "comparison", measured.dataset, measured.task)
-    exchanges = exchange(contrasts, draws=settings.draws, key=key)
-    results = permutation_results(contrasts, exchanges)
-    margin = settings.margin(measured.task).size
-    weights = [signed_sum((1, delta(changed)), (-1, delta(base))) for base, changed in map(_Pair.cells, pairs)]
-    influences = [measured.influence(weight) for weight in weights]
+    permutations = permute(contrasts, draws=settings.draws, key=key)
     equivalent = equivalence_tests(
-        influences, [margin] * len(pairs), draws=settings.draws, key=(*key[:1], "equivalence", *key[1:])
+        [measured.pseudo_values(pair.weights()) for pair in pairs],
+        [settings.margin(measured.task).size] * len(pairs),
+        draws=settings.draws,
+        key=(*key[:1], "equivalence", *key[1:]),
     )
-    rows = []
-    for pair, test, weight, p_equivalence in zip(pairs, results, weights, equivalent, strict=True):
-        base, changed = pair.cells()
-        interval = measured.interval(weight, settings.level)
-        rows.append(
-            ComparisonRow(
-                comparison=pair.comparison.name,
-                dataset=measured.dataset,
-                task=measured.task,
-                metric=measured.metric,
-                readout=pair.base.readout,
-                condition=pair.condition,
-                within=pair.within,
-                base=pair.base.model,
-                changed=pair.changed.model,
-                n=measured.size,
-                base_delta=measured.value(delta(base)),
-                changed_delta=measured.value(delta(changed)),
-                difference=test.statistic,
-                low=interval.low,
-                high=interval.high,
-                interval=interval.method,
-                p=test.p,
-                p_smallest=test.smallest_p,
-                p_mc_error=test.monte_carlo_error,
-                p_holm=test.p,
-                p_max_t=test.p,
-                draws=test.draws,
-                margin=margin,
-                p_equivalence=p_equivalence,
-                p_equivalence_smallest=1 / (settings.draws + 1),
-                p_equivalence_mc_error=monte_carlo_error(p_equivalence, settings.draws),
-                included=is_included(measured.interval(weight, 1 - 2 * settings.alpha), margin),
-                conclusion="",
-                units_to_decide=None,
-                alpha=settings.alpha,
-                level=settings.level,
-                seed=settings.seed,
-            )
-        )
-    return rows, exchanges
+    results = permutation_results(contrasts, permutations)
+    return [
+        _Tested(pair, measured, result, p_equivalence)
+        for pair, result, p_equivalence in zip(pairs, results, equivalent, strict=True)
+    ], permutations
 
 
-def _contrast(pair: _Pair, measured: Measured) -> Contrast:
+def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings) -> ComparisonRow:
+    pair, measured, result = one.pair, one.measured, one.result
+    base, changed = pair.cells()
+    return ComparisonRow.of(
+        pair.compared(),
+        bounds(measured.interval(pair.weights(), settings.level)),
+        tested(result, p_holm),
+        held_against_margin(
+            measured,
+            pair.weights(),
+            settings,
+            difference=result.statistic,
+            p=result.p,
+            p_max_t=p_max_t,
+            p_equivalence=one.p_equivalence,
+        ),
+        provenance(settings),
+        metric=measured.metric,
+        base=base.model,
+        changed=changed.model,
+        n=measured.size,
+        base_delta=measured.value(delta(base)),
+        changed_delta=measured.value(delta(changed)),
+        difference=result.statistic,
+        p_max_t=p_max_t,
+    )
+
+
+def _contrast(pair: _Pair, measured: TaskOutcomes) -> Contrast:
     (base_full, base), (changed_full, changed) = (
         (measured.counts(cell._replace(condition=REFERENCE)), measured.counts(cell)) for cell in pair.cells()
     )
     return Contrast.difference_of_differences((base_full, base), (changed_full, changed))
 
 
-def _null_bins(rows: Sequence[ComparisonRow], exchanges: Exchanges) -> Iterator[NullBin]:
-    for column, row in enumerate(rows):
-        null = exchanges.null[:, column]
+def _null_bins(pairs: Sequence[_Pair], permutations: PermutationDraws) -> Iterator[NullBin]:
+    for column, pair in enumerate(pairs):
+        null = permutations.null[:, column]
         null = null[np.isfinite(null)]
         edges = _edges(null)
         draws, _ = np.histogram(null, bins=edges)
-        places = (row.comparison, row.dataset, row.task, row.readout, row.condition, row.within)
         for count, low, high in zip(draws, edges[:-1], edges[1:], strict=True):
-            yield NullBin(*places, low=float(low), high=float(high), draws=int(count))
+            yield NullBin.of(pair.compared(), low=float(low), high=float(high), draws=int(count))
 
 
 def _edges(null: FloatArray) -> FloatArray:

@@ -7,138 +7,27 @@ its interval is the BCa bootstrap over images, and two models are tested by the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.intervals import Interval, bca_interval
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.permutation import Contrast, paired_permutation_tests
-from analysis.outcomes.measures import Measures
+from analysis.engine.p_values import paired_permutation_tests
+from analysis.outcomes.measures import LayerMeasures
 from analysis.outcomes.schema import REFERENCE
+from analysis.rows.layers import CompressionRow
+from analysis.statistics.parts import bounds, provenance, tested
 from config.settings import AnalysisSettings
-
-EFFECTIVE_RANK = "effective_rank"
-MEASURES = (
-    EFFECTIVE_RANK,
-    "effective_rank_centred",
-    "effective_rank_unnormalised",
-    "participation_ratio",
-    "patch_norm",
-    "high_norm_share",
-    "patch_cosine",
-)
+from config.vocabulary.measures import EFFECTIVE_RANK
 
 
-@dataclass(frozen=True)
-class GeometryRow:
-    """One measure of one model, condition and layer over images; the columns of `tables/geometry.csv`.
-
-    The interval is that of the median: for the effective rank everywhere, for other measures under `full`.
-    """
-
-    dataset: str
-    model: str
-    family: str
-    scale: str
-    condition: str
-    layer: int
-    measure: str
-    n: int
-    median: float
-    low: float | None
-    high: float | None
-    quartile_1: float
-    quartile_3: float
-    interval: str | None
-    resamples: int
-    level: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class CompressionRow:
-    """Effective rank of one model or condition below that of another; the columns of `tables/compression.csv`.
-
-    `compression` is 1 − median / base median, a fraction: 0.36 is a rank lower by 36 %. `difference` is the mean
-    difference on the same images, and `p` tests it. `p_smallest` and `p_mc_error` are of that test. `p_holm`
-    adjusts within a dataset, for the pairs of models (of every layer) and for the conditions, each by themselves.
-    """
-
-    dataset: str
-    base: str
-    base_condition: str
-    model: str
-    condition: str
-    layer: int
-    n: int
-    base_median: float
-    median: float
-    compression: float
-    low: float
-    high: float
-    interval: str
-    difference: float
-    p: float
-    p_smallest: float
-    p_mc_error: float
-    p_holm: float
-    draws: int
-    resamples: int
-    level: float
-    seed: int
-
-
-def geometry_rows(measures: Sequence[Measures], settings: AnalysisSettings) -> Iterator[GeometryRow]:
-    """Median, quartiles and interval of every measure, in the order of models, conditions, layers and measures."""
-    for one in measures:
-        for condition in _in_order(one, settings):
-            for layer in one.layers:
-                for measure in MEASURES:
-                    values = one.values(measure, condition, layer).to_numpy(dtype=np.float64)
-                    if len(values):
-                        yield _geometry_row(one, condition, layer, measure, values, settings)
-
-
-def _geometry_row(
-    one: Measures,
-    condition: str,
-    layer: int,
-    measure: str,
-    values: FloatArray,
-    settings: AnalysisSettings,
-) -> GeometryRow:
-    interval = None
-    if measure == EFFECTIVE_RANK or condition == REFERENCE:
-        weights = _drawn(settings.seed, one.dataset, len(values), settings.resamples)
-        interval = _median_interval(values, weights, settings.level)
-    quartile_1, median, quartile_3 = np.quantile(values, [0.25, 0.5, 0.75])
-    return GeometryRow(
-        dataset=one.dataset,
-        model=one.model,
-        family=one.family,
-        scale=one.scale,
-        condition=condition,
-        layer=layer,
-        measure=measure,
-        n=len(values),
-        median=float(median),
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        quartile_1=float(quartile_1),
-        quartile_3=float(quartile_3),
-        interval=interval.method if interval else None,
-        resamples=settings.resamples,
-        level=settings.level,
-        seed=settings.seed,
-    )
-
-
-def compression_rows(measures: Sequence[Measures], settings: AnalysisSettings) -> list[CompressionRow]:
+def compression_rows(measures: Sequence[LayerMeasures], settings: AnalysisSettings) -> list[CompressionRow]:
     """Declared pairs of families under `full` at every layer, and every condition against `full` at the last one.
 
     A pair of models is compared at each scale and layer that both have, on the images that both have.
@@ -149,7 +38,7 @@ def compression_rows(measures: Sequence[Measures], settings: AnalysisSettings) -
     return [replace(row, p_holm=float(adjusted)) for row, adjusted in zip(rows, holm, strict=True)]
 
 
-def _compressions(measures: Sequence[Measures], settings: AnalysisSettings) -> Iterator[CompressionRow]:
+def _compressions(measures: Sequence[LayerMeasures], settings: AnalysisSettings) -> Iterator[CompressionRow]:
     for first, second in settings.compressions:
         for base in measures:
             for other in measures:
@@ -166,7 +55,12 @@ def _compressions(measures: Sequence[Measures], settings: AnalysisSettings) -> I
 
 
 def _compression(
-    base: Measures, base_condition: str, other: Measures, condition: str, layer: int, settings: AnalysisSettings
+    base: LayerMeasures,
+    base_condition: str,
+    other: LayerMeasures,
+    condition: str,
+    layer: int,
+    settings: AnalysisSettings,
 ) -> Iterator[CompressionRow]:
     before = base.values(EFFECTIVE_RANK, base_condition, layer)
     after = other.values(EFFECTIVE_RANK, condition, layer)
@@ -186,7 +80,10 @@ def _compression(
     (test,) = paired_permutation_tests(
         [contrast], draws=settings.draws, key=(settings.seed, "effective rank", base.dataset)
     )
-    yield CompressionRow(
+    yield CompressionRow.of(
+        bounds(interval),
+        tested(test),
+        provenance(settings),
         dataset=base.dataset,
         base=base.model,
         base_condition=base_condition,
@@ -197,25 +94,18 @@ def _compression(
         base_median=medians[0],
         median=medians[1],
         compression=1 - medians[1] / medians[0],
-        low=interval.low,
-        high=interval.high,
-        interval=interval.method,
         difference=test.statistic,
-        p=test.p,
-        p_smallest=test.smallest_p,
-        p_mc_error=test.monte_carlo_error,
-        p_holm=test.p,
-        draws=test.draws,
-        resamples=settings.resamples,
-        level=settings.level,
-        seed=settings.seed,
     )
 
 
-def _median_interval(values: FloatArray, weights: NDArray[np.int32], level: float) -> Interval:
+def median_interval(values: FloatArray, dataset: str, settings: AnalysisSettings) -> Interval:
+    """Return the BCa interval of the median of a measure of each image, (images,); `none` of fewer than two images."""
     if len(values) < 2:
         return Interval(float("nan"), float("nan"), "none")
-    return bca_interval(float(np.median(values)), bootstrap_medians(values, weights), jackknife_medians(values), level)
+    weights = _drawn(settings.seed, dataset, len(values), settings.resamples)
+    return bca_interval(
+        float(np.median(values)), bootstrap_medians(values, weights), jackknife_medians(values), settings.level
+    )
 
 
 @lru_cache(maxsize=4)
@@ -224,5 +114,5 @@ def _drawn(seed: int, dataset: str, units: int, resamples: int) -> NDArray[np.in
     return bootstrap_weights(units, resamples=resamples, key=(seed, "bootstrap", "measures", dataset))
 
 
-def _in_order(one: Measures, settings: AnalysisSettings) -> list[str]:
+def _in_order(one: LayerMeasures, settings: AnalysisSettings) -> list[str]:
     return [name for name in settings.conditions if name in one.conditions]

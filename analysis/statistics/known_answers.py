@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.statistics.ablation import AblationRow
+from analysis.rows.ablation import AblationRow, Check
 from config.errors import InputError
 from config.settings import AnalysisSettings, Condition
 from config.vocabulary.known_answers import CHANCE, KNOWN_ANSWERS, UNCHANGED
@@ -44,27 +44,6 @@ class Chance:
     def __str__(self) -> str:
         """Return one number where both ends are the same."""
         return f"{self.low:.4g}" if self.low == self.high else f"{self.low:.4g} to {self.high:.4g}"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One known answer; the columns of `tables/known_answers.csv`.
-
-    `observed` is None, and `passed` false, where the run holds no such measurement. `low` and
-    `high` bound the interval of `observed` where it has one.
-    """
-
-    dataset: str
-    model: str
-    family: str
-    check: str
-    condition: str
-    quantity: str
-    expected: str
-    observed: float | None
-    low: float | None
-    high: float | None
-    passed: bool
 
 
 def read_chance(pack: Path) -> Chance:

@@ -4,33 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from analysis.engine.intervals import Resampled
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import METRICS
+from analysis.rows.layers import CurveRow
+from analysis.statistics.parts import of_task, provenance
 from config.settings import AnalysisSettings
-
-
-@dataclass(frozen=True)
-class CurveRow:
-    """A value after one layer; the columns of `tables/layer_curves.csv`. Values are fractions."""
-
-    dataset: str
-    task: str
-    metric: str
-    model: str
-    family: str
-    scale: str
-    condition: str
-    features: str
-    layer: int
-    n: int
-    value: float
-    value_low: float
-    value_high: float
-    value_interval: str
-    level: float
 
 
 def curve_rows(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> Iterator[CurveRow]:
@@ -72,20 +52,14 @@ def _curve(group: Sequence[Outcomes], condition: str, settings: AnalysisSettings
     for one in ordered:
         place = {(one.features, one.layer): 1.0}
         interval = resampled.interval(place, settings.level)
-        yield CurveRow(
-            dataset=one.dataset,
-            task=one.task,
-            metric=METRICS.get(one.task, "ratio of counts"),
-            model=one.model,
-            family=one.family,
-            scale=one.scale,
+        yield CurveRow.of(
+            of_task(one, METRICS.get(one.task, "ratio of counts")),
+            provenance(settings),
             condition=condition,
             features=one.features,
             layer=one.layer,
-            n=one.size,
             value=resampled.value(place),
             value_low=interval.low,
             value_high=interval.high,
             value_interval=interval.method,
-            level=settings.level,
         )

@@ -7,54 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.engine.contrasts import Contrast, Term
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.permutation import Contrast, Term, exchange, permutation_results
+from analysis.engine.p_values import permutation_results
+from analysis.engine.permutation import permute
 from analysis.outcomes.files import Outcomes
-from analysis.outcomes.groups import Cell, Measured, delta, signed_sum
+from analysis.outcomes.groups import Cell, TaskOutcomes, delta, signed_sum
+from analysis.rows.contrasts import RandomPatchRow
+from analysis.statistics.parts import bounds, provenance, scored, tested
 from config.settings import AnalysisSettings
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)
-
-
-@dataclass(frozen=True)
-class RandomPatchRow:
-    """Registers against random patches; the columns of `tests/random_patches.csv`. Fractions.
-
-    `random_mean`, `random_spread` (standard deviation over the draws of patches), `random_least` and
-    `random_most` describe the deltas of the draws; `difference` is the register delta minus their mean. `as_large`
-    counts the draws whose delta is at least as large in size as that of the registers. `p_holm` adjusts within dataset
-    and task.
-    """
-
-    dataset: str
-    task: str
-    metric: str
-    model: str
-    family: str
-    scale: str
-    readout: str
-    by: str
-    condition: str
-    control: str
-    draws_of_patches: int
-    n: int
-    delta: float
-    random_mean: float
-    random_spread: float
-    random_least: float
-    random_most: float
-    as_large: int
-    difference: float
-    low: float
-    high: float
-    p: float
-    p_smallest: float
-    p_mc_error: float
-    p_holm: float
-    draws: int
-    level: float
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -66,10 +30,10 @@ class _Control:
     name: str
 
 
-def random_patch_rows(measured: Measured, settings: AnalysisSettings) -> list[RandomPatchRow]:
+def random_patch_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[RandomPatchRow]:
     """Every model and readout with a register condition and draws of random patches replaced alike.
 
-    The test exchanges, within units, what a unit has under the register condition for what it has under every draw of
+    The test swaps, within units, what a unit has under the register condition for what it has under every draw of
     patches; its statistic is the mean over draws of the difference of the metric.
     """
     controls = [control for one in measured.outcomes for control in _controls(one, settings)]
@@ -85,7 +49,7 @@ def random_patch_rows(measured: Measured, settings: AnalysisSettings) -> list[Ra
         for control in controls
     ]
     key = (settings.seed, "random patches", measured.dataset, measured.task)
-    tests = permutation_results(contrasts, exchange(contrasts, draws=settings.draws, key=key))
+    tests = permutation_results(contrasts, permute(contrasts, draws=settings.draws, key=key))
     holm = holm_within_families(np.array([test.p for test in tests]), ["all"] * len(tests))
     rows = []
     for control, test, adjusted in zip(controls, tests, holm.tolist(), strict=True):
@@ -93,22 +57,16 @@ def random_patch_rows(measured: Measured, settings: AnalysisSettings) -> list[Ra
         draws = np.array([measured.value(delta(patches)) for patches in control.patches])
         share = 1 / len(control.patches)
         difference = signed_sum((1, {control.registers: 1.0}), *((-share, {cell: 1.0}) for cell in control.patches))
-        interval = measured.interval(difference, settings.level)
-        one = control.outcomes
         rows.append(
-            RandomPatchRow(
-                dataset=one.dataset,
-                task=one.task,
-                metric=measured.metric,
-                model=one.model,
-                family=one.family,
-                scale=one.scale,
-                readout=one.readout,
+            RandomPatchRow.of(
+                scored(control.outcomes, measured.metric),
+                bounds(measured.interval(difference, settings.level)),
+                tested(test, p_holm=adjusted),
+                provenance(settings),
                 by=control.by,
                 condition=control.registers.condition,
                 control=control.name,
                 draws_of_patches=len(draws),
-                n=one.size,
                 delta=registers,
                 random_mean=float(draws.mean()),
                 random_spread=float(draws.std(ddof=1)) if len(draws) > 1 else 0.0,
@@ -116,15 +74,6 @@ def random_patch_rows(measured: Measured, settings: AnalysisSettings) -> list[Ra
                 random_most=float(draws.min()),
                 as_large=int(np.sum(np.abs(draws) >= abs(registers))),
                 difference=test.statistic,
-                low=interval.low,
-                high=interval.high,
-                p=test.p,
-                p_smallest=test.smallest_p,
-                p_mc_error=test.monte_carlo_error,
-                p_holm=adjusted,
-                draws=test.draws,
-                level=settings.level,
-                seed=settings.seed,
             )
         )
     return rows

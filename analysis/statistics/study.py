@@ -10,29 +10,34 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm import tqdm
 
-from analysis.engine.permutation import Exchanges
+from analysis.engine.permutation import PermutationDraws
 from analysis.outcomes.files import Outcomes, primary
-from analysis.outcomes.groups import Measured, on_the_same_units
-from analysis.outcomes.measures import Measures
-from analysis.statistics.ablation import AblationRow, ablation_rows
-from analysis.statistics.additivity import AdditivityRow, CumulativeRow, additivity_rows, cumulative_rows
-from analysis.statistics.attention import (
-    Attention,
-    AttentionRow,
-    DivergenceRatioRow,
-    TrendRow,
-    attention_rows,
-    divergence_ratio_rows,
-    trend_rows,
+from analysis.outcomes.groups import TaskOutcomes, on_the_same_units
+from analysis.outcomes.measures import LayerMeasures
+from analysis.rows.ablation import AblationRow
+from analysis.rows.contrasts import (
+    ComparisonRow,
+    EquivalenceRow,
+    NullBin,
+    ProbeVarianceRow,
+    RandomPatchRow,
+    ReadoutRow,
 )
-from analysis.statistics.comparisons import ComparisonRow, NullBin, comparison_rows
-from analysis.statistics.equivalence import EquivalenceRow, equivalence_rows
-from analysis.statistics.geometry import CompressionRow, GeometryRow, compression_rows, geometry_rows
-from analysis.statistics.layer_curves import CurveRow, curve_rows
-from analysis.statistics.layer_measures import measure_table
-from analysis.statistics.random_patches import RandomPatchRow, random_patch_rows
-from analysis.statistics.readouts import ProbeVarianceRow, ReadoutRow, probe_variance_rows, readout_rows
-from analysis.statistics.tables import in_display_order, replacement_table, table_of, with_adjusted_p
+from analysis.rows.frames import frame_of
+from analysis.rows.layers import CompressionRow, CurveRow, DivergenceRatioRow, LayerMeasureRow, TrendRow
+from analysis.rows.registers import AdditivityRow, CumulativeRow
+from analysis.rows.schema import R
+from analysis.statistics.ablation import ablation_rows
+from analysis.statistics.additivity import additivity_rows, cumulative_rows
+from analysis.statistics.attention import Attention, divergence_ratio_rows, trend_rows
+from analysis.statistics.comparisons import comparison_rows
+from analysis.statistics.equivalence import equivalence_rows
+from analysis.statistics.geometry import compression_rows
+from analysis.statistics.layer_curves import curve_rows
+from analysis.statistics.layer_measures import layer_measure_rows
+from analysis.statistics.random_patches import random_patch_rows
+from analysis.statistics.readouts import probe_variance_rows, readout_rows
+from analysis.statistics.tables import in_display_order, replacement_table, with_adjusted_p
 from config.settings import AnalysisSettings
 
 
@@ -51,7 +56,7 @@ class Study:
     tests: Mapping[str, pd.DataFrame]
 
 
-def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: AnalysisSettings) -> Study:
+def study(outcomes: Sequence[Outcomes], measures: Sequence[LayerMeasures], settings: AnalysisSettings) -> Study:
     """Analyse a run. A part whose conditions or measures the run lacks has an empty table.
 
     Args:
@@ -67,7 +72,7 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: 
     _tell_of_different_units(together)
     groups = []
     ablation: list[AblationRow] = []
-    exchanges: list[Exchanges] = []
+    permutations: list[PermutationDraws] = []
     equivalence: list[EquivalenceRow] = []
     random_patches: list[RandomPatchRow] = []
     readouts: list[ReadoutRow] = []
@@ -77,52 +82,57 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[Measures], settings: 
     with tqdm(together, desc="tests and intervals", unit="group") as progress:
         for group in progress:
             progress.set_postfix_str(f"{group[0].dataset} {group[0].task}")
-            measured = Measured.of(group, seed=settings.seed, resamples=settings.resamples)
+            measured = TaskOutcomes.of(group, seed=settings.seed, resamples=settings.resamples)
             groups.append(measured)
-            rows, exchanged = ablation_rows(
+            rows, permuted = ablation_rows(
                 measured, seed=settings.seed, draws=settings.draws, resamples=settings.resamples, level=settings.level
             )
             ablation += rows
-            exchanges += [exchanged] if exchanged else []
+            permutations += [permuted] if permuted else []
             random_patches += random_patch_rows(measured, settings)
             readouts += readout_rows(measured, settings)
             additivity += additivity_rows(measured, settings)
             cumulative += cumulative_rows(measured, settings)
             variance += probe_variance_rows(measured, outcomes, settings)
     comparisons, nulls = comparison_rows(groups, settings)
-    rows = in_display_order(with_adjusted_p(ablation, exchanges, settings.families), settings)
+    rows = in_display_order(with_adjusted_p(ablation, permutations, settings.families), settings)
     for measured in groups:
         equivalence += equivalence_rows(measured, rows, settings)
-    attentions = [found for one in measures if (found := Attention.of(one, settings)) is not None]
+    attentions = [Attention.of(one, settings) for one in measures]
+    attended = [attention for attention in attentions if attention is not None]
     return Study(
         ablation=rows,
         tables={
-            "ablation": table_of(AblationRow, rows),
+            "ablation": frame_of(AblationRow, rows),
             "replacement": replacement_table(rows, settings),
-            "additivity": table_of(AdditivityRow, additivity),
-            "cumulative": table_of(CumulativeRow, cumulative),
-            "geometry": table_of(GeometryRow, geometry_rows(measures, settings)),
-            "compression": table_of(CompressionRow, compression_rows(measures, settings)),
-            "attention": table_of(AttentionRow, _each(attention_rows(one, settings) for one in attentions)),
-            "divergence_ratios": table_of(
-                DivergenceRatioRow, _each(divergence_ratio_rows(one, settings) for one in attentions)
+            "additivity": frame_of(AdditivityRow, additivity),
+            "cumulative": frame_of(CumulativeRow, cumulative),
+            "compression": frame_of(CompressionRow, compression_rows(measures, settings)),
+            "divergence_ratios": frame_of(
+                DivergenceRatioRow, _each(divergence_ratio_rows(one, settings) for one in attended)
             ),
-            "probe_variance": table_of(ProbeVarianceRow, variance),
-            "measures": measure_table(measures, settings.conditions),
-            "layer_curves": table_of(CurveRow, list(curve_rows(outcomes, settings))),
+            "probe_variance": frame_of(ProbeVarianceRow, variance),
+            "layer_measures": frame_of(
+                LayerMeasureRow,
+                _each(
+                    layer_measure_rows(one, attention, settings)
+                    for one, attention in zip(measures, attentions, strict=True)
+                ),
+            ),
+            "layer_curves": frame_of(CurveRow, curve_rows(outcomes, settings)),
         },
         tests={
-            "comparisons": table_of(ComparisonRow, comparisons),
-            "nulls": table_of(NullBin, nulls),
-            "equivalence": table_of(EquivalenceRow, equivalence),
-            "random_patches": table_of(RandomPatchRow, random_patches),
-            "readouts": table_of(ReadoutRow, readouts),
-            "trends": table_of(TrendRow, _each(trend_rows(one, settings) for one in attentions)),
+            "comparisons": frame_of(ComparisonRow, comparisons),
+            "nulls": frame_of(NullBin, nulls),
+            "equivalence": frame_of(EquivalenceRow, equivalence),
+            "random_patches": frame_of(RandomPatchRow, random_patches),
+            "readouts": frame_of(ReadoutRow, readouts),
+            "trends": frame_of(TrendRow, _each(trend_rows(one, settings) for one in attended)),
         },
     )
 
 
-def _each(parts: Iterable[Iterable[object]]) -> list[object]:
+def _each(parts: Iterable[Iterable[R]]) -> list[R]:
     return [row for part in parts for row in part]
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-import typing
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.permutation import Exchanges
-from analysis.statistics.ablation import AblationRow
-from analysis.statistics.known_answers import Check
-from config.files import write_whole
+from analysis.engine.permutation import PermutationDraws
+from analysis.rows.ablation import AblationRow, Check
+from analysis.rows.frames import frame_of
+from config.files import write_csv
 from config.settings import AnalysisSettings, register_conditions
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import FROZEN, task_of
@@ -39,36 +37,20 @@ def in_display_order(rows: Iterable[AblationRow], settings: AnalysisSettings) ->
 
 
 def with_adjusted_p(
-    rows: Sequence[AblationRow], exchanges: Sequence[Exchanges], families: Sequence[str]
+    rows: Sequence[AblationRow], permutations: Sequence[PermutationDraws], families: Sequence[str]
 ) -> list[AblationRow]:
     """Fill in `p_holm` and `p_max_t`: rows that agree in the columns `families` are one family of tests.
 
-    `exchanges` are those of the rows that were tested, in their order.
+    `permutations` are those of the rows that were tested, in their order.
     """
     p = np.array([math.nan if row.p is None else row.p for row in rows])
     family = [tuple(getattr(row, name) for name in families) for row in rows]
     tested = [name for name, row in zip(family, rows, strict=True) if row.p is not None]
-    joint = iter(max_t_within_families(exchanges, tested).tolist())
+    joint = iter(max_t_within_families(permutations, tested).tolist())
     return [
         row if row.p is None else replace(row, p_holm=float(adjusted), p_max_t=next(joint))
         for row, adjusted in zip(rows, holm_within_families(p, family), strict=True)
     ]
-
-
-def table_of(kind: type[Any], rows: Iterable[object]) -> pd.DataFrame:
-    """A table of dataclasses: a column a field, typed by it, also where every row or none has a value."""
-    names = [field.name for field in fields(kind)]
-    table = pd.DataFrame([asdict(typing.cast(Any, row)) for row in rows], columns=names)
-    hints = typing.get_type_hints(kind)
-    for name in names:
-        types = set(typing.get_args(hints[name])) or {hints[name]}
-        if bool in types:
-            table[name] = table[name].map({True: "true", False: "false"}).astype(str)
-        elif float in types:
-            table[name] = table[name].astype("float64")
-        elif types == {int, type(None)}:
-            table[name] = table[name].astype("Int64")
-    return table
 
 
 def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -> pd.DataFrame:
@@ -101,14 +83,14 @@ def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -
 
 def known_answer_table(checks: Sequence[Check]) -> pd.DataFrame:
     """One row per check; `passed` as the words true and false."""
-    return table_of(Check, checks)
+    return frame_of(Check, checks)
 
 
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table, whole or not at all; the same table gives the same bytes."""
-    # Adding 0 turns -0.0 into 0.0: which of the two a sum ends in is an accident of rounding.
-    table = table.copy()
-    for name in table.select_dtypes("float64").columns:
-        table[name] = table[name] + 0.0
-    text = table.to_csv(index=False, float_format="%.10g", lineterminator="\n")
-    write_whole(path, text.encode("utf-8"))
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a data frame as CSV, whole or not at all; missing values are empty cells."""
+    filled = table.astype(object).where(table.notna(), None)
+    write_csv(
+        path,
+        list(table.columns),
+        ({str(name): cell for name, cell in row.items()} for row in filled.to_dict("records")),
+    )

@@ -12,10 +12,12 @@ from analysis.figures.conditions import delta_heatmap
 from analysis.figures.layers import layer_figures
 from analysis.outcomes.files import primary, read_outcomes
 from analysis.outcomes.measures import MeasureError, read_measures
+from analysis.rows.frames import frame_of
+from analysis.rows.layers import CurveRow, LayerMeasureRow
+from analysis.statistics.attention import Attention
 from analysis.statistics.known_answers import Chance
-from analysis.statistics.layer_curves import CurveRow, curve_rows
-from analysis.statistics.layer_measures import measure_table
-from analysis.statistics.tables import table_of
+from analysis.statistics.layer_curves import curve_rows
+from analysis.statistics.layer_measures import layer_measure_rows
 from config.settings import AnalysisSettings, load_settings
 
 
@@ -76,12 +78,14 @@ def save(folder: Path, name: str, frame: pd.DataFrame) -> None:
 
 def gather_measures(folder: Path, settings: AnalysisSettings) -> pd.DataFrame:
     models = {"m_s": ("open", "S"), "m_b": ("open", "B")}
-    return measure_table(read_measures(folder, models, ["scenes"]), settings.conditions)
+    found = read_measures(folder, models, ["scenes"])
+    rows = [row for one in found for row in layer_measure_rows(one, Attention.of(one, settings), settings)]
+    return frame_of(LayerMeasureRow, rows)
 
 
 def layer_curves(folder: Path, settings: AnalysisSettings) -> pd.DataFrame:
     found = [one for path in sorted(folder.glob("*/m_*.parquet")) for one in read_outcomes(path)]
-    return table_of(CurveRow, list(curve_rows(found, settings)))
+    return frame_of(CurveRow, curve_rows(found, settings))
 
 
 def test_measures_are_summarised_over_all_shards(tmp_path: Path, settings: AnalysisSettings) -> None:
@@ -101,7 +105,7 @@ def test_measures_are_summarised_over_all_shards(tmp_path: Path, settings: Analy
     zeroed = table[table["condition"] == "zero_registers"]
     assert set(zeroed["measure"]) == {"effective_rank", "mass_cls_to_registers", "js"}
     # 1 … 9: median 5, quartiles 3 and 7. And 0, 0.1, 0.2, 0.3 for the four images whose attention was measured.
-    assert full.loc["effective_rank", ["n", "median", "q25", "q75", "mean"]].tolist() == [9, 5, 3, 7, 5]
+    assert full.loc["effective_rank", ["n", "median", "quartile_1", "quartile_3", "mean"]].tolist() == [9, 5, 3, 7, 5]
     assert full.loc["js", ["n", "median"]].tolist() == pytest.approx([4, 0.15])
 
 

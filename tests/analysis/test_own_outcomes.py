@@ -12,9 +12,9 @@ import yaml
 
 from analysis.__main__ import main
 from analysis.outcomes.schema import OutcomeError
+from analysis.rows.registry import TABLES, TESTS
 from analysis.run import main as run_main
 from config.errors import InputError, report_errors
-from config.layout import TABLES, TESTS
 from config.resolve import ConfigError
 
 if TYPE_CHECKING:

@@ -14,22 +14,23 @@ import pytest
 import yaml
 
 from analysis.outcomes.schema import OutcomeError
+from analysis.rows.registry import TABLES, TESTS
 from analysis.run import main
-from analysis.statistics.tables import write_csv
+from analysis.statistics.tables import write_table
 from config.errors import InputError
-from config.layout import FIGURES, TABLES, TESTS
+from config.layout import FIGURES
 from config.resolve import ConfigError
 from config.settings import load_settings
 
 if TYPE_CHECKING:
     from conftest import SyntheticRun
 
-COLUMNS = [
-    *("dataset", "task", "metric", "model", "family", "scale", "readout", "condition", "n"),
-    *("value", "value_low", "value_high", "delta", "delta_low", "delta_high"),
-    *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm", "p_max_t"),
-    *("draws", "resamples", "level", "seed"),
-]
+NAMES = (
+    "dataset model family scale task metric n readout condition clusters "
+    "value value_low value_high value_interval delta delta_low delta_high delta_interval "
+    "p p_exact p_smallest p_mc_error p_holm p_max_t draws resamples level seed"
+)
+COLUMNS = NAMES.split()
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -61,7 +62,7 @@ def text_of(path: Path) -> str:
 def test_ablation_table(synthetic_run: SyntheticRun) -> None:
     main(synthetic_run.arguments)
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
-    assert list(table.columns[: len(COLUMNS)]) == COLUMNS
+    assert list(table.columns) == COLUMNS
     # plain has no registers: full and zero_cls only.
     assert len(table) == len(synthetic_run.tasks) * (3 * len(synthetic_run.conditions) + 2)
     assert list(dict.fromkeys(table["task"])) == list(synthetic_run.tasks)
@@ -332,7 +333,7 @@ def test_nothing_half_written_is_left(synthetic_run: SyntheticRun) -> None:
 
 
 def test_negative_zero_is_printed_as_zero(tmp_path: Path) -> None:
-    write_csv(pd.DataFrame({"delta": [-0.0, 0.5]}), tmp_path / "t.csv")
+    write_table(pd.DataFrame({"delta": [-0.0, 0.5]}), tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_bytes() == b"delta\n0\n0.5\n"
 
 
