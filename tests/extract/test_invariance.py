@@ -38,7 +38,7 @@ def reference(
     return extracted(networks["open"], pack, calibration, run_settings(), tmp_path_factory.mktemp("reference"))
 
 
-@pytest.mark.parametrize(("batch_size", "shards", "n"), [(7, 1, 1), (200, 1, 1), (64, 3, 1), (64, 1, 2)])
+@pytest.mark.parametrize(("batch_size", "shards", "n"), [(7, 3, 1), (200, 1, 1), (64, 1, 2)])
 def test_batch_size_shards_and_threads_do_not_matter(
     networks: dict[str, Network],
     pack: OpenPack,
