@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from config.sources import code_digest
+from config.code_digest import code_digest
 from reports.columns import Shown, badge, body, grouped, heading, number, text
 from reports.inputs import Cells, Inputs
 from reports.numbers import MISSING, count, percent
 from reports.table import Column, Markup, Table, escaped
 
-SIMULATION = "analysis.error_rates"
+SIMULATION = "analysis.error_rates.rates:measure"
 
 
 def error_rate_table(inputs: Inputs) -> Table:
@@ -38,11 +38,11 @@ def error_rate_origin(inputs: Inputs) -> str:
     state = (
         "They are of the code that made this report."
         if same
-        else "<strong>The code has changed since: run <code>snakemake calibration</code> again.</strong>"
+        else "<strong>The code has changed since: run <code>snakemake error_rates</code> again.</strong>"
     )
     return (
         f"<p>{count(first['sets'])} simulated sets a row, seed {escaped(first['seed'])}, computed beforehand by "
-        f"<code>snakemake calibration</code> and stored with the digest <code>{escaped(first['code'])}</code> of the "
+        f"<code>snakemake error_rates</code> and stored with the digest <code>{escaped(first['code'])}</code> of the "
         f"code that they measure. {state}</p>"
     )
 
