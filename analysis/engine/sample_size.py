@@ -14,9 +14,14 @@ from analysis.engine.metric import FloatArray
 POWER = 0.8
 
 
+def standard_deviation(pseudo_values: FloatArray) -> float:
+    """Return the standard deviation of jackknife pseudo-values, NaN left out; 0 for a single one."""
+    return float(np.nanstd(pseudo_values, ddof=1)) if pseudo_values.size > 1 else 0.0
+
+
 def units_to_decide(
     difference: float,
-    influence: FloatArray,
+    standard_deviation: float,
     margin: float,
     alpha: float,
     *,
@@ -31,27 +36,26 @@ def units_to_decide(
 
     Args:
         difference: as observed.
-        influence: each unit's contribution, (units,); its spread is that of the difference.
+        standard_deviation: of the jackknife pseudo-values of the difference.
         margin: above 0.
         alpha: level of either test.
         adjusted_by: by how much adjusting for other tests multiplied the p of the difference; its level is divided by
             that.
-        units_each: mean number of units behind a contribution, above 1 where clusters contribute.
+        units_each: mean number of units behind a pseudo-value, above 1 where units are clustered.
 
     Returns:
         At least 2; None where nothing varies, so that nothing can be said of more units.
     """
-    spread = float(np.nanstd(influence, ddof=1)) if influence.size > 1 else 0.0
-    if spread == 0:
+    if standard_deviation == 0:
         return None
     size = abs(difference)
-    # In units of the difference's standard error, whose inverse is √n / spread.
+    # In units of the difference's standard error, whose inverse is √n / standard deviation.
     needed: list[float] = []
     if size > 0:
         needed.append(float(norm.ppf(1 - alpha / adjusted_by / 2) + norm.ppf(POWER)) / size)
     if size < margin:
         needed.append(_precision_for_equivalence(size, margin, alpha))
-    return math.ceil(units_each * max(2, math.ceil((spread * min(needed)) ** 2)))
+    return math.ceil(units_each * max(2, math.ceil((standard_deviation * min(needed)) ** 2)))
 
 
 def _precision_for_equivalence(size: float, margin: float, alpha: float) -> float:

@@ -9,6 +9,7 @@ from analysis.rows.ablation import AblationRow, Check, ReplacementRow
 from analysis.rows.contrasts import (
     ComparisonRow,
     EquivalenceRow,
+    EquivalenceTest,
     NullBin,
     ProbeVarianceRow,
     RandomPatchRow,
@@ -42,5 +43,19 @@ TESTS: Mapping[str, type[Row]] = MappingProxyType(
         "random_patches": RandomPatchRow,
         "readouts": ReadoutRow,
         "trends": TrendRow,
+    }
+)
+# In statistics/<dataset>/<task>/<name>.csv, with every digit: what comes of one data set and task before p-values are
+# adjusted, which may take those of others.
+PARTS: Mapping[str, type[Row]] = MappingProxyType(
+    {
+        "ablation": AblationRow,
+        "equivalence": EquivalenceTest,
+        "random_patches": RandomPatchRow,
+        "readouts": ReadoutRow,
+        "additivity": AdditivityRow,
+        "cumulative": CumulativeRow,
+        "probe_variance": ProbeVarianceRow,
+        "layer_curves": CurveRow,
     }
 )
