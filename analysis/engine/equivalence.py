@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.intervals import Interval
 from analysis.engine.metric import Counts, FloatArray
-from analysis.engine.permutation import Contrast, exchange
+from analysis.engine.permutation import permute
 
 # Differences that are tested in one go; a bound on memory, without influence on any result.
 TOGETHER = 100
@@ -57,7 +58,7 @@ def equivalence_tests(
             for influence, margin in pairs[start : start + TOGETHER]
             for sign in (1, -1)
         ]
-        exchanges = exchange(shifted, draws=draws, key=key)
+        exchanges = permute(shifted, draws=draws, key=key)
         above_lower, below_upper = exchanges.upper()[::2], exchanges.lower()[1::2]
         p += np.maximum(above_lower, below_upper).tolist()
     return p

@@ -8,7 +8,7 @@ import numpy as np
 from statsmodels.stats.multitest import multipletests
 
 from analysis.engine.metric import FloatArray
-from analysis.engine.permutation import Exchanges
+from analysis.engine.permutation import PermutationDraws
 
 
 def holm_within_families(p: FloatArray, family: Sequence[Hashable]) -> FloatArray:
@@ -44,7 +44,7 @@ def holm_within_families(p: FloatArray, family: Sequence[Hashable]) -> FloatArra
     return adjusted
 
 
-def max_t_within_families(exchanges: Sequence[Exchanges], family: Sequence[Hashable]) -> FloatArray:
+def max_t_within_families(exchanges: Sequence[PermutationDraws], family: Sequence[Hashable]) -> FloatArray:
     """Westfall and Young's step-down max-T adjusted p-values, each family by itself.
 
     Every contrast is divided by the root mean square of its statistic under exchanges, so that none decides the
@@ -79,7 +79,7 @@ def max_t_within_families(exchanges: Sequence[Exchanges], family: Sequence[Hasha
     return adjusted
 
 
-def _step_down(places: Sequence[tuple[Exchanges, int]]) -> FloatArray:
+def _step_down(places: Sequence[tuple[PermutationDraws, int]]) -> FloatArray:
     draws = places[0][0].draws
     scaled = [_scaled(one, column) for one, column in places]
     order = sorted(range(len(places)), key=lambda index: scaled[index][0])
@@ -96,7 +96,7 @@ def _step_down(places: Sequence[tuple[Exchanges, int]]) -> FloatArray:
     return p
 
 
-def _scaled(exchanges: Exchanges, column: int) -> tuple[float, FloatArray, float]:
+def _scaled(exchanges: PermutationDraws, column: int) -> tuple[float, FloatArray, float]:
     observed, null = abs(exchanges.observed[column]), np.abs(exchanges.null[:, column])
     scale = float(exchanges.scale[column])
     if scale == 0:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import binom
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.equivalence import equivalence_tests, is_included
 from analysis.engine.intervals import Interval, Resampled, bca_interval, wilson_interval
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.permutation import Contrast, exact_mcnemar_p, exchange, paired_permutation_tests
+from analysis.engine.p_values import exact_mcnemar_p, paired_permutation_tests
+from analysis.engine.permutation import permute
 from analysis.error_rates.simulators import Pair, binary, scores
 
 DRAWS = 999
@@ -91,7 +93,7 @@ def family(true_effects: int, n: int, generator: np.random.Generator, key: Key, 
     sides = [(0 * column, column) if not of_0_1 else (1.0 * (column < -1.4), 1.0 * (column > 1.4))
              for column in differences.T]  # fmt: skip
     contrasts = [Contrast.difference(scores(base), scores(changed)) for base, changed in sides]
-    exchanges = exchange(contrasts, draws=DRAWS, key=(*key, "draws"))
+    exchanges = permute(contrasts, draws=DRAWS, key=(*key, "draws"))
     names = ["family"] * FAMILY
     joint = max_t_within_families([exchanges], names)[true_effects:]
     stepwise = holm_within_families(exchanges.two_sided(), names)[true_effects:]

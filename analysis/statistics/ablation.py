@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.engine.permutation import Contrast, Exchanges, exact_mcnemar_p, exchange, permutation_results
+from analysis.engine.contrasts import Contrast
+from analysis.engine.p_values import exact_mcnemar_p, permutation_results
+from analysis.engine.permutation import PermutationDraws, permute
 from analysis.outcomes.groups import TaskOutcomes, delta
 from analysis.outcomes.schema import REFERENCE
 from analysis.rows.ablation import AblationRow
@@ -12,7 +14,7 @@ from analysis.statistics.parts import scored
 
 def ablation_rows(
     measured: TaskOutcomes, *, seed: int, draws: int, resamples: int, level: float
-) -> tuple[list[AblationRow], Exchanges | None]:
+) -> tuple[list[AblationRow], PermutationDraws | None]:
     """The rows of what a task measured, and the exchanges behind their tests.
 
     Draws are keyed by (seed, purpose, dataset, task), so a row does not depend on
@@ -39,7 +41,7 @@ def ablation_rows(
     results = {}
     if contrasts:
         tested = list(contrasts.values())
-        exchanges = exchange(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
+        exchanges = permute(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
         results = dict(zip(contrasts, permutation_results(tested, exchanges), strict=True))
     rows = []
     for one, cell in measured.cells():

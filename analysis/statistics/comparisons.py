@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.equivalence import equivalence_tests
 from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.permutation import Contrast, Exchanges, PermutationResult, exchange, permutation_results
+from analysis.engine.p_values import PermutationResult, permutation_results
+from analysis.engine.permutation import PermutationDraws, permute
 from analysis.engine.sample_size import standard_deviation
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
@@ -79,7 +81,7 @@ def comparison_rows(
     bins: list[NullBin] = []
     for comparison in settings.comparisons:
         found: list[_Tested] = []
-        exchanges: list[Exchanges] = []
+        exchanges: list[PermutationDraws] = []
         for measured in groups:
             pairs = list(_pairs(comparison, measured))
             if pairs:
@@ -115,10 +117,10 @@ def _pairs(comparison: Comparison, measured: TaskOutcomes) -> Iterator[_Pair]:
 
 def _tests(
     pairs: Sequence[_Pair], measured: TaskOutcomes, settings: AnalysisSettings
-) -> tuple[list[_Tested], Exchanges]:
+) -> tuple[list[_Tested], PermutationDraws]:
     contrasts = [_contrast(pair, measured) for pair in pairs]
     key = (settings.seed, "comparison", measured.dataset, measured.task)
-    exchanges = exchange(contrasts, draws=settings.draws, key=key)
+    exchanges = permute(contrasts, draws=settings.draws, key=key)
     equivalent = equivalence_tests(
         [measured.influence(pair.weights()) for pair in pairs],
         [settings.margin(measured.task).size] * len(pairs),
@@ -166,7 +168,7 @@ def _contrast(pair: _Pair, measured: TaskOutcomes) -> Contrast:
     return Contrast.difference_of_differences((base_full, base), (changed_full, changed))
 
 
-def _null_bins(pairs: Sequence[_Pair], exchanges: Exchanges) -> Iterator[NullBin]:
+def _null_bins(pairs: Sequence[_Pair], exchanges: PermutationDraws) -> Iterator[NullBin]:
     for column, pair in enumerate(pairs):
         null = exchanges.null[:, column]
         null = null[np.isfinite(null)]

@@ -9,19 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.engine.permutation import Exchanges
+from analysis.engine.permutation import PermutationDraws
 from config.files import written_whole
 
 
-def joined(parts: Sequence[Exchanges]) -> Exchanges:
+def joined(parts: Sequence[PermutationDraws]) -> PermutationDraws:
     """Return the contrasts of all parts, one after the other; of none, where there are none.
 
     Raises:
         ValueError: different numbers of draws.
     """
     if not parts:
-        return Exchanges(np.zeros(0), np.zeros((0, 0)), np.zeros(0), np.zeros(0))
-    return Exchanges(
+        return PermutationDraws(np.zeros(0), np.zeros((0, 0)), np.zeros(0), np.zeros(0))
+    return PermutationDraws(
         observed=np.concatenate([one.observed for one in parts]),
         null=np.hstack([one.null for one in parts]),
         tolerance=np.concatenate([one.tolerance for one in parts]),
@@ -29,7 +29,7 @@ def joined(parts: Sequence[Exchanges]) -> Exchanges:
     )
 
 
-def save_nulls(nulls: Exchanges, path: Path) -> None:
+def save_nulls(nulls: PermutationDraws, path: Path) -> None:
     """Write null distributions, whole or not at all; equal ones give equal bytes.
 
     One column per contrast, and in it the observed statistic, its tolerance and its scale before the draws. Of 0/1
@@ -41,10 +41,10 @@ def save_nulls(nulls: Exchanges, path: Path) -> None:
         pq.write_table(table, partial, compression="zstd")
 
 
-def read_nulls(path: Path) -> Exchanges:
+def read_nulls(path: Path) -> PermutationDraws:
     """Read what `save_nulls` wrote, to the last bit."""
     columns = [column.to_numpy() for column in pq.read_table(path).columns]
     if not columns:
         return joined([])
     rows = np.column_stack(columns)
-    return Exchanges(observed=rows[0], null=rows[3:], tolerance=rows[1], scale=rows[2])
+    return PermutationDraws(observed=rows[0], null=rows[3:], tolerance=rows[1], scale=rows[2])

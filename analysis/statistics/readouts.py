@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from scipy.stats import norm
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.metric import Counts
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.permutation import Contrast, exchange, permutation_results
+from analysis.engine.p_values import permutation_results
+from analysis.engine.permutation import permute
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.outcomes.schema import REFERENCE
@@ -37,7 +39,7 @@ def readout_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[Rea
         for _, matched, frozen in pairs
     ]
     key = (settings.seed, "readouts", measured.dataset, measured.task)
-    tests = permutation_results(contrasts, exchange(contrasts, draws=settings.draws, key=key))
+    tests = permutation_results(contrasts, permute(contrasts, draws=settings.draws, key=key))
     holm = holm_within_families(np.array([test.p for test in tests]), ["all"] * len(tests))
     return [
         ReadoutRow.of(

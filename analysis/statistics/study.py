@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm import tqdm
 
-from analysis.engine.permutation import Exchanges
+from analysis.engine.permutation import PermutationDraws
 from analysis.outcomes.files import Outcomes, primary
 from analysis.outcomes.groups import TaskOutcomes, on_the_same_units
 from analysis.outcomes.measures import LayerMeasures
@@ -72,7 +72,7 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[LayerMeasures], setti
     _tell_of_different_units(together)
     groups = []
     ablation: list[AblationRow] = []
-    exchanges: list[Exchanges] = []
+    exchanges: list[PermutationDraws] = []
     equivalence: list[EquivalenceRow] = []
     random_patches: list[RandomPatchRow] = []
     readouts: list[ReadoutRow] = []

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.permutation import Exchanges
+from analysis.engine.permutation import PermutationDraws
 from analysis.rows.ablation import AblationRow, Check
 from analysis.rows.frames import frame_of
 from analysis.settings import AnalysisSettings
@@ -47,7 +47,7 @@ def in_display_order(rows: Iterable[AblationRow], settings: AnalysisSettings) ->
 
 
 def with_adjusted_p(
-    rows: Sequence[AblationRow], exchanges: Sequence[Exchanges], families: Sequence[str]
+    rows: Sequence[AblationRow], exchanges: Sequence[PermutationDraws], families: Sequence[str]
 ) -> list[AblationRow]:
     """Fill in `p_holm` and `p_max_t`: rows that agree in the columns `families` are one family of tests.
 

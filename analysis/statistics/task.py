@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.engine.permutation import Exchanges
+from analysis.engine.permutation import PermutationDraws
 from analysis.outcomes.files import Outcomes, primary
 from analysis.outcomes.groups import TaskOutcomes, on_the_same_units
 from analysis.rows.ablation import AblationRow
@@ -42,7 +42,7 @@ class TaskStatistics:
     cumulative: Sequence[CumulativeRow]
     probe_variance: Sequence[ProbeVarianceRow]
     layer_curves: Sequence[CurveRow]
-    nulls: Exchanges
+    nulls: PermutationDraws
 
 
 def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> TaskStatistics:
@@ -58,7 +58,7 @@ def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) ->
     groups = task_outcomes(outcomes, settings)
     _warn_of_different_units(groups)
     ablation: list[AblationRow] = []
-    nulls: list[Exchanges] = []
+    nulls: list[PermutationDraws] = []
     found: dict[str, list[Any]] = {}
     for group in groups:
         rows, permuted = ablation_rows(

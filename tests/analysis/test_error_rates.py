@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.engine.permutation import Contrast
+from analysis.engine.contrasts import Contrast
 from analysis.error_rates.__main__ import main
 from analysis.error_rates.designs import designs
 from analysis.error_rates.procedures import DRAWS, attainable_size

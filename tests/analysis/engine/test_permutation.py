@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.metric import Counts, FloatArray
-from analysis.engine.permutation import (
-    Contrast,
-    PermutationResult,
-    exact_mcnemar_p,
-    paired_permutation_tests,
-)
+from analysis.engine.p_values import PermutationResult, exact_mcnemar_p, paired_permutation_tests
 from analysis.engine.swaps import all_swaps, random_swaps
 from config.keys import keyed_generator
 

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.equivalence import equivalence_tests
 from analysis.engine.intervals import Resampled, bca_interval, wilson_interval
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.permutation import Contrast, exact_mcnemar_p, paired_permutation_tests
+from analysis.engine.p_values import exact_mcnemar_p, paired_permutation_tests
 
 FOLDER = Path(__file__).with_name("reference")
 DATA = {name: column.to_numpy(dtype=float) for name, column in pd.read_csv(FOLDER / "data.csv").items()}
