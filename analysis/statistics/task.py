@@ -5,44 +5,21 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from analysis.engine.permutation import PermutationDraws
 from analysis.outcomes.files import Outcomes, primary
 from analysis.outcomes.groups import TaskOutcomes, on_the_same_units
 from analysis.rows.ablation import AblationRow
-from analysis.rows.contrasts import EquivalenceTest, ProbeVarianceRow, RandomPatchRow, ReadoutRow
-from analysis.rows.layers import CurveRow
-from analysis.rows.registers import AdditivityRow, CumulativeRow
 from analysis.statistics.ablation import ablation_rows
 from analysis.statistics.additivity import additivity_rows, cumulative_rows
+from analysis.statistics.assembly import TaskStatistics
 from analysis.statistics.equivalence import equivalence_tested
 from analysis.statistics.layer_curves import curve_rows
 from analysis.statistics.nulls import joined
 from analysis.statistics.random_patches import random_patch_rows
 from analysis.statistics.readouts import probe_variance_rows, readout_rows
 from config.settings import AnalysisSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskStatistics:
-    """What comes of one data set and task; the tables are those of `analysis.rows.registry.PARTS`.
-
-    Attributes:
-        ablation: without its adjusted p-values.
-        nulls: statistics of the tested rows of `ablation`, in their order, as observed and under permutations.
-    """
-
-    ablation: Sequence[AblationRow]
-    equivalence: Sequence[EquivalenceTest]
-    random_patches: Sequence[RandomPatchRow]
-    readouts: Sequence[ReadoutRow]
-    additivity: Sequence[AdditivityRow]
-    cumulative: Sequence[CumulativeRow]
-    probe_variance: Sequence[ProbeVarianceRow]
-    layer_curves: Sequence[CurveRow]
-    nulls: PermutationDraws
 
 
 def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> TaskStatistics:
