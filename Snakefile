@@ -5,7 +5,8 @@ from snakemake.utils import min_version
 
 from config.inputs import require_inputs
 from config.layout import Run
-from config.settings import ConfigError, resolve, save_resolved, settings
+from config.resolve import ConfigError, resolve
+from config.settings import save_resolved, settings
 from config.sources import sources
 
 min_version("9.10")

@@ -2,6 +2,7 @@
 
 from analysis.rows.registry import TABLES, TESTS
 from config.layout import ERROR_RATES_RUN, FIGURES, PUBLISHED
+from config.vocabulary.tasks import ASKED
 
 published = PUBLISHED.relative_to(workflow.basedir)
 
@@ -10,7 +11,7 @@ rule analyse:
     input:
         outcomes=[
             run.outcomes(part, model)
-            for task in ("classification", "retrieval", "correspondence", "segmentation")
+            for task in ASKED
             if run_settings.datasets_with(task)
             for part in run_settings.outcomes_of(task)
             for model in run_settings.models

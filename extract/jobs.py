@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from config.layout import KNOWN_ANSWER_WEIGHTS, ROOT, Run
-from config.settings import WITH_MASKS, Settings
+from config.settings import Settings
+from config.vocabulary.sources import SOURCES
+from config.vocabulary.tasks import TASKS
 
-PROBED = ("classification", "segmentation")
 NVIDIA = Path("/dev/nvidiactl")  # there where the driver is loaded; asking torch would import it in every dry run
 
 
@@ -34,7 +35,7 @@ class Jobs:
     def outcomes(self, tasks: Iterable[str]) -> list[Path]:
         """Return the outcomes, and what is told of the probes, of one model's tasks; with wildcard model."""
         outcomes = [self.run.outcomes(part, "{model}") for task in tasks for part in self.settings.outcomes_of(task)]
-        return outcomes + [self.run.probes(task, "{model}") for task in tasks if task in PROBED]
+        return outcomes + [self.run.probes(task, "{model}") for task in tasks if TASKS[task].probed]
 
     def values(self, *keys: str, model: str | None = None, dataset: str | None = None) -> str:
         """Return what a job reads from the config: when one of these changes, and only then, it is run again.
@@ -64,7 +65,7 @@ class Jobs:
     def pack(self, dataset: str) -> list[Path]:
         """Return the files of a pack."""
         pack = self.run.pack(dataset)
-        masks = [pack.masks] if self.settings.datasets[dataset].source in WITH_MASKS else []
+        masks = [pack.masks] if "masks" in SOURCES[self.settings.datasets[dataset].source].has else []
         return [pack.images, pack.index, pack.pairs, pack.facts, *masks]
 
     def packs(self, task: str | None = None) -> list[Path]:
@@ -83,7 +84,9 @@ class Jobs:
 
     def covariances(self) -> bool:
         """Tell whether a condition draws from whole covariances, which calibration then measures."""
-        return any(condition.by == "resample" for condition in self.settings.conditions.values())
+        return any(
+            one.replacement is not None and one.replacement.covariance for one in self.settings.conditions.values()
+        )
 
     def measures(self) -> list[Path]:
         """Return every file of measures."""

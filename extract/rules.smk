@@ -1,11 +1,12 @@
 """From images and weights to outcomes."""
 
 from config.layout import KNOWN_ANSWER_TRAINING
-from config.settings import KNOWN_ANSWER
-from extract.evaluate import TASKS as TASKS_ON_RECORDS
+from config.vocabulary.known_answers import KNOWN_ANSWERS, SCALES
+from config.vocabulary.tasks import ASKED, TASKS
 from extract.jobs import Jobs
 
 jobs = Jobs(resolved, run_settings, run)
+TASKS_ON_RECORDS = [task for task in ASKED if TASKS[task].on_records]
 
 
 for _dataset in run_settings.datasets:
@@ -145,8 +146,8 @@ rule train_known_answer_model:
     log:
         KNOWN_ANSWER_TRAINING / "logs" / "{family}_{size}.log",
     wildcard_constraints:
-        family="|".join(KNOWN_ANSWER["family"]),
-        size="|".join(scale.lower() for scale in KNOWN_ANSWER["scale"]),
+        family="|".join(KNOWN_ANSWERS),
+        size="|".join(scale.lower() for scale in SCALES),
     params:
         folder=KNOWN_ANSWER_TRAINING,
         scale=lambda wildcards: wildcards.size.upper(),
@@ -159,6 +160,6 @@ rule known_answer_models:
     input:
         expand(
             KNOWN_ANSWER_TRAINING / "{family}_{size}.safetensors",
-            family=KNOWN_ANSWER["family"],
-            size=[scale.lower() for scale in KNOWN_ANSWER["scale"]],
+            family=KNOWN_ANSWERS,
+            size=[scale.lower() for scale in SCALES],
         ),

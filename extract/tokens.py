@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from config.settings import RANDOM_PATCHES
+from config.vocabulary.tokens import RANDOM_PATCHES
 
 
 class _FirstBlockReached(Exception):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from config.layout import ROOT
-from config.settings import RANDOM_PATCHES, Condition
+from config.settings import Condition
+from config.vocabulary.tokens import RANDOM_PATCHES
 from reports.inputs import Inputs
 from reports.numbers import MISSING, count, percent
 from reports.table import Body, Column, Markup, Row, Table, escaped

@@ -1,8 +1,9 @@
-"""Figures of what conditions take away, and of whether the known answers came out."""
+"""Figures of what conditions cost, and of the checks with a known answer."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +15,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
-from analysis.outcomes.schema import REFERENCE
-from analysis.settings import AnalysisSettings
-from analysis.statistics.known_answers import KNOWN_ANSWER_FAMILIES, Chance
+from analysis.rows.chance import CHECKED_AGAINST_CHANCE, Chance
+from config.settings import AnalysisSettings, register_conditions
+from config.vocabulary.known_answers import KNOWN_ANSWERS
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import FROZEN, label_of
 
 # Deltas within this many percentage points never get the full colour: noise must look pale.
 PALEST_RANGE = 5.0
-
-KNOWN_ANSWER_CONDITIONS = {
-    "full": "full",
-    "zero_registers": "zero",
-    "mean_registers": "mean",
-    "noise_registers": "noise",
-    "shuffle_registers": "shuffle",
-}
-_KNOWN_ANSWERS = {
-    "plain": "no registers to replace",
-    "open": "no known answer",
-    "bottleneck": "known: chance without content",
-    "sink": "known: mean, shuffle as full",
-}
 
 
 def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path) -> None:
@@ -48,7 +37,7 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
         settings: for the display order.
         path: the SVG to write.
     """
-    shown = ablation[(ablation["readout"] != "frozen") & (ablation["condition"] != REFERENCE)]
+    shown = ablation[(ablation["readout"] != FROZEN) & (ablation["condition"] != REFERENCE)]
     named = shown.assign(condition=shown["condition"].replace(dict(settings.drawn_from)))
     shown = named.groupby(["task", "metric", "model", "condition"], as_index=False, sort=False)[["delta"]].mean()
     with house_style():
@@ -105,7 +94,7 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
             for cell in panel.texts:
                 deep = abs(float(cell.get_text())) > 0.7 * limit
                 cell.set_color("white" if deep else "#1a1a1a")
-            panel.set(title=f"{task.replace('_', ' ')} ({of_task['metric'].iloc[0]})", xlabel="", ylabel="")
+            panel.set(title=f"{label_of(task)} ({of_task['metric'].iloc[0]})", xlabel="", ylabel="")
             panel.tick_params(axis="both", length=0)
             panel.set_yticklabels(models, rotation=0)
         panels[-1, 0].set_xticklabels([name.replace("_", "\n") for name in conditions], rotation=0)
@@ -121,12 +110,14 @@ def _signed(points: float) -> str:
     return "" if math.isnan(points) else "0.0" if rounded == 0 else f"{rounded:+.1f}"
 
 
-def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Chance | None, path: Path) -> None:
-    """Draw whether the known answers came out: classification accuracy, a panel per family.
+def known_answer_figure(
+    ablation: pd.DataFrame, checks: pd.DataFrame, chance: Chance | None, settings: AnalysisSettings, path: Path
+) -> None:
+    """Draw the checks with a known answer: classification accuracy, a panel per family.
 
-    Accuracy with its interval under full, zero, mean, noise and shuffle of the registers, scales
-    side by side, the range of chance as a band, each scale's accuracy under full as a thin line.
-    A family with checks says how many of them passed.
+    Accuracy with its interval under full and every replacement of all registers, scales side by side, the range of
+    chance as a band, each scale's accuracy under full as a thin line. A family with checks says how many of them
+    passed.
 
     A run without known-answer models shows the families that it has; a run without classification
     gets a sentence saying so in place of the picture.
@@ -135,21 +126,24 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
         ablation: the ablation table's rows of one dataset.
         checks: the known-answer table's rows of that dataset.
         chance: of that dataset's classification; None where the data set is not classified.
+        settings: which conditions replace all registers, and which models have a known answer.
         path: the SVG to write.
     """
+    labels = register_conditions(settings.conditions)
     shown = ablation[
-        (ablation["task"] == "classification")
-        & (ablation["readout"] != "frozen")
-        & ablation["condition"].isin(list(KNOWN_ANSWER_CONDITIONS))
+        (ablation["task"] == CHECKED_AGAINST_CHANCE)
+        & (ablation["readout"] != FROZEN)
+        & ablation["condition"].isin(list(labels))
     ]
+    known = shown["model"].isin(list(settings.known_answers))
+    shown = shown[known] if known.any() else shown
     present = list(shown["family"].unique())
-    families = [name for name in KNOWN_ANSWER_FAMILIES if name in present] or present
+    families = sorted(present, key=list(KNOWN_ANSWERS).index) if known.any() else present
     with house_style():
         if not families or chance is None:
             placeholder("No classification outcomes in this run", path)
             return
-        shown = shown[shown["family"].isin(families)]
-        conditions = [name for name in KNOWN_ANSWER_CONDITIONS if (shown["condition"] == name).any()]
+        labels = {name: label for name, label in labels.items() if (shown["condition"] == name).any()}
         scales = list(shown["scale"].unique())
         level = 100 * float(shown["level"].iloc[0])
         columns = min(2, len(families))
@@ -157,7 +151,7 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
         figure, panels = plt.subplots(
             nrows=rows,
             ncols=columns,
-            figsize=(2.7 * columns + 0.3, 2.6 * rows + 0.6),
+            figsize=((1.0 + 0.36 * len(labels)) * columns + 0.3, 2.9 * rows + 0.6),
             sharey=True,
             squeeze=False,
             layout="constrained",
@@ -165,8 +159,8 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
         for panel in panels.flat[len(families) :]:
             panel.set_axis_off()
         for panel, family in zip(panels.flat, families, strict=False):
-            _family_panel(panel, shown[shown["family"] == family], conditions, scales, chance)
-            answer = _KNOWN_ANSWERS.get(family, "measured")
+            _family_panel(panel, shown[shown["family"] == family], labels, scales, chance)
+            answer = KNOWN_ANSWERS[family].answer if known.any() else "measured"
             panel.set_title(f"{family}\n{answer}", loc="left", fontsize=10)
             _verdict(panel, checks[checks["family"] == family])
         for panel in panels[:, 0]:
@@ -180,7 +174,10 @@ def known_answer_figure(ablation: pd.DataFrame, checks: pd.DataFrame, chance: Ch
         save(figure, path)
 
 
-def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales: list[str], chance: Chance) -> None:
+def _family_panel(
+    panel: Axes, rows: pd.DataFrame, labels: Mapping[str, str], scales: list[str], chance: Chance
+) -> None:
+    conditions = list(labels)
     panel.axhspan(100 * chance.low, 100 * chance.high, color="#999999", alpha=0.35, linewidth=0)
     panel.axhline(50 * (chance.low + chance.high), color="#666666", linestyle="--", linewidth=1)
     for index, scale in enumerate(scales):
@@ -208,7 +205,7 @@ def _family_panel(panel: Axes, rows: pd.DataFrame, conditions: list[str], scales
             if REFERENCE in line.index:
                 full = 100 * line.loc[REFERENCE, "value"]
                 panel.axhline(full, color=colour, linewidth=0.8, alpha=0.6, zorder=0)
-    panel.set_xticks(range(len(conditions)), [KNOWN_ANSWER_CONDITIONS[c] for c in conditions])
+    panel.set_xticks(range(len(labels)), list(labels.values()), rotation=35, ha="right", rotation_mode="anchor")
     panel.set_xlim(-0.5, len(conditions) - 0.5)
     # Room above 100 % for the verdict.
     panel.set_ylim(0, 113)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -14,20 +14,12 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
-from analysis.outcomes.schema import REFERENCE
+from analysis.rows.chance import Chance
 from analysis.rows.layers import DIVERGENCE, EFFECTIVE_RANK, SMALLEST_DIVERGENCE
-from analysis.statistics.known_answers import Chance
+from config.settings import AnalysisSettings, register_conditions
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tokens import FEATURES, is_register
 
-# The conditions that a line stands for, where the run has them: more would be a thicket.
-SHOWN = {
-    "full": "full",
-    "zero_registers": "zero",
-    "mean_registers": "mean",
-    "noise_registers": "noise",
-    "resample_registers": "resample",
-    "shuffle_registers": "shuffle",
-    "shuffle_trajectory_registers": "shuffle, one donor",
-}
 PANELS_ACROSS = 4
 NOTHING = "This run holds no such measurement."
 
@@ -60,43 +52,51 @@ class Lines:
     floor: float = 0.0
 
 
-def layer_figures(measures: pd.DataFrame, curves: pd.DataFrame, chance: Chance | None, folder: Path) -> None:
+def layer_figures(
+    measures: pd.DataFrame, curves: pd.DataFrame, chance: Chance | None, settings: AnalysisSettings, folder: Path
+) -> None:
     """Draw `config.layout.LAYER_FIGURES` for one data set."""
-    divergence_figure(measures, folder / "divergence.svg")
-    measure_figure(measures, "patch_cosine", "patch cosine to full", folder / "patch_cosine.svg")
-    rank_figure(measures, folder / "effective_rank.svg")
+    labels = register_conditions(settings.conditions)
+    changed = {name: label for name, label in labels.items() if name != REFERENCE}
+    divergence_figure(measures, changed, folder / "divergence.svg")
+    measure_figure(measures, "patch_cosine", "patch cosine to full", changed, folder / "patch_cosine.svg")
+    rank_figure(measures, labels, folder / "effective_rank.svg")
     mass_figure(measures, folder / "attention_to_registers.svg")
     curve_figure(curves, "classification", "accuracy, %", chance, folder / "token_curves.svg")
 
 
-def measure_figure(measures: pd.DataFrame, measure: str, y: str, path: Path) -> None:
+def measure_figure(measures: pd.DataFrame, measure: str, y: str, labels: Mapping[str, str], path: Path) -> None:
     """Draw a distance to ``full`` along the layers under the replacements of registers: medians, with quartiles.
 
     Args:
         measures: the table of layer measures, rows of one data set.
         measure: which one.
         y: what the vertical axis says.
+        labels: condition → label of its line; a distance to ``full`` has no line for ``full``.
         path: the SVG to write.
     """
-    _panels(*_by_condition(measures, measure, Lines("condition", {}, y)), path)
+    lines = Lines("condition", labels, y)
+    _panels(_by_condition(measures, measure, lines), lines, path)
 
 
-def divergence_figure(measures: pd.DataFrame, path: Path) -> None:
+def divergence_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -> None:
     """Draw how far each replacement of registers moves attention: medians with quartiles, and dotted means.
 
     Args:
         measures: the table of layer measures, rows of one data set.
+        labels: condition → label of its line.
         path: the SVG to write.
     """
-    lines = Lines("condition", {}, "JS divergence to full, nats", dotted="mean", floor=SMALLEST_DIVERGENCE)
-    _panels(*_by_condition(measures, DIVERGENCE, lines), path)
+    lines = Lines("condition", labels, "JS divergence to full, nats", dotted="mean", floor=SMALLEST_DIVERGENCE)
+    _panels(_by_condition(measures, DIVERGENCE, lines), lines, path)
 
 
-def rank_figure(measures: pd.DataFrame, path: Path) -> None:
+def rank_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -> None:
     """Draw effective ranks: above, families under ``full``, a panel per scale; below, conditions, a panel per model.
 
     Args:
         measures: the table of layer measures, rows of one data set.
+        labels: condition → label of its line.
         path: the SVG to write.
     """
     y = "effective rank of patches"
@@ -104,10 +104,10 @@ def rank_figure(measures: pd.DataFrame, path: Path) -> None:
     full = ranks[ranks["condition"] == REFERENCE]
     families = {name: name for name in dict.fromkeys(full["family"])}
     by_family = Lines("family", families, y, panels="scale")
-    by_condition = Lines("condition", SHOWN, y)
+    by_condition = Lines("condition", labels, y)
     parts = [
         (table, lines)
-        for table, lines in ((full, by_family), (ranks[ranks["condition"].isin(SHOWN)], by_condition))
+        for table, lines in ((full, by_family), (ranks[ranks["condition"].isin(labels)], by_condition))
         if not table.empty
     ]
     with house_style():
@@ -142,18 +142,15 @@ def curve_figure(curves: pd.DataFrame, task: str, y: str, chance: Chance | None,
         path: the SVG to write.
     """
     chosen = curves[(curves["condition"] == REFERENCE) & (curves["task"] == task)]
-    order = ["cls", *sorted(name for name in set(chosen["features"]) if name[1:].isdigit())]
-    named = {"register_mean": "mean of registers", "patch_mean": "mean of patches", "cls": "CLS"}
-    labels = {name: named.get(name, name) for name in (*order, "register_mean", "patch_mean", "patches")}
+    registers = sorted(filter(is_register, set(chosen["features"])), key=lambda name: int(name[1:]))
+    order = ("cls", *registers, *(name for name in FEATURES if name != "cls"), "patches")
+    labels = {name: FEATURES.get(name, name) for name in order}
     lines = Lines("features", labels, y, "value", "value_low", "value_high", scale=100)
     _panels(chosen, lines, path, bottom=0, chance=chance)
 
 
-def _by_condition(measures: pd.DataFrame, measure: str, lines: Lines) -> tuple[pd.DataFrame, Lines]:
-    """Return the rows of a distance to ``full``, of which ``full`` itself has none, and its lines."""
-    labels = {name: label for name, label in SHOWN.items() if name != REFERENCE}
-    chosen = measures[(measures["measure"] == measure) & measures["condition"].isin(labels)]
-    return chosen, replace(lines, labels=labels)
+def _by_condition(measures: pd.DataFrame, measure: str, lines: Lines) -> pd.DataFrame:
+    return measures[(measures["measure"] == measure) & measures["condition"].isin(lines.labels)]
 
 
 def _panels(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.figures.all import FROM, draw
-from analysis.rows.chance import read_chance
+from analysis.figures.drawing import DRAWN, draw_figures
+from analysis.rows.chance import CHECKED_AGAINST_CHANCE, read_chance
 from analysis.rows.frames import read_frame
-from analysis.rows.registry import TABLES, TESTS
+from analysis.rows.registry import DECLARED, path_of
 from config.command_line import read_run, run_parser
 from config.errors import report_errors
 
@@ -18,13 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dataset", required=True)
     settings, run, given = read_run(parser, arguments)
     analysed = settings.for_analysis
-    tables = {
-        name: read_frame(TABLES[name], run.table(name)) if name in TABLES else read_frame(TESTS[name], run.test(name))
-        for name in FROM
-    }
-    classified = "classification" in analysed.datasets[given.dataset]
+    tables = {name: read_frame(DECLARED[name], path_of(name, run)) for name in DRAWN}
+    classified = CHECKED_AGAINST_CHANCE in analysed.datasets[given.dataset]
     chance = read_chance(run.pack(given.dataset).facts) if classified else None
-    draw(tables, given.dataset, analysed, chance, run)
+    draw_figures(tables, given.dataset, analysed, chance, run)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.rows.ablation import AblationRow, Check
-from analysis.rows.chance import read_chance
+from analysis.rows.chance import CHECKED_AGAINST_CHANCE, read_chance
 from analysis.rows.schema import read_rows, write_rows
 from analysis.statistics.known_answers import known_answer_checks, read_record_changes
 from config.command_line import read_run, run_parser
@@ -14,7 +14,7 @@ from config.errors import report_errors
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see `--help`."""
-    parser = run_parser("analysis.jobs.known_answers", "Hold known-answer models against what their construction fixes.")
+    parser = run_parser("analysis.jobs.known_answers", "Check the known-answer models of a run.")
     settings, run, _ = read_run(parser, arguments)
     analysed = settings.for_analysis
     # The parts have every digit: a delta at its limit must not pass by rounding.
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chance = {
         dataset: read_chance(run.pack(dataset).facts)
         for dataset, tasks in analysed.datasets.items()
-        if "classification" in tasks
+        if CHECKED_AGAINST_CHANCE in tasks
     }
     checks = known_answer_checks(rows, read_record_changes(run.record_changes), chance, analysed)
     write_rows(Check, checks, run.table("known_answers"))

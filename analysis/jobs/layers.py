@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.outcomes.measures import read_measures
-from analysis.rows.registry import LAYER_TABLES, TABLES, TESTS
+from analysis.rows.registry import DECLARED, LAYER_TABLES, path_of
 from analysis.rows.schema import write_rows
 from analysis.statistics.layers import layer_tables
 from config.command_line import read_run, run_parser
@@ -19,8 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     models = {name: (model.family, model.scale) for name, model in settings.models.items()}
     measures = read_measures(run.all_measures, models, list(settings.datasets))
     found = layer_tables(measures, settings.for_analysis)
-    for name, path in tables_of_layers(run).items():
-        write_rows((TABLES | TESTS)[name], found[name], path)
+    for name in LAYER_TABLES:
+        write_rows(DECLARED[name], found[name], path_of(name, run))
 
 
 if __name__ == "__main__":

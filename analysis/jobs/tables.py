@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from analysis.rows.registry import PARTS, TABLES, TESTS
+from analysis.rows.ablation import AblationRow
+from analysis.rows.registry import DECLARED, PARTS, path_of
 from analysis.rows.schema import read_rows, write_rows
 from analysis.statistics.assembly import TaskStatistics, assembled
 from analysis.statistics.nulls import read_nulls
@@ -22,14 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parts = [read_part(run, dataset, task) for dataset, tasks in analysed.datasets.items() for task in tasks]
     found = assembled(parts, analysed)
     for name in PARTS:
-        kind, path = (TABLES[name], run.table(name)) if name in TABLES else (TESTS[name], run.test(name))
-        write_rows(kind, found[name], path)
-    write_table(replacement_table(found["ablation"], analysed), run.table("replacement"))
+        write_rows(DECLARED[name], found[name], path_of(name, run))
+    ablation = [row for row in found["ablation"] if isinstance(row, AblationRow)]
+    write_table(replacement_table(ablation, analysed), run.table("replacement"))
 
 
 def read_part(run: Run, dataset: str, task: str) -> TaskStatistics:
     """Read the statistics of one data set and task."""
-    rows = {name: read_rows(kind, run.part(dataset, task, name)) for name, kind in PARTS.items()}
+    rows: dict[str, Any] = {name: read_rows(kind, run.part(dataset, task, name)) for name, kind in PARTS.items()}
     return TaskStatistics(**rows, nulls=read_nulls(run.nulls(dataset, task)))
 
 

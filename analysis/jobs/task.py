@@ -22,9 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings, run, given = read_run(parser, arguments)
     analysed = settings.for_analysis
     outcomes = [
-        one
-        for one in gather_outcomes(run, analysed, given.task, analysed.models)
-        if one.dataset == given.dataset
+        one for one in gather_outcomes(run, analysed, given.task, analysed.models) if one.dataset == given.dataset
     ]
     if not outcomes:
         raise OutcomeError(f"task '{given.task}': no outcomes of data set '{given.dataset}'. Evaluate again.")

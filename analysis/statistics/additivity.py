@@ -14,9 +14,8 @@ from analysis.engine.intervals import Interval
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.registers import AdditivityRow, CumulativeRow
-from analysis.settings import AnalysisSettings
 from analysis.statistics.parts import provenance, scored
-from config.settings import Condition
+from config.settings import AnalysisSettings, Condition
 
 _REGISTER = re.compile(r"r[1-9][0-9]*")
 

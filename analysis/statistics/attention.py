@@ -19,8 +19,8 @@ from analysis.engine.metric import Counts
 from analysis.outcomes.measures import LayerMeasures
 from analysis.outcomes.schema import REFERENCE
 from analysis.rows.layers import DIVERGENCE, SMALLEST_DIVERGENCE, DivergenceRatioRow, TrendRow
-from analysis.settings import AnalysisSettings
 from analysis.statistics.parts import at_layer, of_model, provenance
+from config.settings import AnalysisSettings
 
 DIVERGENCES = (DIVERGENCE, "js_cls", "js_registers", "js_patches")
 _MASS = re.compile(r"mass_(cls|registers|patches)_to_(cls|registers|patches)")

@@ -23,8 +23,8 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.outcomes.schema import REFERENCE
 from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
-from analysis.settings import AnalysisSettings, Comparison
 from analysis.statistics.parts import against_margin, bounds, concluded, provenance, tested
+from config.settings import AnalysisSettings, Comparison
 
 BINS = 40
 

@@ -10,8 +10,8 @@ from analysis.outcomes.groups import Cell, TaskOutcomes, delta
 from analysis.rows.ablation import AblationRow
 from analysis.rows.bases import AgainstMargin, Bounds, Provenance, ScoredUnder
 from analysis.rows.contrasts import EquivalenceRow, EquivalenceTest
-from analysis.settings import AnalysisSettings
 from analysis.statistics.parts import against_margin, bounds, concluded, provenance
+from config.settings import AnalysisSettings
 
 
 def equivalence_tested(

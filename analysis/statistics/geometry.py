@@ -22,8 +22,8 @@ from analysis.engine.p_values import paired_permutation_tests
 from analysis.outcomes.measures import LayerMeasures
 from analysis.outcomes.schema import REFERENCE
 from analysis.rows.layers import EFFECTIVE_RANK, CompressionRow
-from analysis.settings import AnalysisSettings
 from analysis.statistics.parts import bounds, provenance, tested
+from config.settings import AnalysisSettings
 
 
 def compression_rows(measures: Sequence[LayerMeasures], settings: AnalysisSettings) -> list[CompressionRow]:

@@ -5,22 +5,20 @@ A failing check is a finding: it is reported in its row, and never raised.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import yaml
 from statsmodels.stats.proportion import proportion_confint
 
 from analysis.rows.ablation import AblationRow, Check
+from analysis.rows.chance import CHECKED_AGAINST_CHANCE, Chance
+from config.errors import InputError
+from config.settings import AnalysisSettings, Condition
+from config.vocabulary.known_answers import CHANCE, KNOWN_ANSWERS, UNCHANGED
+from config.vocabulary.tasks import FROZEN, label_of
 
-KNOWN_ANSWER_FAMILIES = ("plain", "open", "bottleneck", "sink")
-BOTTLENECK_CONDITIONS = (
-    *("zero_registers", "mean_registers", "noise_registers", "resample_registers"),
-    *("shuffle_registers", "shuffle_trajectory_registers"),
-)
-SINK_CONDITIONS = ("mean_registers", "shuffle_registers", "shuffle_trajectory_registers")
 # Probability that chance alone fails any of a run's checks against chance.
 FALSE_ALARM = 0.05
 
@@ -31,96 +29,107 @@ LARGEST_RECORD_CHANGE = 1e-4
 LARGEST_DELTA = 0.005
 
 
-@dataclass(frozen=True)
-class Chance:
-    """Accuracy of a classifier that sees nothing of the image, fractions.
-
-    Between guessing evenly (1 / classes) and always naming the most frequent class.
-    """
-
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Return one number where both ends are the same."""
-        return f"{self.low:.4g}" if self.low == self.high else f"{self.low:.4g} to {self.high:.4g}"
-
-
-def read_chance(pack: Path) -> Chance:
-    """The chance level that a pack states. ValueError names the file and key if it does not."""
-    stated = yaml.safe_load(pack.read_text(encoding="utf-8"))
-    try:
-        chance = Chance(low=float(stated["chance"]["low"]), high=float(stated["chance"]["high"]))
-    except (KeyError, TypeError) as error:
-        raise ValueError(
-            f"{pack}: key 'chance' with 'low' and 'high' is missing. Delete the pack and prepare the data set again."
-        ) from error
-    if not 0 <= chance.low <= chance.high <= 1:
-        raise ValueError(f"{pack}: key 'chance': {chance} is no range of fractions.")
-    return chance
-
-
 def read_record_changes(path: Path) -> pd.DataFrame:
-    """Largest change of each record against `full`: model, dataset, condition, …, max_abs_change.
+    """Read the largest change of each record against `full`: model, dataset, condition, …, max_abs_change.
 
-    ValueError names the file and the column if one is missing.
+    Raises:
+        InputError: naming the file and the column if one is missing.
     """
     changes = pd.read_csv(path)
     missing = {"model", "dataset", "condition", "max_abs_change"} - set(changes.columns)
     if missing:
-        raise ValueError(f"{path}: missing column {', '.join(sorted(missing))}.")
+        raise InputError(f"{path}: missing column {', '.join(sorted(missing))}. Delete the file and run again.")
     return changes
 
 
+def content_free(condition: Condition) -> bool:
+    """Whether a condition leaves no register any content of the image: every register is replaced."""
+    replacement = condition.replacement
+    return condition.group == "registers" and replacement is not None and replacement.content_free
+
+
+def keeps_constant(condition: Condition) -> bool:
+    """Whether a condition on all registers changes nothing where they hold the same for every image."""
+    replacement = condition.replacement
+    return condition.group == "registers" and replacement is not None and replacement.keeps_constant
+
+
 def known_answer_checks(
-    rows: Sequence[AblationRow], record_changes: pd.DataFrame, chance: Mapping[str, Chance]
+    rows: Sequence[AblationRow],
+    record_changes: pd.DataFrame,
+    chance: Mapping[str, Chance],
+    settings: AnalysisSettings,
 ) -> list[Check]:
-    """Check every `bottleneck` and `sink` model, in the order of the rows.
+    """Check every known-answer model whose family has an answer, in the order of the rows.
 
     bottleneck: CLS sees the image only through register content, so replacing that content by
         anything that does not depend on the image must leave a classification accuracy whose
         interval overlaps chance. Wilson's interval, at a level that lets chance fail one of all
         the run's checks in 20 runs (Bonferroni).
-    sink: register content is the same for every image, so mean and shuffle (per layer, or one
-        donor's whole trajectory) must leave every record within 1e-4 and every task's delta
-        within 0.005.
+    sink: register content is the same for every image, so a replacement that keeps constant rows
+        (mean, shuffle, one donor's whole trajectory) must leave every record within 1e-4 and
+        every task's delta within 0.005.
     plain and open: the construction fixes no answer; no check.
 
-    Frozen readouts are left out: under them a probe meets features that it was never trained on,
+    Which conditions these are is read from their tokens and replacement, and which models from the config's `source`,
+    never from a name. Frozen readouts are left out: under them a probe meets features that it was never trained on,
     about which the construction says nothing.
 
     Args:
         rows: the rows of the ablation table.
         record_changes: model × dataset × condition × token × layer, column max_abs_change.
         chance: dataset → chance level of its classification, where it is classified.
+        settings: of the run.
+
+    Warns:
+        UserWarning: a model has a known answer, and no condition of the run can check it.
     """
     of_model: dict[tuple[str, str], list[AblationRow]] = {}
     for row in rows:
-        if row.readout != "frozen":
+        if row.readout != FROZEN:
             of_model.setdefault((row.dataset, row.model), []).append(row)
-    level = 1 - FALSE_ALARM / max(1, sum(map(_falls_to_chance, rows)))
+    level = 1 - FALSE_ALARM / max(1, sum(_falls_to_chance(row, settings) for row in rows))
     checks: list[Check] = []
     for (dataset, model), reported in of_model.items():
-        if reported[0].family == "bottleneck" and dataset in chance:
-            checks.extend(_bottleneck(reported, chance[dataset], level))
-        if reported[0].family == "sink":
+        answer = _answer(model, settings)
+        if answer == CHANCE and dataset in chance:
+            checks.extend(_against_chance(reported, chance[dataset], level, settings))
+        if answer == UNCHANGED:
             of_this = (record_changes["model"] == model) & (record_changes["dataset"] == dataset)
-            checks.extend(_sink(reported, record_changes[of_this]))
+            checks.extend(_unchanged(reported, record_changes[of_this], settings))
+    for model in unchecked_models(settings, {check.model for check in checks}):
+        warnings.warn(
+            f"model '{model}' has a known answer, but no condition of this run can check it: replace [registers] "
+            "and classify a data set, so that the report can say whether the instrument works.",
+            stacklevel=2,
+        )
     return checks
 
 
-def _falls_to_chance(row: AblationRow) -> bool:
+def unchecked_models(settings: AnalysisSettings, checked: set[str]) -> list[str]:
+    """Return the models that have a known answer and no check."""
+    return [model for model in settings.models if _answer(model, settings) and model not in checked]
+
+
+def _answer(model: str, settings: AnalysisSettings) -> str:
+    family = settings.known_answers.get(model)
+    return KNOWN_ANSWERS[family].check if family is not None else ""
+
+
+def _falls_to_chance(row: AblationRow, settings: AnalysisSettings) -> bool:
     return (
-        row.family == "bottleneck"
-        and row.readout != "frozen"
-        and row.task == "classification"
-        and row.condition in BOTTLENECK_CONDITIONS
+        row.readout != FROZEN
+        and row.task == CHECKED_AGAINST_CHANCE
+        and _answer(row.model, settings) == CHANCE
+        and content_free(settings.conditions[row.condition])
     )
 
 
-def _bottleneck(rows: Sequence[AblationRow], chance: Chance, level: float) -> Iterator[Check]:
+def _against_chance(
+    rows: Sequence[AblationRow], chance: Chance, level: float, settings: AnalysisSettings
+) -> Iterator[Check]:
     for row in rows:
-        if _falls_to_chance(row):
+        if _falls_to_chance(row, settings):
             low, high = proportion_confint(round(row.value * row.n), row.n, alpha=1 - level, method="wilson")
             yield Check(
                 dataset=row.dataset,
@@ -137,8 +146,10 @@ def _bottleneck(rows: Sequence[AblationRow], chance: Chance, level: float) -> It
             )
 
 
-def _sink(rows: Sequence[AblationRow], record_changes: pd.DataFrame) -> Iterator[Check]:
-    for condition in SINK_CONDITIONS:
+def _unchanged(
+    rows: Sequence[AblationRow], record_changes: pd.DataFrame, settings: AnalysisSettings
+) -> Iterator[Check]:
+    for condition in (name for name, one in settings.conditions.items() if keeps_constant(one)):
         under = [row for row in rows if row.condition == condition]
         if not under:
             continue
@@ -163,9 +174,9 @@ def _sink(rows: Sequence[AblationRow], record_changes: pd.DataFrame) -> Iterator
                 dataset=row.dataset,
                 model=row.model,
                 family=row.family,
-                check=f"{row.task.replace('_', ' ')} does not change",
+                check=f"{label_of(row.task)} does not change",
                 condition=condition,
-                quantity=f"{row.task.replace('_', ' ')} {row.metric}, delta to full",
+                quantity=f"{label_of(row.task)} {row.metric}, delta to full",
                 expected=f"0, within {LARGEST_DELTA:g}",
                 observed=row.delta,
                 low=row.delta_low,

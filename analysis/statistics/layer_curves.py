@@ -9,8 +9,8 @@ from analysis.engine.intervals import Resampled
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import METRICS
 from analysis.rows.layers import CurveRow
-from analysis.settings import AnalysisSettings
 from analysis.statistics.parts import of_task, provenance
+from config.settings import AnalysisSettings
 
 
 def curve_rows(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> Iterator[CurveRow]:

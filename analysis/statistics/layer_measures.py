@@ -16,10 +16,10 @@ from analysis.engine.intervals import Interval
 from analysis.outcomes.measures import KEYS, LayerMeasures
 from analysis.outcomes.schema import REFERENCE
 from analysis.rows.layers import EFFECTIVE_RANK, LayerMeasureRow
-from analysis.settings import AnalysisSettings
 from analysis.statistics.attention import Attention, is_of_attention
 from analysis.statistics.geometry import median_interval
 from analysis.statistics.parts import at_layer, provenance
+from config.settings import AnalysisSettings
 
 # Their medians have intervals: that of the effective rank under every condition, the others under full.
 GEOMETRY = (

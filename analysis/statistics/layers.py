@@ -26,8 +26,7 @@ def layer_tables(measures: Sequence[LayerMeasures], settings: AnalysisSettings) 
     attended = [attention for attention in attentions if attention is not None]
     return {
         "layer_measures": _each(
-            layer_measure_rows(one, attention, settings)
-            for one, attention in zip(measures, attentions, strict=True)
+            layer_measure_rows(one, attention, settings) for one, attention in zip(measures, attentions, strict=True)
         ),
         "compression": compression_rows(measures, settings),
         "divergence_ratios": _each(divergence_ratio_rows(one, settings) for one in attended),

@@ -20,7 +20,7 @@ from analysis.rows.bases import (
     Scored,
     Tested,
 )
-from analysis.settings import AnalysisSettings
+from config.settings import AnalysisSettings
 
 
 def of_model(one: LayerMeasures) -> OfModel:

@@ -14,8 +14,8 @@ from analysis.engine.permutation import permute
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, delta, signed_sum
 from analysis.rows.contrasts import RandomPatchRow
-from analysis.settings import AnalysisSettings
 from analysis.statistics.parts import bounds, provenance, scored, tested
+from config.settings import AnalysisSettings
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)

@@ -17,8 +17,8 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.outcomes.schema import REFERENCE
 from analysis.rows.contrasts import ProbeVarianceRow, ReadoutRow
-from analysis.settings import AnalysisSettings
 from analysis.statistics.parts import bounds, of_task, provenance, scored, tested
+from config.settings import AnalysisSettings
 
 
 def readout_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[ReadoutRow]:

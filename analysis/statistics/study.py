@@ -9,15 +9,16 @@ import pandas as pd
 from tqdm import tqdm
 
 from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import task_outcomes
 from analysis.outcomes.measures import LayerMeasures
 from analysis.rows.ablation import AblationRow
 from analysis.rows.frames import frame_of
-from analysis.rows.registry import TABLES, TESTS
+from analysis.rows.registry import DECLARED, TABLES, TESTS
 from analysis.statistics.assembly import assembled
 from analysis.statistics.comparisons import comparison_rows
 from analysis.statistics.layers import layer_tables
 from analysis.statistics.tables import replacement_table
-from analysis.statistics.task import task_outcomes, task_statistics
+from analysis.statistics.task import task_statistics
 from config.settings import AnalysisSettings
 
 
@@ -61,7 +62,7 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[LayerMeasures], setti
         "comparisons": comparisons,
         "nulls": nulls,
     }
-    frames = {name: frame_of(kind, found[name]) for name, kind in (TABLES | TESTS).items() if name in found}
+    frames = {name: frame_of(kind, found[name]) for name, kind in DECLARED.items() if name in found}
     ablation = [row for row in found["ablation"] if isinstance(row, AblationRow)]
     frames["replacement"] = replacement_table(ablation, settings)
     return Study(

@@ -15,20 +15,10 @@ from analysis.engine.multiplicity import holm_within_families, max_t_within_fami
 from analysis.engine.permutation import PermutationDraws
 from analysis.rows.ablation import AblationRow, Check
 from analysis.rows.frames import frame_of
-from analysis.settings import AnalysisSettings
 from config.files import write_csv
-
-ARTICLE_TASKS = ("classification", "retrieval", "correspondence", "segmentation")
-# The article's table of replacements: condition → its label there, and the controls that it lacks.
-REPLACEMENTS = {
-    "full": "Full",
-    "zero_registers": "Zero registers",
-    "mean_registers": "Mean-sub",
-    "noise_registers": "Noise-sub",
-    "resample_registers": "Resample",
-    "shuffle_registers": "Shuffle",
-    "shuffle_trajectory_registers": "Shuffle, one donor",
-}
+from config.settings import AnalysisSettings, register_conditions
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import FROZEN, task_of
 
 
 def in_display_order(rows: Iterable[AblationRow], settings: AnalysisSettings) -> list[AblationRow]:
@@ -66,29 +56,25 @@ def with_adjusted_p(
 def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -> pd.DataFrame:
     """The article's layout: what register content may be replaced by, percent as printed strings.
 
-    One row per dataset and condition in Full, Zero registers, Mean-sub, Noise-sub, Shuffle, and the
-    two controls that the article lacks; one
-    column `<task>/<model>` per model that has a condition on registers, matched readout where a
-    probe is trained. Empty where something was not measured.
+    One row per data set and condition that replaces all registers, full first and then in the order of the
+    replacements, under the article's labels where it has one; one column `<task>/<model>` per model that has a
+    condition on registers, matched readout where a probe is trained. Empty where something was not measured.
     """
-    reported = [row for row in rows if row.readout != "frozen"]
-    registered = {row.model for row in reported if row.condition.endswith("_registers")}
+    lines_of = register_conditions(settings.conditions, article=True)
+    reported = [row for row in rows if row.readout != FROZEN]
+    registered = {row.model for row in reported if row.condition in lines_of and row.condition != REFERENCE}
     printed = {
         (row.dataset, row.condition, row.task, row.model): f"{100 * row.value:.1f}"
         for row in reported
-        if row.model in registered and row.condition in REPLACEMENTS
+        if row.model in registered and row.condition in lines_of
     }
     lines = {(dataset, condition) for dataset, condition, _, _ in printed}
-    cells = {(task, model) for _, _, task, model in printed if task in ARTICLE_TASKS}
+    cells = {(task, model) for _, _, task, model in printed if task_of(task).of_article}
     columns = [cell for cell in itertools.product(settings.tasks, settings.models) if cell in cells]
     return pd.DataFrame(
         [
-            [
-                dataset,
-                REPLACEMENTS[condition],
-                *(printed.get((dataset, condition, task, model), "") for task, model in columns),
-            ]
-            for dataset, condition in itertools.product(settings.datasets, REPLACEMENTS)
+            [dataset, label, *(printed.get((dataset, condition, task, model), "") for task, model in columns)]
+            for dataset, (condition, label) in itertools.product(settings.datasets, lines_of.items())
             if (dataset, condition) in lines
         ],
         columns=["dataset", "condition", *(f"{task}/{model}" for task, model in columns)],

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analysis.engine.permutation import PermutationDraws
-from analysis.outcomes.files import Outcomes, primary
-from analysis.outcomes.groups import TaskOutcomes, on_the_same_units
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import TaskOutcomes, task_outcomes
 from analysis.rows.ablation import AblationRow
 from analysis.statistics.ablation import ablation_rows
 from analysis.statistics.additivity import additivity_rows, cumulative_rows
@@ -55,27 +55,6 @@ def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) ->
             found.setdefault(name, []).extend(part)
     return TaskStatistics(
         ablation=ablation, nulls=joined(nulls), layer_curves=list(curve_rows(outcomes, settings)), **found
-    )
-
-
-def task_outcomes(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> list[TaskOutcomes]:
-    """Return what tasks are reported by, resampled, one for every set of units; in display order."""
-    ordered = _in_display_order(primary(list(outcomes)), settings)
-    return [
-        TaskOutcomes.of(group, seed=settings.seed, resamples=settings.resamples)
-        for group in on_the_same_units(ordered)
-    ]
-
-
-def _in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:
-    return sorted(
-        outcomes,
-        key=lambda one: (
-            list(settings.datasets).index(one.dataset),
-            settings.datasets[one.dataset].index(one.task),
-            settings.models.index(one.model),
-            one.readout,
-        ),
     )
 
 

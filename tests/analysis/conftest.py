@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import yaml
 
-CONDITIONS = (
-    "full",
-    "zero_cls",
-    "zero_registers",
-    "mean_registers",
-    "noise_registers",
-    "shuffle_registers",
-)
+CONDITIONS = {
+    "full": {},
+    "zero_cls": {"tokens": ["cls"], "by": "zero"},
+    "zero_registers": {"tokens": ["registers"], "by": "zero"},
+    "mean_registers": {"tokens": ["registers"], "by": "mean"},
+    "noise_registers": {"tokens": ["registers"], "by": "noise"},
+    "shuffle_registers": {"tokens": ["registers"], "by": "shuffle"},
+}
 MODELS = {
     "plain_s": ("plain", "S"),
     "bottleneck_s": ("bottleneck", "S"),
@@ -35,7 +35,7 @@ class SyntheticRun:
 
     folder: Path
     models: tuple[str, ...] = tuple(MODELS)
-    conditions: tuple[str, ...] = CONDITIONS
+    conditions: tuple[str, ...] = tuple(CONDITIONS)
     tasks: tuple[str, ...] = TASKS
 
     @property
@@ -105,9 +105,9 @@ def synthetic_run(tmp_path: Path) -> SyntheticRun:
     settings = {
         "run": "synthetic",
         "seed": 7,
-        "datasets": {"scenes": {"source": "scenes", "tasks": list(TASKS)}},
-        "models": {name: {"family": f, "scale": s} for name, (f, s) in MODELS.items()},
-        "conditions": {name: {} for name in CONDITIONS},
+        "datasets": {"scenes": {"source": "scenes", "image_size": 64, "tasks": list(TASKS)}},
+        "models": {name: {"source": "known_answer", "family": f, "scale": s} for name, (f, s) in MODELS.items()},
+        "conditions": CONDITIONS,
         "analysis": {
             "draws": 200,
             "resamples": 200,
@@ -140,7 +140,7 @@ def synthetic_run(tmp_path: Path) -> SyntheticRun:
                 "max_abs_change": 0.5 if condition == "zero_registers" else 1e-6 * (layer + 1),
             }
             for model in MODELS
-            for condition in CONDITIONS[2:]
+            for condition in list(CONDITIONS)[2:]
             for layer in range(2)
             if MODELS[model][0] == "sink"
         ]

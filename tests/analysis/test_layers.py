@@ -12,13 +12,13 @@ from analysis.figures.conditions import delta_heatmap
 from analysis.figures.layers import layer_figures
 from analysis.outcomes.files import primary, read_outcomes
 from analysis.outcomes.measures import MeasureError, read_measures
+from analysis.rows.chance import Chance
 from analysis.rows.frames import frame_of
 from analysis.rows.layers import CurveRow, LayerMeasureRow
-from analysis.settings import AnalysisSettings, read_settings
 from analysis.statistics.attention import Attention
-from analysis.statistics.known_answers import Chance
 from analysis.statistics.layer_curves import curve_rows
 from analysis.statistics.layer_measures import layer_measure_rows
+from config.settings import AnalysisSettings, load_settings
 
 
 @pytest.fixture
@@ -27,9 +27,12 @@ def settings(tmp_path: Path) -> AnalysisSettings:
     path.write_text(
         yaml.safe_dump(
             {
+                "run": "layers",
                 "seed": 1,
-                "datasets": {"scenes": {"source": "scenes", "tasks": ["classification", "correspondence"]}},
-                "models": {"m_s": {"family": "open", "scale": "S"}, "m_b": {"family": "open", "scale": "B"}},
+                "datasets": {
+                    "scenes": {"source": "scenes", "image_size": 64, "tasks": ["classification", "correspondence"]}
+                },
+                "models": {f"m_{s.lower()}": {"source": "known_answer", "family": "open", "scale": s} for s in "SB"},
                 "conditions": {
                     "full": {},
                     "zero_registers": {"tokens": ["registers"], "by": "zero"},
@@ -44,7 +47,7 @@ def settings(tmp_path: Path) -> AnalysisSettings:
             sort_keys=False,
         )
     )
-    return read_settings(path)
+    return load_settings(path).for_analysis
 
 
 def measures(n: int) -> pd.DataFrame:
@@ -110,7 +113,7 @@ def test_nothing_measured_is_an_empty_table_and_a_sentence(tmp_path: Path, setti
     save(tmp_path / "m_s" / "scenes", "1-of-1.parquet", measures(1).iloc[:0])
     table = gather_measures(tmp_path, settings)
     assert table.empty and list(table.columns)[:3] == ["dataset", "model", "family"]
-    layer_figures(table, layer_curves(tmp_path, settings), Chance(0.1, 0.1), tmp_path / "figures")
+    layer_figures(table, layer_curves(tmp_path, settings), Chance(0.1, 0.1), settings, tmp_path / "figures")
     assert len(list((tmp_path / "figures").glob("*.svg"))) == 5
 
 

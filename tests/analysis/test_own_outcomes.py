@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 import yaml
+from analysis.run import main as run_main
 
 from analysis.__main__ import main
 from analysis.outcomes.schema import OutcomeError
 from analysis.rows.registry import TABLES, TESTS
-from analysis.run import main as run_main
 from config.errors import InputError, report_errors
-from config.settings import ConfigError
+from config.resolve import ConfigError
 
 if TYPE_CHECKING:
     from conftest import SyntheticRun

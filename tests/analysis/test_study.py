@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.engine.equivalence import Margin
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.measures import LayerMeasures, MeasureError, read_measures
-from analysis.settings import AnalysisSettings, Comparison, Condition
 from analysis.statistics.study import Study, study
+from config.settings import AnalysisSettings, Comparison, Condition, Margin
 
 UNITS = 400
 REGISTERS = ("r1", "r2", "r3", "r4")

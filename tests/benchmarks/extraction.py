@@ -16,7 +16,8 @@ import numpy as np
 import torch
 import yaml
 
-from config.settings import Condition, Curves, Extraction, Model, resolve, settings
+from config.resolve import resolve
+from config.settings import Condition, Curves, Extraction, Model, settings
 from extract.calibration import covariance_factor
 from extract.features import Images, clean_prefix, run_under
 from extract.interventions import Batch, Calibration

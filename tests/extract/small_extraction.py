@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from config.layout import Run
-from config.settings import Settings, resolve, settings
+from config.resolve import resolve
+from config.settings import Settings, settings
 from extract.datasets.packs import OpenPack, shard_name
 from extract.interventions import Calibration
 from extract.models import Network

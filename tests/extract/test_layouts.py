@@ -9,7 +9,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from config.layout import Run
-from config.settings import Settings, resolve, save_resolved, settings
+from config.resolve import resolve
+from config.settings import Settings, save_resolved, settings
 from extract import calibration, evaluate
 from extract import run as extraction
 from extract.datasets.packs import open_pack

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from config.layout import Run
-from config.settings import resolve, settings
+from config.resolve import resolve
+from config.settings import settings
 from extract.record_changes import record_changes
 from extract.records import Planned, Skipped, save_skipped, tensor_file
 
