@@ -14,9 +14,6 @@ from analysis.rows.chance import Chance
 from config.layout import Run
 from config.settings import AnalysisSettings
 
-# The tables that figures are drawn from.
-DRAWN = ("ablation", "known_answers", "layer_measures", "layer_curves", "comparisons", "nulls", "cumulative")
-
 
 def draw_figures(
     tables: Mapping[str, pd.DataFrame], dataset: str, settings: AnalysisSettings, chance: Chance | None, run: Run
@@ -24,8 +21,8 @@ def draw_figures(
     """Draw `config.layout.FIGURES` of one data set; a sentence where a run has nothing to draw.
 
     Args:
-        tables: name → table, of `DRAWN`, with the rows of every data set. `known_answers` may be missing: outcomes made
-            elsewhere have no known-answer models.
+        tables: name → table, of `analysis.rows.registry.DRAWN`, with the rows of every data set. `known_answers` may be missing:
+            outcomes made elsewhere have no known-answer models.
         dataset: which one.
         settings: of the run.
         chance: of its classification; None where the data set is not classified.

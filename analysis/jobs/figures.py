@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.figures.drawing import DRAWN, draw_figures
+from analysis.figures.drawing import draw_figures
 from analysis.rows.chance import CHECKED_AGAINST_CHANCE, read_chance
 from analysis.rows.frames import read_frame
-from analysis.rows.registry import DECLARED, path_of
+from analysis.rows.registry import DECLARED, DRAWN, path_of
 from config.command_line import read_run, run_parser
 from config.errors import report_errors
 

@@ -48,6 +48,8 @@ TESTS: Mapping[str, type[Row]] = MappingProxyType(
     }
 )
 DECLARED: Mapping[str, type[Row]] = MappingProxyType({**TABLES, **TESTS})
+# The tables that figures are drawn from.
+DRAWN = ("ablation", "known_answers", "layer_measures", "layer_curves", "comparisons", "nulls", "cumulative")
 # What is made of measures.
 LAYER_TABLES = ("layer_measures", "compression", "divergence_ratios", "trends")
 # In statistics/<dataset>/<task>/<name>.csv, with every digit: what comes of one data set and task before p-values are
