@@ -1,5 +1,5 @@
-"""The one exception of this room: something a reader of the message can put right."""
+"""The error of this room, until every module raises `InputError` itself."""
 
+from config.errors import InputError as ReportError
 
-class ReportError(Exception):
-    """The report cannot be built; the message names the file or page, the key and the remedy."""
+__all__ = ["ReportError"]

@@ -1,4 +1,4 @@
-"""Geometry and attention: effective ranks, compression, divergence and trends, as tables."""
+"""Tables of geometry and attention: effective ranks, compression, divergence ratios and trends."""
 
 from __future__ import annotations
 
@@ -9,45 +9,47 @@ from reports.columns import (
     between,
     body,
     grouped,
-    heading,
     named,
     number,
     p,
-    pair,
     tabulate,
     whole_group_conditions,
 )
 from reports.inputs import Cells, Inputs
+from reports.markup import heading, pair
 from reports.numbers import MISSING, count, fixed, is_missing, percent, quantity
 from reports.statistics import reading_badge
 from reports.table import Body, Table
 
+SHARE = "effective_rank_share"
 _VARIANTS = {
     "effective_rank": "Effective rank",
     "effective_rank_centred": "Centred",
     "effective_rank_unnormalised": "Unnormalised",
     "participation_ratio": "Participation ratio",
+    SHARE: "Share of patches, %",
 }
 
 
 def rank_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Median rank under full at the last layer, in every variant; None where no rank was measured."""
+    """Return the median rank under full at the last layer by every definition, or None if none was measured."""
     rows = [
         row
-        for row in inputs.statistics["geometry"]
+        for row in inputs.measures
         if row["dataset"] == dataset and row["condition"] == "full" and row["measure"] in _VARIANTS
     ]
     cells = {(row["model"], row["measure"]): row for row in _last_layers(rows)}
     present = [name for name in _VARIANTS if any(measure == name for _, measure in cells)]
 
     def variant(name: str) -> Shown:
-        return Shown(_VARIANTS[name], lambda row: _rank(cells[row["model"], name]["median"]), "number")
+        show = percent if name == SHARE else _rank
+        return Shown(_VARIANTS[name], lambda row: show(cells[row["model"], name]["median"]), "number")
 
     shown = (
         named("Model", "model"),
         number("n", "n", count),
         number("Median", "median", _rank),
-        between(show=_rank),
+        between("Interval", "median_low", "median_high", _rank),
         between("Quartiles", "quartile_1", "quartile_3", _rank),
         *map(variant, present[1:]),
     )
@@ -57,7 +59,7 @@ def rank_table(inputs: Inputs, dataset: str) -> Table | None:
 
 
 def compression_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Ranks of families and conditions against each other at the last layer; None where there are none."""
+    """Return comparisons of ranks between models and between conditions at the last layer, or None."""
     conditions = whole_group_conditions(inputs.settings)
     rows = [row for row in inputs.statistics["compression"] if row["dataset"] == dataset]
     models = _last_layers([row for row in rows if row["base"] != row["model"]])
@@ -72,13 +74,13 @@ def compression_table(inputs: Inputs, dataset: str) -> Table | None:
     by_pair = (Shown("Compared", lambda row: pair(row["base"], row["model"], " → ")), *numbers)
     by_condition = (named("Compared", "condition"), *numbers)
     bodies: list[Body] = [body(by_pair, models, "Models under full")] if models else []
-    bodies += [body(by_condition, of, heading(of[0]["model"], "against full")) for of in grouped(within, "model")]
+    bodies += [body(by_condition, of, heading(of[0]["model"], "compared with full")) for of in grouped(within, "model")]
     caption = f"Compression of effective rank, last layer, {dataset}"
     return tabulate(f"compression-{dataset}", caption, by_pair, bodies)
 
 
 def ratio_table(inputs: Inputs, dataset: str) -> Table | None:
-    """How many times as far zeroing bends attention, last layer; None where no divergence was measured."""
+    """Return the divergence of attention under zeroing as a multiple of that under other replacements, or None."""
     conditions = whole_group_conditions(inputs.settings)
     rows = [
         row
@@ -86,18 +88,18 @@ def ratio_table(inputs: Inputs, dataset: str) -> Table | None:
         if row["dataset"] == dataset and row["condition"] in conditions and row["base"] in conditions
     ]
     shown = (
-        Shown("Zeroed, over", lambda row: pair(row["condition"], row["base"])),
+        Shown("Zeroed / other", lambda row: pair(row["condition"], row["base"])),
         number("Zeroed, nats", "divergence", quantity),
         number("Other, nats", "base_divergence", quantity),
         number("Ratio", "ratio", lambda ratio: "rounding" if is_missing(ratio) else _times(ratio)),
         between(show=_times),
     )
-    caption = f"Divergence of attention to full, last layer, {dataset}"
+    caption = f"Divergence of attention from full, last layer, {dataset}"
     return tabulate(f"divergence-ratios-{dataset}", caption, shown, _models(shown, _last_layers(rows)))
 
 
 def trend_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Whether attention moves one way through the layers; None where none was measured."""
+    """Return whether attention changes monotonically across layers, or None if it was not measured."""
     conditions = {"full", *whole_group_conditions(inputs.settings)}
     rows = [row for row in inputs.statistics["trends"] if row["dataset"] == dataset and row["condition"] in conditions]
     shown = (
@@ -105,15 +107,15 @@ def trend_table(inputs: Inputs, dataset: str) -> Table | None:
         named("Condition", "condition"),
         number("First", "first", quantity),
         number("Last", "last", quantity),
-        Shown("Steps along, against", lambda row: f"{row['with_trend']}, {row['against']}", "number"),
+        Shown("Steps with, against the trend", lambda row: f"{row['with_trend']}, {row['against']}", "number"),
         Shown(
-            "Largest step against",
+            "Largest step against it",
             lambda row: quantity(row["largest_against"]) if int(row["against"]) else MISSING,
             "number muted",
         ),
-        Shown("Reading", reading_badge),
+        Shown("Result", reading_badge),
     )
-    return tabulate(f"trends-{dataset}", f"From layer to layer on {dataset}", shown, _models(shown, rows))
+    return tabulate(f"trends-{dataset}", f"Trends across layers on {dataset}", shown, _models(shown, rows))
 
 
 def _models(shown: Sequence[Shown], rows: Sequence[Cells]) -> list[Body]:
@@ -129,7 +131,7 @@ def _measure(name: str) -> str:
 
 
 def _last_layers(rows: Sequence[Cells]) -> list[Cells]:
-    """The rows of each model's last layer."""
+    """Return the rows of each model's last layer."""
     last: dict[tuple[str, str], int] = {}
     for row in rows:
         key = (row.get("base_condition", ""), row["model"])

@@ -1,4 +1,4 @@
-"""The numbers that prose refers to by name: `_variables.yml`."""
+"""The numbers that the pages' prose refers to by name, written to `_variables.yml`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Variables = dict[str, dict[str, str]]
 
 
 def variables(inputs: Inputs) -> Variables:
-    """Group → key → text. Free text (the run's title) is left to includes, which escape it."""
+    """Return group → key → text. Free text, such as the run's title, belongs in includes, which escape it."""
     settings = inputs.settings
     analysis = settings["analysis"]
     counts = verdict_counts(inputs.claims)

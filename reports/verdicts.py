@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from reports.inputs import Cells
+from reports.markup import aside, badge, lines, paragraph, sign
 from reports.numbers import MISSING, count, counted
-from reports.table import Body, Column, Markup, Row, Table, escaped
+from reports.table import Body, Column, Row, Table
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,9 @@ def verdict_of(claim: Cells) -> Verdict:
     return _BY_NAME.get(name, Verdict(name, "unchecked", "?", "", False))
 
 
-def badge(verdict: Verdict) -> Markup:
-    """A verdict as a coloured label with sign and text."""
-    return Markup(
-        f'<span class="badge {verdict.key}"><span class="sign" aria-hidden="true">{verdict.sign}</span> '
-        f"{escaped(verdict.name)}</span>"
-    )
+def verdict_badge(verdict: Verdict) -> Markup:
+    """Return a verdict as a coloured label."""
+    return badge(verdict.key, verdict.sign, verdict.name)
 
 
 def verdict_counts(claims: Sequence[Cells]) -> Counter[str]:
@@ -80,7 +80,7 @@ def verdict_summary(claims: Sequence[Cells]) -> Table:
         rows.append(
             Row(
                 (
-                    badge(verdict),
+                    verdict_badge(verdict),
                     count(counts[verdict.name]),
                     _share_bar(counts[verdict.name], len(claims), verdict),
                     verdict.meaning,
@@ -131,14 +131,13 @@ def claims_table(claims: Sequence[Cells], reproduced: Mapping[str, Cells]) -> Ta
 def _claim_row(claim: Cells, reproduced: Cells) -> Row:
     verdict = verdict_of(claim)
     strictest = verdict_of({"verdict": claim["strictest"]})
-    aside = f' <span class="ident">another reading: {escaped(strictest.name)}</span>' if strictest.fails else ""
+    shown = [verdict_badge(verdict)]
+    if strictest.fails and not verdict.fails:
+        shown.append(aside(f"another reading: {strictest.name}"))
     return Row(
         (
-            Markup(badge(verdict).html + ("" if verdict.fails else aside)),
-            Markup(
-                f"{escaped(claim['claim'])} "
-                f'<span class="ident">{escaped(claim["id"])} · {escaped(claim["kind"])}</span>'
-            ),
+            Markup(" ").join(shown),
+            Markup("{} {}").format(claim["claim"], aside(f"{claim['id']} · {claim['kind']}")),
             printed(claim["published"]),
             printed(claim["recomputed"]),
             printed(claim["tolerance"]),
@@ -158,11 +157,13 @@ def _claim_row(claim: Cells, reproduced: Cells) -> Row:
 
 
 def _measured(reproduced: Cells) -> Markup:
-    sign = {"reproduced": "✓", "not reproduced": "✕"}.get(reproduced["reproduced"], "")
-    mark = f'<span class="sign" aria-hidden="true">{sign}</span> ' if sign else ""
+    symbol = {"reproduced": "✓", "not reproduced": "✕"}.get(reproduced["reproduced"], "")
+    words = Markup("{} {}").format(sign(symbol), reproduced["reproduced"]) if symbol else reproduced["reproduced"]
+    shown = Markup('<span class="measured">{}</span>').format(words)
     measured = int(reproduced["measured"])
-    share = f' <span class="ident">{measured} of {reproduced["quantities"]} numbers</span>' if measured else ""
-    return Markup(f'<span class="measured">{mark}{escaped(reproduced["reproduced"])}</span>{share}')
+    if not measured:
+        return shown
+    return Markup("{} {}").format(shown, aside(f"{measured} of {reproduced['quantities']} numbers"))
 
 
 def printed(text: str) -> str:
@@ -174,7 +175,7 @@ def _signs(text: str) -> str:
     return text.replace("<=", "≤").replace(">=", "≥")
 
 
-def _reason(claim: Cells) -> Markup:
+def _reason(claim: Cells) -> str:
     """The first sentence in sight, without identifiers; the whole reason and its numbers to be opened."""
     why = claim["why"]
     if claim["kind"] == "not_checkable":
@@ -184,24 +185,23 @@ def _reason(claim: Cells) -> Markup:
     shown = without_sources(first)
     longer = bool(rest) or _BRACKETED.search(first) is not None
     if not longer and not numbers:
-        return Markup(shown)
-    more = f"<p>{with_sources(why)}</p>" if longer else ""
-    if numbers:
-        more += source_list(numbers)
+        return shown
+    more = lines((*([paragraph(with_sources(why))] if longer else []), *([source_list(numbers)] if numbers else [])))
     label = counted(len(numbers), "published number") if numbers else "in full"
     if longer and numbers:
         label = f"in full, with {label}"
-    return Markup(f"{shown}<details><summary>{label}</summary>{more}</details>")
+    return Markup("{}<details><summary>{}</summary>{}</details>").format(shown, label, more)
 
 
-def source_list(numbers: Sequence[str]) -> str:
+def source_list(numbers: Sequence[str]) -> Markup:
     """Identifiers of published numbers as a list, each with the file in which its row stands."""
     items = (
-        f'<li><a href="published/{published_file(number)}" download title="{published_file(number)}">'
-        f"{escaped(number)}</a></li>"
+        Markup('<li><a href="published/{file}" download title="{file}">{number}</a></li>').format(
+            file=published_file(number), number=number
+        )
         for number in numbers
     )
-    return f'<ul class="sources">{"".join(items)}</ul>'
+    return Markup('<ul class="sources">{}</ul>').format(Markup().join(items))
 
 
 def published_file(number: str) -> str:
@@ -210,29 +210,21 @@ def published_file(number: str) -> str:
 
 
 def without_sources(text: str) -> str:
-    """A reason as HTML, without the identifiers of numbers."""
-    return escaped(_signs(_BRACKETED.sub("", text)))
+    """Return a reason without the identifiers of numbers."""
+    return _signs(_BRACKETED.sub("", text))
 
 
-def with_sources(text: str) -> str:
-    """A reason as HTML, the identifiers of numbers set small."""
-    parts = _SOURCE.split(text)
-    return "".join(
-        f'<span class="source">[{escaped(part)}]</span>' if index % 2 else _spaced(_signs(part))
-        for index, part in enumerate(parts)
+def with_sources(text: str) -> Markup:
+    """Return a reason with the identifiers of numbers in small print."""
+    return Markup().join(
+        Markup('<span class="source">[{}]</span>').format(part) if index % 2 else _signs(part)
+        for index, part in enumerate(_SOURCE.split(text))
     )
-
-
-def _spaced(text: str) -> str:
-    # escaped() trims, but between two sources the blanks matter.
-    before = " " if text[:1].isspace() else ""
-    after = " " if text[-1:].isspace() and text.strip() else ""
-    return before + escaped(text) + after
 
 
 def _share_bar(part: int, whole: int, verdict: Verdict) -> Markup:
     share = 100 * part / whole if whole else 0.0
     return Markup(
-        f'<span class="bar" aria-hidden="true"><span class="{verdict.key}" style="width:{share:.1f}%">'
-        f'</span></span><span class="share">{share:.0f} %</span>'
-    )
+        '<span class="bar" aria-hidden="true"><span class="{key}" style="width:{share:.1f}%"></span></span>'
+        '<span class="share">{share:.0f} %</span>'
+    ).format(key=verdict.key, share=share)

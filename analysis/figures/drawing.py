@@ -21,8 +21,8 @@ def draw_figures(
     """Draw `config.layout.FIGURES` of one data set; a sentence where a run has nothing to draw.
 
     Args:
-        tables: name → table, of `analysis.rows.registry.DRAWN`, with the rows of every data set. `known_answers` may be missing:
-            outcomes made elsewhere have no known-answer models.
+        tables: name → table, with the rows of every data set; those of `analysis.rows.registry.DRAWN`, and of them
+            `known_answers` only where there are known-answer models.
         dataset: which one.
         settings: of the run.
         chance: of its classification; None where the data set is not classified.

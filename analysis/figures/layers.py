@@ -15,8 +15,9 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
 from analysis.rows.chance import Chance
-from analysis.rows.layers import DIVERGENCE, EFFECTIVE_RANK, SMALLEST_DIVERGENCE
+from analysis.rows.layers import SMALLEST_DIVERGENCE
 from config.settings import AnalysisSettings, register_conditions
+from config.vocabulary.measures import DIVERGENCE, EFFECTIVE_RANK
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tokens import FEATURES, is_register
 
@@ -66,7 +67,7 @@ def layer_figures(
 
 
 def measure_figure(measures: pd.DataFrame, measure: str, y: str, labels: Mapping[str, str], path: Path) -> None:
-    """Draw a distance to ``full`` along the layers under the replacements of registers: medians, with quartiles.
+    """Draw a measure along the layers under the replacements of registers: medians, bands from quartile to quartile.
 
     Args:
         measures: the table of layer measures, rows of one data set.
@@ -75,8 +76,7 @@ def measure_figure(measures: pd.DataFrame, measure: str, y: str, labels: Mapping
         labels: condition → label of its line; a distance to ``full`` has no line for ``full``.
         path: the SVG to write.
     """
-    lines = Lines("condition", labels, y)
-    _panels(_by_condition(measures, measure, lines), lines, path)
+    _panels(_under(measures, measure, labels), Lines("condition", labels, y), path)
 
 
 def divergence_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -> None:
@@ -88,7 +88,7 @@ def divergence_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: P
         path: the SVG to write.
     """
     lines = Lines("condition", labels, "JS divergence to full, nats", dotted="mean", floor=SMALLEST_DIVERGENCE)
-    _panels(_by_condition(measures, DIVERGENCE, lines), lines, path)
+    _panels(_under(measures, DIVERGENCE, labels), lines, path)
 
 
 def rank_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -> None:
@@ -100,14 +100,15 @@ def rank_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -
         path: the SVG to write.
     """
     y = "effective rank of patches"
-    ranks = measures[measures["measure"] == EFFECTIVE_RANK]
+    ranks = _under(measures, EFFECTIVE_RANK, labels)
     full = ranks[ranks["condition"] == REFERENCE]
     families = {name: name for name in dict.fromkeys(full["family"])}
-    by_family = Lines("family", families, y, panels="scale")
-    by_condition = Lines("condition", labels, y)
     parts = [
         (table, lines)
-        for table, lines in ((full, by_family), (ranks[ranks["condition"].isin(labels)], by_condition))
+        for table, lines in (
+            (full, Lines("family", families, y, panels="scale")),
+            (ranks, Lines("condition", labels, y)),
+        )
         if not table.empty
     ]
     with house_style():
@@ -149,8 +150,8 @@ def curve_figure(curves: pd.DataFrame, task: str, y: str, chance: Chance | None,
     _panels(chosen, lines, path, bottom=0, chance=chance)
 
 
-def _by_condition(measures: pd.DataFrame, measure: str, lines: Lines) -> pd.DataFrame:
-    return measures[(measures["measure"] == measure) & measures["condition"].isin(lines.labels)]
+def _under(measures: pd.DataFrame, measure: str, conditions: Iterable[str]) -> pd.DataFrame:
+    return measures[(measures["measure"] == measure) & measures["condition"].isin(list(conditions))]
 
 
 def _panels(

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from analysis.rows.bases import AtLayer, Bounds, OfModel, OfTask, Provenance, Tested
 from analysis.rows.schema import Row, column
 
-EFFECTIVE_RANK = "effective_rank"
-DIVERGENCE = "js"
-
 # A mean divergence below this is rounding of float32 attention; a ratio to it would be a ratio to noise.
 SMALLEST_DIVERGENCE = 1e-7
 

@@ -7,7 +7,6 @@ the share that queries of one token group give to keys of another. Means over im
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
@@ -17,18 +16,16 @@ import pandas as pd
 from analysis.engine.intervals import Interval, Resampled
 from analysis.engine.metric import Counts
 from analysis.outcomes.measures import LayerMeasures
-from analysis.outcomes.schema import REFERENCE
-from analysis.rows.layers import DIVERGENCE, SMALLEST_DIVERGENCE, DivergenceRatioRow, TrendRow
+from analysis.rows.layers import SMALLEST_DIVERGENCE, DivergenceRatioRow, TrendRow
 from analysis.statistics.parts import at_layer, of_model, provenance
 from config.settings import AnalysisSettings
-
-DIVERGENCES = (DIVERGENCE, "js_cls", "js_registers", "js_patches")
-_MASS = re.compile(r"mass_(cls|registers|patches)_to_(cls|registers|patches)")
+from config.vocabulary.measures import DIVERGENCE, GROUP_DIVERGENCES, GROUP_MASS
+from config.vocabulary.replacements import REFERENCE
 
 
 def is_of_attention(measure: str) -> bool:
     """Return whether a measure is a divergence of attention or an attention mass between token groups."""
-    return measure in DIVERGENCES or _MASS.fullmatch(measure) is not None
+    return measure in GROUP_DIVERGENCES or GROUP_MASS.fullmatch(measure) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +106,7 @@ def trend_rows(attention: Attention, settings: AnalysisSettings) -> Iterator[Tre
     resampled = attention.resampled
     for measure, condition in _series(attention.measures, settings):
         layers = attention.layers(measure, condition)
-        if measure in DIVERGENCES[1:] or len(layers) < 3:
+        if measure in GROUP_DIVERGENCES[1:] or len(layers) < 3:
             continue
         means = [resampled.value({(measure, condition, layer): 1.0}) for layer in layers]
         sign = 1 if means[-1] >= means[0] else -1
@@ -152,8 +149,8 @@ def _series(one: LayerMeasures, settings: AnalysisSettings) -> Iterator[tuple[st
         if condition not in one.conditions:
             continue
         for measure in one.columns:
-            if (measure in DIVERGENCES and condition != REFERENCE) or (
-                _MASS.fullmatch(measure) and condition == REFERENCE
+            if (measure in GROUP_DIVERGENCES and condition != REFERENCE) or (
+                GROUP_MASS.fullmatch(measure) and condition == REFERENCE
             ):
                 yield measure, condition
 

@@ -21,10 +21,10 @@ from analysis.engine.permutation import PermutationDraws, permute
 from analysis.engine.sample_size import standard_deviation
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
-from analysis.outcomes.schema import REFERENCE
 from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
 from analysis.statistics.parts import against_margin, bounds, concluded, provenance, tested
 from config.settings import AnalysisSettings, Comparison
+from config.vocabulary.replacements import REFERENCE
 
 BINS = 40
 

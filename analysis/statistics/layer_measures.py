@@ -14,23 +14,14 @@ import pandas as pd
 
 from analysis.engine.intervals import Interval
 from analysis.outcomes.measures import KEYS, LayerMeasures
-from analysis.outcomes.schema import REFERENCE
-from analysis.rows.layers import EFFECTIVE_RANK, LayerMeasureRow
+from analysis.rows.layers import LayerMeasureRow
 from analysis.statistics.attention import Attention, is_of_attention
 from analysis.statistics.geometry import median_interval
 from analysis.statistics.parts import at_layer, provenance
 from config.settings import AnalysisSettings
+from config.vocabulary.measures import EFFECTIVE_RANK, GEOMETRY_COLUMNS
+from config.vocabulary.replacements import REFERENCE
 
-# Their medians have intervals: that of the effective rank under every condition, the others under full.
-GEOMETRY = (
-    EFFECTIVE_RANK,
-    "effective_rank_centred",
-    "effective_rank_unnormalised",
-    "participation_ratio",
-    "patch_norm",
-    "high_norm_share",
-    "patch_cosine",
-)
 # Of single registers: reported under full alone. Under a condition they are read from the files themselves.
 _OF_ONE_REGISTER = re.compile(r"(?:^|_)r\d+(?:_|$)")
 # An index, of which there is no median.
@@ -77,7 +68,7 @@ def layer_measure_rows(
 def _median_interval(
     one: LayerMeasures, measure: str, condition: str, layer: int, settings: AnalysisSettings
 ) -> Interval | None:
-    if measure == EFFECTIVE_RANK or (measure in GEOMETRY and condition == REFERENCE):
+    if measure == EFFECTIVE_RANK or (measure in GEOMETRY_COLUMNS and condition == REFERENCE):
         values = one.values(measure, condition, layer).to_numpy(dtype=np.float64)
         return median_interval(values, one.dataset, settings)
     return None

@@ -45,12 +45,12 @@ _ALL = (
     Measure(
         EFFECTIVE_RANK,
         "Effective rank",
-        "exp of the entropy of the eigenvalues of the patches’ Gram matrix, rows of unit length, not centred",
+        "exponential of the entropy of the eigenvalues of the Gram matrix of unit-length patch tokens, not centred",
     ),
     Measure(
         "effective_rank_share",
         "Share of patches",
-        "effective rank over the number of patches",
+        "effective rank divided by the number of patches",
         decimals=1,
         percent=True,
         variant_of=EFFECTIVE_RANK,
@@ -58,39 +58,41 @@ _ALL = (
     Measure(
         "effective_rank_centred",
         "Centred",
-        "effective rank of the patches less their mean",
+        "effective rank of the patch tokens after subtracting their mean",
         variant_of=EFFECTIVE_RANK,
     ),
     Measure(
         "effective_rank_unnormalised",
         "Unnormalised",
-        "effective rank of the patches at their own lengths",
+        "effective rank of the patch tokens without scaling to unit length",
         variant_of=EFFECTIVE_RANK,
     ),
     Measure(
         "participation_ratio",
         "Participation ratio",
-        "square of the sum of the eigenvalues over the sum of their squares",
+        "squared sum of the eigenvalues divided by the sum of their squares",
         variant_of=EFFECTIVE_RANK,
     ),
-    Measure("patch_norm", "Patch norm", "mean length of the block’s raw output at the patches"),
+    Measure(
+        "patch_norm", "Patch norm", "norm of the block’s output at each patch before the final norm; mean over patches"
+    ),
     Measure(
         "high_norm_share",
         "High norms",
-        "share of patches longer than three times the median of their image",
+        "proportion of patches whose norm exceeds three times the median of their image",
         decimals=1,
         percent=True,
     ),
     Measure(
         "patch_cosine",
         "Patch cosine",
-        "mean over patches of the cosine with the same patch under full, after the final norm",
+        "cosine similarity of each patch with itself under full, after the final norm; mean over patches",
         decimals=3,
     ),
     Measure(
         DIVERGENCE,
         "JS",
-        "Jensen–Shannon divergence of attention from full, mean over heads and query tokens",
+        "Jensen–Shannon divergence between attention under full and under the condition; mean over heads and queries",
         ATTENTION,
         decimals=3,
         unit="nats",
@@ -98,7 +100,7 @@ _ALL = (
     Measure(
         "mass_cls_to_registers",
         "CLS to registers",
-        "attention mass that CLS gives to the registers, mean over heads",
+        "attention mass from CLS to the registers; mean over heads",
         ATTENTION,
         decimals=1,
         percent=True,
@@ -106,7 +108,7 @@ _ALL = (
     Measure(
         "mass_patches_to_registers",
         "Patches to registers",
-        "attention mass that the patches give to the registers, mean over heads and patches",
+        "attention mass from the patches to the registers; mean over heads and patches",
         ATTENTION,
         decimals=1,
         percent=True,

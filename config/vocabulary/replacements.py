@@ -78,7 +78,7 @@ _ALL = (
             "a Gaussian draw with the calibration mean and the whole covariance of that layer and token, from the same "
             "normal values as `noise`; tokens are drawn independently of each other"
         ),
-        methods="a Gaussian draw with the calibration mean and the whole covariance of that layer and token",
+        methods="a Gaussian draw with the calibration mean and full covariance of that layer and token",
         calibrated=True,
         covariance=True,
     ),
@@ -90,7 +90,7 @@ _ALL = (
             "the same row of another image in the same pass; donors are a derangement within fixed groups of 64 "
             "images, drawn per layer, keyed by (seed, group, layer)"
         ),
-        methods="the same row of another image, with a new donor at every layer",
+        methods="the same token of another image, with a new donor image at every layer",
         mixes_images=True,
         keeps_constant=True,
     ),
@@ -98,7 +98,7 @@ _ALL = (
         name="shuffle_trajectory",
         label="shuffle, one donor",
         meaning=("the same row of another image's unchanged pass, one donor for all layers, keyed by (seed, group)"),
-        methods="the same row of another image, with one donor for all layers",
+        methods="the same token of another image, with one donor image for all layers",
         mixes_images=True,
         clean_pass=True,
         keeps_constant=True,

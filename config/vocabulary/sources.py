@@ -62,7 +62,7 @@ _ALL = (
     ),
     Source(
         name="voc",
-        label="images with class masks, Pascal VOC layout",
+        label="images with class masks, in the layout of Pascal VOC",
         holds="Pascal VOC: JPEGImages/, SegmentationClass/, ImageSets/Segmentation/train.txt and val.txt",
         has=_WARPED | {"masks"},
         pairs="warped",

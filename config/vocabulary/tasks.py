@@ -8,7 +8,7 @@ MATCHED, FROZEN, DIRECT = "matched", "frozen", "direct"
 READOUTS: Mapping[str, str] = MappingProxyType(
     {
         MATCHED: "the probe is trained under the same condition",
-        FROZEN: "the probe is trained on full and applied to the ablated features",
+        FROZEN: "the probe is trained under full and applied to the ablated features",
         DIRECT: "no probe is trained",
     }
 )
@@ -65,7 +65,7 @@ _ALL = (
     Task(
         name="classification",
         metric="accuracy",
-        definition="share of images whose class a linear probe names, read from CLS",
+        definition="proportion of images that a linear probe on CLS classifies correctly",
         unit="images",
         features="cls",
         readouts=(MATCHED, FROZEN),
@@ -77,7 +77,8 @@ _ALL = (
         name="retrieval",
         metric="Recall@1",
         definition=(
-            "share of images whose own warped twin is, of all twins, the nearest by the cosine of CLS; a tie is a miss"
+            "proportion of images whose nearest neighbour among all warped twins, by the cosine similarity of CLS, is "
+            "their own twin; ties are misses"
         ),
         unit="images",
         features="cls",
@@ -88,7 +89,7 @@ _ALL = (
     Task(
         name="correspondence",
         metric="hits/points",
-        definition="share of patches whose nearest neighbour in the warped image is the true one",
+        definition="proportion of patches whose nearest neighbour in the warped image is the corresponding patch",
         unit="image pairs",
         features="patches",
         readouts=(DIRECT,),
@@ -99,7 +100,7 @@ _ALL = (
         name="cycle_consistency",
         metric="cycles/points",
         definition=(
-            "share of patches whose nearest neighbour in the warped image has them as its own nearest neighbour"
+            "proportion of patches that are the nearest neighbour of their own nearest neighbour in the warped image"
         ),
         unit="image pairs",
         features="patches",
@@ -112,7 +113,8 @@ _ALL = (
         name="pck_per_image",
         metric="PCK, mean over images",
         definition=(
-            "share of an image pair’s key points found within 0.1 of the object’s larger side, averaged over pairs"
+            "proportion of an image pair’s key points found within 0.1 of the longer side of the object’s bounding "
+            "box, averaged over pairs"
         ),
         unit="image pairs",
         features="patches",
@@ -125,8 +127,8 @@ _ALL = (
         name="segmentation",
         metric="mIoU",
         definition=(
-            "intersection over union summed over images, then averaged over classes; a linear probe reads the patch "
-            "tokens"
+            "intersection over union, summed over images and then averaged over classes; predictions by a linear probe "
+            "on patch tokens"
         ),
         unit="images",
         features="patches",

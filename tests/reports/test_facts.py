@@ -5,13 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
-from config.layout import ROOT
+from config.resolve import schema
 from reports.facts import condition_table, dataset_table
 from reports.table import render
 
-SCHEMA = yaml.safe_load((ROOT / "config" / "schema.yaml").read_text(encoding="utf-8"))["properties"]
+SCHEMA = schema()["properties"]
 
 
 def conditions(**stated: object) -> str:
