@@ -138,6 +138,7 @@ rule audit:
         ],
     output:
         claims=run.audit / "claims.csv",
+        readings=run.audit / "claims.json",
         summary=run.audit / "summary.csv",
         findings=run.audit / "summary.md",
         points=run.audit / "points.csv",

@@ -186,6 +186,8 @@ class _Reached:
 
     def serialise(self, module: str, name: str) -> str:
         """Return the text of a definition and of all that it reaches."""
+        if name not in _module(module).bindings:
+            raise ValueError(f"code_digest: {module} has no {name}.")
         self._put("global", self._number(module, name))
         # Grows while it is gone through: a definition is added where it is first named.
         done = 0

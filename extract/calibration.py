@@ -19,8 +19,8 @@ from config.layout import Run
 from config.settings import Settings, load_settings
 from extract.datasets.packs import OpenPack, open_pack
 from extract.features import clean_prefix
-from extract.interventions import Calibration
 from extract.models import Network, load_network
+from extract.replacements import Calibration
 
 
 @torch.inference_mode()
@@ -63,13 +63,20 @@ def calibrate(network: Network, pack: OpenPack, batch_size: int, covariances: bo
 
 
 def covariance_factor(covariance: Tensor) -> Tensor:
-    """Return F with F·Fᵀ = ``covariance`` (… × dimension × dimension, float64), also where that is singular.
+    """Return the symmetric square root F of a covariance, F·F = F·Fᵀ = ``covariance``, also where that is singular.
 
-    With fewer images than dimensions it always is, so that there is no Cholesky factor; eigenvalues below zero are
-    rounding.
+    Of all factors only this one follows from the covariance alone. Signs of eigenvectors, and their rotation where
+    eigenvalues are close, are the choice of each solver; with them in the factor, draws would differ between a CPU and
+    a GPU. With fewer images than dimensions the covariance is singular, and has no Cholesky factor.
+
+    Args:
+        covariance: … × dimension × dimension, float64; eigenvalues below zero are taken as rounding.
+
+    Returns:
+        The factor, of the same shape.
     """
     values, vectors = torch.linalg.eigh(covariance)
-    factor: Tensor = vectors * values.clamp(min=0).sqrt().unsqueeze(-2)
+    factor: Tensor = (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT
     return factor
 
 
@@ -102,7 +109,8 @@ def run(settings: Settings, folder: Run, model: str) -> None:
     """Calibrate one model of a run and write the result."""
     network = load_network(settings.models[model], settings.seed, settings.extraction)
     pack = open_pack(folder.pack(settings.calibrate_on))
-    covariances = any(condition.by == "resample" for condition in settings.conditions.values())
+    replacements = (condition.replacement for condition in settings.conditions.values())
+    covariances = any(each is not None and each.covariance for each in replacements)
     calibration = calibrate(network, pack, settings.extraction.batch_size, covariances)
     facts = {
         "model": network.signature,

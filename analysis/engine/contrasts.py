@@ -1,4 +1,4 @@
-"""Contrasts."""
+"""Contrasts: signed sums of differences between two labels that can be swapped within every unit."""
 
 from __future__ import annotations
 
@@ -20,9 +20,22 @@ TIE_TOLERANCE = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """`weight` × (metric under `changed` − metric under `base`), on the same units, row by row.
+    """A weighted difference between two labels: weight × (metric under `changed` − metric under `base`).
 
-    ValueError if the shapes differ or a metric is undefined (nothing to count).
+    Attributes:
+        base: counts under the one label.
+        changed: counts under the other, on the same units in the same order.
+        weight: factor of the difference.
+
+    Raises:
+        ValueError: if the shapes differ, or a metric is undefined because there is nothing to count.
+
+    Examples:
+        >>> import numpy as np
+        >>> ones = np.ones((3, 1))
+        >>> term = Term(Counts(np.array([[1.0], [1.0], [0.0]]), ones), Counts(np.array([[0.0], [1.0], [0.0]]), ones))
+        >>> term.shifts.tolist()
+        [[-1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
     """
 
     base: Counts
@@ -40,7 +53,7 @@ class Term:
 
     @cached_property
     def shifts(self) -> FloatArray:
-        """What exchanging each unit moves from `changed` to `base`: units × (2 × categories).
+        """Counts that swapping each unit's labels moves from `changed` to `base`, (units, 2 × categories).
 
         Numerators of all categories first, then denominators.
         """
@@ -51,13 +64,36 @@ class Term:
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """A signed sum of differences between two labels that every unit can exchange.
+    """A signed sum of differences between two labels, which every unit can swap.
 
-    Two conditions are two labels (`difference`). For a difference of differences the labels are two models, and a
-    unit exchanges everything that it has under one model for what it has under the other
-    (`difference_of_differences`).
+    For a difference between two conditions, the labels are the conditions (`difference`). For a difference of
+    differences, the labels are two models, and a unit swaps everything that it has under the one model with what it
+    has under the other (`difference_of_differences`).
 
-    ValueError if there is no term or their units differ in number.
+    Attributes:
+        terms: the differences, all on the same units.
+        metric: function of summed counts.
+
+    Raises:
+        ValueError: if there is no term, or the terms differ in the number of units.
+
+    Examples:
+        Accuracy falls from 3/4 to 1/4, and two units differ:
+
+        >>> import numpy as np
+        >>> ones = np.ones((4, 1))
+        >>> full = Counts(np.array([[1.0], [1.0], [1.0], [0.0]]), ones)
+        >>> zeroed = Counts(np.array([[1.0], [0.0], [0.0], [0.0]]), ones)
+        >>> contrast = Contrast.difference(full, zeroed)
+        >>> contrast.observed
+        -0.5
+        >>> contrast.differs.tolist()
+        [False, True, True, False]
+
+        The same effect in a second model leaves a difference of differences of 0:
+
+        >>> Contrast.difference_of_differences((full, zeroed), (full, zeroed)).observed
+        0.0
     """
 
     terms: tuple[Term, ...]
@@ -72,16 +108,19 @@ class Contrast:
 
     @classmethod
     def difference(cls, base: Counts, changed: Counts, metric: Metric = mean_of_ratios) -> Contrast:
-        """metric(changed) − metric(base)."""
+        """Return the contrast metric(changed) − metric(base)."""
         return cls((Term(base, changed),), metric)
 
     @classmethod
     def difference_of_differences(
         cls, base: tuple[Counts, Counts], changed: tuple[Counts, Counts], metric: Metric = mean_of_ratios
     ) -> Contrast:
-        """The effect in the model `changed` minus the effect in the model `base`.
+        """Return the contrast of the effect in the model `changed` minus the effect in the model `base`.
 
-        Each model is given as its counts (under the reference, under the condition).
+        Args:
+            base: counts of the one model under the reference and under the condition.
+            changed: counts of the other model, likewise.
+            metric: function of summed counts.
         """
         return cls((Term(base[1], changed[1]), Term(base[0], changed[0], -1.0)), metric)
 
@@ -92,18 +131,18 @@ class Contrast:
 
     @cached_property
     def differs(self) -> NDArray[np.bool_]:
-        """Which units have different counts under the two labels, (units,)."""
+        """Whether the counts of each unit differ between the two labels, (units,)."""
         differs: NDArray[np.bool_] = np.any([(term.shifts != 0).any(axis=1) for term in self.terms], axis=0)
         return differs
 
     @property
     def observed(self) -> float:
-        """The statistic as the labels stand."""
+        """The observed statistic, a fraction."""
         return sum(term.weight * (self._value(term.changed) - self._value(term.base)) for term in self.terms)
 
     @property
     def tolerance(self) -> float:
-        """Statistics that differ by no more than this are ties."""
+        """Largest distance between statistics that count as ties."""
         return TIE_TOLERANCE * sum(
             abs(term.weight) * (abs(self._value(term.changed)) + abs(self._value(term.base))) for term in self.terms
         )

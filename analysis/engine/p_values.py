@@ -1,4 +1,4 @@
-"""P."""
+"""Paired permutation tests of contrasts, and McNemar's exact test."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from analysis.engine.swaps import all_swaps
 
 @dataclass(frozen=True)
 class PermutationResult:
-    """A two-sided paired permutation test.
+    """Result of a two-sided paired permutation test.
 
     Attributes:
-        statistic: the contrast as observed, a fraction.
-        p: the p-value; never 0.
-        draws: random draws, or the number of arrangements where all were enumerated.
+        statistic: observed contrast, a fraction.
+        p: p-value; never 0.
+        draws: number of random permutations, or of all arrangements where they were enumerated.
         exact: whether all arrangements were enumerated.
-        smallest_p: no outcome of this test could have given a smaller p.
+        smallest_p: smallest p-value that this test can give.
         monte_carlo_error: standard error of p over repetitions with other draws; 0 where exact.
+
+    Examples:
+        >>> PermutationResult(-0.5, p=0.25, draws=8, exact=True, smallest_p=0.25, monte_carlo_error=0.0).p
+        0.25
     """
 
     statistic: float
@@ -37,7 +41,12 @@ class PermutationResult:
 
 
 def monte_carlo_error(p: float, draws: int) -> float:
-    """Standard error of a p-value over repetitions of its random draws."""
+    """Return the standard error of a p-value over repetitions with other random draws.
+
+    Examples:
+        >>> round(monte_carlo_error(0.05, 10_000), 5)
+        0.00218
+    """
     return math.sqrt(p * (1 - p) / draws)
 
 
@@ -48,40 +57,78 @@ def paired_permutation_tests(
     key: Sequence[str | int],
     block_bytes: int = BLOCK_BYTES,
 ) -> list[PermutationResult]:
-    """Test each contrast by exchanging the two labels within units; see `permutation_results`.
+    """Test each contrast by permuting the two labels within units, two-sided by absolute value.
 
-    Args and errors are those of `exchange`; an empty family has no results.
+    Null hypothesis: within every unit, independently of the others, what the unit has under the two labels has the
+    same joint distribution with the labels swapped. Which label a unit's counts come from carries no information.
+
+    p-value: with m random permutations, of which b give a statistic at least as extreme as the observed one (ties
+    included), p = (b + 1) / (m + 1). The observed arrangement is one of the possible ones, so p is never 0; the
+    smallest p is 1 / (m + 1). A draw in which the statistic is undefined counts as extreme.
+
+    Where 2^d ≤ draws, with d the number of units whose counts differ, all arrangements are enumerated instead and
+    p = b / 2^d, the observed one included. The smallest p is then 2 / 2^d, since swapping every unit only turns the
+    sign. Enumerating the differing units is enumerating all: swapping another unit changes nothing, and repeats every
+    arrangement equally often. d does not depend on which label is which, so choosing the method by it keeps p valid.
+
+    Reference: Phipson and Smyth, "Permutation p-values should never be zero", Statistical Applications in Genetics and
+    Molecular Biology 9, 2010, eq. 2. `scipy.stats.permutation_test` with `permutation_type="samples"` gives the same p
+    where all arrangements are enumerated.
+
+    Args:
+        contrasts: all on the same units in the same order; may be empty.
+        draws: number of random permutations.
+        key: seed and names that the draws are keyed by (`permute`).
+        block_bytes: bound on the memory of one block of draws; without influence on the result.
+
+    Returns:
+        One result per contrast.
+
+    Raises:
+        ValueError: if there is no draw or no unit, or the contrasts differ in the number of units.
+
+    Examples:
+        Four images are classified correctly under `full`, and none of them under `zero`. All 2^4 arrangements are
+        enumerated; the observed one and its mirror image are the most extreme:
+
+        >>> import numpy as np
+        >>> from analysis.engine.metric import Counts
+        >>> ones = np.ones((4, 1))
+        >>> contrast = Contrast.difference(base=Counts(ones, ones), changed=Counts(0 * ones, ones))
+        >>> (result,) = paired_permutation_tests([contrast], draws=10_000, key=(0, "example"))
+        >>> result.statistic, result.exact, result.p, result.smallest_p
+        (-1.0, True, 0.125, 0.125)
     """
     if not contrasts:
         return []
-    exchanges = permute(contrasts, draws=draws, key=key, block_bytes=block_bytes)
-    return permutation_results(contrasts, exchanges, block_bytes=block_bytes)
+    permutations = permute(contrasts, draws=draws, key=key, block_bytes=block_bytes)
+    return permutation_results(contrasts, permutations, block_bytes=block_bytes)
 
 
 def permutation_results(
-    contrasts: Sequence[Contrast], exchanges: PermutationDraws, *, block_bytes: int = BLOCK_BYTES
+    contrasts: Sequence[Contrast], permutations: PermutationDraws, *, block_bytes: int = BLOCK_BYTES
 ) -> list[PermutationResult]:
-    """The two-sided test of each contrast.
+    """Return the test of each contrast from permutations that were drawn before; see `paired_permutation_tests`.
 
-    Null hypothesis: within every unit, independently of the others, what the unit has under the two
-    labels has the same joint distribution with the labels exchanged; which label a unit's counts
-    came from carries no information.
+    Args:
+        contrasts: the contrasts that were permuted.
+        permutations: what `permute` gave for them.
+        block_bytes: bound on the memory of one block of arrangements; without influence on the result.
 
-    p is two-sided by absolute value. With m random draws, of which b are at least as extreme as the
-    observed one (ties included), p = (b + 1) / (m + 1): the observed arrangement is one of the
-    possible ones, so p is never 0 and its smallest value is 1 / (m + 1) (Phipson and Smyth,
-    "Permutation p-values should never be zero", SAGMB 9, 2010, eq. 2). A draw whose statistic is
-    undefined counts as extreme.
+    Examples:
+        Forty differing units have too many arrangements to enumerate:
 
-    Where 2^d ≤ draws, with d the number of units whose counts differ, all arrangements are
-    enumerated and p = b / 2^d, the identity included; its smallest value is 2 / 2^d, since
-    exchanging every unit only flips the sign. Enumerating the differing units is enumerating all:
-    exchanging the other units changes nothing and repeats every arrangement equally often. d itself
-    does not depend on which label is which, so choosing the method by it keeps p valid.
+        >>> import numpy as np
+        >>> from analysis.engine.metric import Counts
+        >>> ones = np.ones((40, 1))
+        >>> contrasts = [Contrast.difference(base=Counts(ones, ones), changed=Counts(0 * ones, ones))]
+        >>> (result,) = permutation_results(contrasts, permute(contrasts, draws=999, key=(0, "example")))
+        >>> result.exact, result.p, result.smallest_p
+        (False, 0.001, 0.001)
     """
-    draws = exchanges.draws
+    draws = permutations.draws
     results = []
-    for contrast, observed, p in zip(contrasts, exchanges.observed, exchanges.two_sided(), strict=True):
+    for contrast, observed, p in zip(contrasts, permutations.observed, permutations.two_sided(), strict=True):
         differing = int(contrast.differs.sum())
         if 2**differing <= draws:
             results.append(_enumerated(contrast, differing, block_bytes))
@@ -116,12 +163,27 @@ def _enumerated(contrast: Contrast, differing: int, block_bytes: int) -> Permuta
 
 
 def exact_mcnemar_p(contrast: Contrast) -> float | None:
-    """Exact two-sided McNemar p of a difference of 0/1 outcomes; None where it is something else.
+    """Return the p-value of McNemar's exact test of a difference of 0/1 outcomes; None for another contrast.
 
-    Null hypothesis: among the units that succeed under exactly one of the two labels, either
-    label is equally likely to be that one. p is the two-sided binomial probability at 1/2
-    (McNemar, Psychometrika 12, 1947, in its exact form; `scipy.stats.binomtest`); 1 where no unit
-    changes. It is what full enumeration of the permutation test converges to.
+    Null hypothesis: among the units that succeed under exactly one of the two labels, either label is equally likely to
+    be that one.
+
+    p-value: two-sided binomial probability, at 1/2, of a split at least as uneven among the c units that change; 1
+    where no unit changes. The smallest p is 2 / 2^c. It is what the permutation test gives where all arrangements are
+    enumerated.
+
+    Reference: McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
+    Psychometrika 12, 1947, in its exact form; `scipy.stats.binomtest`.
+
+    Examples:
+        Five of 20 images change, all from correct to wrong:
+
+        >>> import numpy as np
+        >>> from analysis.engine.metric import Counts
+        >>> ones = np.ones((20, 1))
+        >>> wrong_in_five = (np.arange(20) >= 5)[:, None].astype(float)
+        >>> exact_mcnemar_p(Contrast.difference(base=Counts(ones, ones), changed=Counts(wrong_in_five, ones)))
+        0.0625
     """
     if len(contrast.terms) > 1:
         return None

@@ -1,4 +1,10 @@
-"""Stack."""
+"""Statistics of many contrasts under swapped labels, by one matrix product per block of draws.
+
+The count differences of all contrasts are stacked side by side and multiplied with the Boolean draws × units matrix
+that says which units swap their labels, so 64 contrasts cost one matrix product. The metric is then computed from the
+permuted and summed counts: accuracy, PCK and mIoU are tested as they are reported. (The idea of counts first and metric
+last: `sacrebleu/significance.py`.)
+"""
 
 from __future__ import annotations
 
@@ -18,11 +24,15 @@ LARGEST_WHOLE_FLOAT32 = 2**24
 
 @dataclass(frozen=True, eq=False)
 class _Linear:
-    """A contrast that exchanges move in proportion: statistic = observed + slope × moved.
+    """A contrast whose statistic is linear in the swaps: statistic = observed + slope × moved counts.
 
-    So it is where every metric is one ratio whose denominators are the same under both labels. Exchanging every unit
-    turns the sign, so the statistic is slope × Σ (exchanged − ½) column, and its mean square over all exchanges
+    This holds where every metric is one ratio whose denominators are the same under both labels. Swapping every unit
+    turns the sign, so the statistic is slope × Σ (swapped − ½) column, and its mean square over all arrangements is
     slope² Σ column² / 4.
+
+    Attributes:
+        column: counts that swapping each unit moves, (units, 1).
+        slope: factor from moved counts to the statistic.
     """
 
     column: FloatArray
@@ -30,7 +40,7 @@ class _Linear:
 
     @classmethod
     def of(cls, contrast: Contrast) -> _Linear | None:
-        """The one column of a contrast, (units, 1); None where it is not linear."""
+        """Return the linear form of a contrast; None where there is none."""
         if contrast.metric is not mean_of_ratios:
             return None
         if any(term.base.categories > 1 or term.shifts[:, 1].any() for term in contrast.terms):
@@ -47,9 +57,14 @@ class _Linear:
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Summed counts of one contrast's terms; exchanges move them, and the metric is computed anew.
+    """Summed counts of one contrast's terms, of which the metric is computed again in every draw.
 
-    Columns that no exchange can move (a class's denominators under two probes) stay out of the product.
+    Columns that no swap can move (the denominators of a class under two probes) stay out of the product.
+
+    Attributes:
+        terms: those of the contrast.
+        metric: function of summed counts.
+        moving: whether swaps move each column, (columns of all terms,).
     """
 
     terms: tuple[Term, ...]
@@ -58,16 +73,17 @@ class _Sums:
 
     @classmethod
     def of(cls, contrast: Contrast) -> _Sums:
+        """Return the sums of a contrast."""
         moving: NDArray[np.bool_] = np.concatenate([(term.shifts != 0).any(axis=0) for term in contrast.terms])
         return cls(contrast.terms, contrast.metric, moving)
 
     @property
     def columns(self) -> FloatArray:
-        """Units × moving."""
+        """Counts that swapping each unit moves, (units, moving columns)."""
         return np.hstack([term.shifts for term in self.terms])[:, self.moving]
 
     def statistics(self, moved: FloatArray) -> FloatArray:
-        """The statistic of each arrangement, given what its exchange moves: (rows, moving) → (rows,)."""
+        """Return the statistic of each arrangement, (draws,), given the counts that it moves, (draws, moving)."""
         shift = np.zeros((len(moved), len(self.moving)))
         shift[:, self.moving] = moved
         statistic = np.zeros(len(moved))
@@ -93,7 +109,26 @@ class _Sums:
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """What exchanges move, for several contrasts side by side: units × columns, linear contrasts first."""
+    """Count differences of several contrasts on the same units, side by side.
+
+    Attributes:
+        columns: counts that swapping each unit moves, (units, columns); linear contrasts first.
+        linear: indices of the contrasts that are linear in the swaps.
+        slopes: their slopes, (linear contrasts,).
+        summed: index and sums of each other contrast.
+        observed: observed statistics, (contrasts,).
+        tolerance: largest distance of ties, (contrasts,).
+
+    Examples:
+        Three scores per label. Swapping the first unit alone turns the mean difference of 1 into 1/3:
+
+        >>> import numpy as np
+        >>> from analysis.engine.metric import Counts
+        >>> base, changed = (Counts(np.array(x)[:, None], np.ones((3, 1))) for x in ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]))
+        >>> stack = Stack.of([Contrast.difference(base, changed)])
+        >>> stack.statistics([np.array([[0, 0, 0], [1, 0, 0]], dtype=np.uint8)], draws=2).round(4).tolist()
+        [[1.0], [0.3333]]
+    """
 
     columns: FloatArray
     linear: tuple[int, ...]
@@ -104,7 +139,7 @@ class Stack:
 
     @classmethod
     def of(cls, contrasts: Sequence[Contrast], only: NDArray[np.bool_] | None = None) -> Stack:
-        """Stack contrasts; `only` marks the units that are exchanged, all by default."""
+        """Stack contrasts; `only` marks the units that may swap, all by default."""
         straight = {index: _Linear.of(contrast) for index, contrast in enumerate(contrasts)}
         linear = {index: one for index, one in straight.items() if one is not None}
         summed = [(index, _Sums.of(contrasts[index])) for index, one in straight.items() if one is None]
@@ -119,7 +154,10 @@ class Stack:
         )
 
     def scale(self, null: FloatArray) -> FloatArray:
-        """Root mean square of each statistic over all exchanges, or over the observed one and those of `null`."""
+        """Return the root mean square of each statistic under permutation, (contrasts,).
+
+        Exact for linear contrasts; over the draws in `null`, (draws, contrasts), and the observed one for others.
+        """
         squares = np.nansum(null**2, axis=0) + self.observed**2
         scale: FloatArray = np.sqrt(squares / (np.isfinite(null).sum(axis=0) + 1))
         straight = self.columns[:, : len(self.linear)]
@@ -127,13 +165,13 @@ class Stack:
         return scale
 
     def rows_within(self, block_bytes: int) -> int:
-        """Draws per block: their swaps, products and temporary sums stay within `block_bytes`."""
+        """Return the draws per block, so that swaps, products and temporary sums stay within `block_bytes`."""
         units, columns = self.columns.shape
         widest = max((len(one.moving) for _, one in self.summed), default=0)
         return max(1, int(block_bytes // (9 * (units + columns) + 48 * widest)))
 
     def statistics(self, blocks: Iterable[Swaps], draws: int) -> FloatArray:
-        """The statistic of each of `draws` arrangements and contrast: draws × contrasts."""
+        """Return the statistic of every contrast in every arrangement, (draws, contrasts)."""
         # A sum of whole numbers is exact in float32, and twice as fast as in float64.
         whole = np.all(self.columns == np.rint(self.columns))
         small = np.abs(self.columns).sum(axis=0).max(initial=0) <= LARGEST_WHOLE_FLOAT32

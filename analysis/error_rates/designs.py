@@ -28,7 +28,7 @@ from analysis.error_rates.procedures import (
 )
 from analysis.error_rates.simulators import Pair, binary, masks, points, scalar, shifted
 
-# Shown beside what the analysis does, to say why it does it.
+# Shown for comparison, to say why the analysis does otherwise.
 WRONG = "the same, units exchanged (wrong)"
 PLAIN = "the same, not expanded"
 
@@ -37,16 +37,18 @@ Simulate = Callable[[int, np.random.Generator, Key], Sequence[bool]]
 
 @dataclass(frozen=True)
 class Design:
-    """A way to draw sets, and what is counted in each.
+    """A way to draw data sets, and what is counted in each.
 
     Attributes:
-        quantity: what the rate is: type I error, family-wise error, coverage, size of equivalence.
+        quantity: kind of the rate: type I error, family-wise error, coverage, size of equivalence.
         procedures: what is judged, one verdict of `simulate` each.
-        data: how a set is drawn, in words.
-        n: units, or clusters, in a set.
-        low, high: limits that the rate has to keep; `low` is 0 where fewer errors are no fault.
-        expected: the rate that is promised; the attainable one where p-values take few values.
-        compared: procedures that are shown beside the judged ones, to say what these are for.
+        data: how a data set is drawn, in words.
+        n: number of units, or of clusters, in a data set.
+        low: lower limit of the rate; 0 where fewer errors are no fault.
+        high: upper limit of the rate.
+        expected: nominal rate, or the attainable one where the p-values take few values.
+        simulate: draws a data set of `n` units from a generator and returns one verdict per procedure.
+        compared: procedures that are shown for comparison with the judged ones, and have no limits.
     """
 
     quantity: str
@@ -61,7 +63,15 @@ class Design:
 
 
 def designs() -> Iterator[Design]:
-    """Every design, in the order of the report."""
+    """Yield every design, in the order of the report."""
+    yield from type_i_errors()
+    yield from family_wise_errors()
+    yield from coverages()
+    yield from sizes_of_equivalence()
+
+
+def type_i_errors() -> Iterator[Design]:
+    """Yield designs in which a null hypothesis holds, and one test of it is counted at a time."""
     test, clusters = "permutation test", "clusters of 1 to 5 units: "
     simulators: list[tuple[str, int, Pair]] = [
         ("scores, normal", 50, scalar),
@@ -81,11 +91,19 @@ def designs() -> Iterator[Design]:
     for data, n, pair in [simulators[0], ("0/1", 400, binary), simulators[2], simulators[3]]:
         yield error(("permutation test, clusters exchanged", WRONG), clusters + data, n, compared=(WRONG,),
                     simulate=partial(clustered, pair))  # fmt: skip
+
+
+def family_wise_errors() -> Iterator[Design]:
+    """Yield designs of families of tests, in which any false rejection is counted."""
     joint = partial(Design, "family-wise error", ("max-T", "Holm"), low=0.0, high=0.06, expected=ALPHA)
     for data, n, of_0_1 in (("scores", 50, False), ("0/1", 100, True)):
         for true_effects in (0, FAMILY // 2):
             yield joint(data=f"{FAMILY} correlated contrasts of {data}, {true_effects} true", n=n,
                         simulate=partial(family, true_effects, of_0_1=of_0_1))  # fmt: skip
+
+
+def coverages() -> Iterator[Design]:
+    """Yield designs in which a true value is known, and the intervals that hold it are counted."""
     coverage = partial(Design, "coverage", low=0.93, high=0.97, expected=LEVEL)
     means: list[tuple[str, Callable[[np.random.Generator, int], FloatArray], float]] = [
         ("mean, normal", lambda g, n: g.normal(size=n), 0.0),
@@ -106,6 +124,10 @@ def designs() -> Iterator[Design]:
                        simulate=partial(delta_coverage, pair, truth))  # fmt: skip
     yield coverage(("BCa",), "median, lognormal", 51, simulate=median_coverage)
     yield coverage(("Wilson",), "proportion of 0.7", 50, simulate=wilson_coverage)
+
+
+def sizes_of_equivalence() -> Iterator[Design]:
+    """Yield designs in which a difference is exactly the margin, and calling it equivalent is an error."""
     size = partial(Design, "size of equivalence", ("two one-sided tests", "interval inclusion"), low=0.0, high=0.055,
                    expected=ALPHA)  # fmt: skip
     margins: list[tuple[str, int, Pair, float]] = [

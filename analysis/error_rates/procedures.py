@@ -23,23 +23,23 @@ ALPHA = 0.05
 LEVEL = 0.95
 FAMILY = 10
 
-# A set is drawn with its own generator and judged by its own draws.
+# A data set is drawn with its own generator and judged by its own draws.
 Key = tuple[int, str, int]
 
 
 def rejects(contrast: Contrast, key: Key) -> bool:
-    """Whether the permutation test rejects at `ALPHA`."""
+    """Return whether the permutation test rejects at `ALPHA`."""
     (result,) = paired_permutation_tests([contrast], draws=DRAWS, key=(*key, "draws"))
     return result.p <= ALPHA
 
 
 def one_test(pair: Pair, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """The test of two labels that say nothing."""
+    """Judge the permutation test where the labels carry no information."""
     return [rejects(Contrast.difference(*pair(generator, n)), key)]
 
 
 def binary_tests(n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """The permutation test and the exact binomial test of 0/1 outcomes."""
+    """Judge the permutation test and the exact binomial test of 0/1 outcomes."""
     contrast = Contrast.difference(*binary(generator, n))
     p = exact_mcnemar_p(contrast)
     assert p is not None
@@ -47,9 +47,19 @@ def binary_tests(n: int, generator: np.random.Generator, key: Key) -> list[bool]
 
 
 def attainable_size(n: int, share: float) -> float:
-    """How often the exact binomial test rejects at `ALPHA` where each of `n` units changes with a probability.
+    """Return the size that the exact binomial test can attain at `ALPHA`.
 
     Few units that change leave few p-values, and the largest that is not above `ALPHA` may lie well below it.
+
+    Args:
+        n: number of units.
+        share: probability with which each unit changes.
+
+    Examples:
+        With 10 units of which 40 % change, the test hardly ever has enough changes to reject:
+
+        >>> round(attainable_size(10, 0.4), 3)
+        0.004
     """
     changed = np.arange(n + 1)
     # The most gains, or losses, that are still few enough: 2 P(gains ≤ k) ≤ ALPHA.
@@ -59,14 +69,14 @@ def attainable_size(n: int, share: float) -> float:
 
 
 def difference_of_differences(pair: Pair, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """The test of two models with the same effect."""
+    """Judge the test of a difference of differences where two models have the same effect."""
     return [rejects(Contrast.difference_of_differences(pair(generator, n), pair(generator, n)), key)]
 
 
 def clustered(pair: Pair, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """Clusters of 1 to 5 units that differ alike, exchanged whole; and, wrongly, unit by unit.
+    """Judge the test of clusters of 1 to 5 units, with labels permuted by cluster and, wrongly, by unit.
 
-    A cluster's units share which label is the better one: their differences are all kept or all exchanged.
+    The units of a cluster share which label is the better one: their differences keep or change their signs together.
     """
     sizes = generator.integers(1, 6, size=n)
     clusters = np.repeat(np.arange(n), sizes)
@@ -85,7 +95,7 @@ def clustered(pair: Pair, n: int, generator: np.random.Generator, key: Key) -> l
 
 
 def family(true_effects: int, n: int, generator: np.random.Generator, key: Key, *, of_0_1: bool = False) -> list[bool]:
-    """Whether any contrast without effect is rejected, by max-T and by Holm; contrasts share half their noise."""
+    """Judge max-T and Holm: is any contrast without an effect rejected? Contrasts share half of their noise."""
     shared = generator.normal(size=(n, 1))
     differences = shared + generator.normal(size=(n, FAMILY))
     differences[:, :true_effects] += 0.8
@@ -93,27 +103,27 @@ def family(true_effects: int, n: int, generator: np.random.Generator, key: Key, 
     sides = [(0 * column, column) if not of_0_1 else (1.0 * (column < -1.4), 1.0 * (column > 1.4))
              for column in differences.T]  # fmt: skip
     contrasts = [Contrast.difference(scores(base), scores(changed)) for base, changed in sides]
-    exchanges = permute(contrasts, draws=DRAWS, key=(*key, "draws"))
+    permutations = permute(contrasts, draws=DRAWS, key=(*key, "draws"))
     names = ["family"] * FAMILY
-    joint = max_t_within_families([exchanges], names)[true_effects:]
-    stepwise = holm_within_families(exchanges.two_sided(), names)[true_effects:]
+    joint = max_t_within_families([permutations], names)[true_effects:]
+    stepwise = holm_within_families(permutations.two_sided(), names)[true_effects:]
     return [bool(joint.min() <= ALPHA), bool(stepwise.min() <= ALPHA)]
 
 
 def covers(interval: Interval, truth: float) -> bool:
-    """Whether an interval holds the true value."""
+    """Return whether an interval holds the true value."""
     return interval.low <= truth <= interval.high
 
 
 def value_coverage(draw: Callable[[np.random.Generator, int], FloatArray], truth: float, n: int,
                    generator: np.random.Generator, key: Key) -> list[bool]:  # fmt: skip
-    """BCa of a mean, expanded and plain."""
+    """Judge the BCa interval of a mean, expanded and plain."""
     resampled = Resampled.of({"x": scores(draw(generator, n))}, resamples=RESAMPLES, key=(*key, "bootstrap"))
     return [covers(of({"x": 1.0}, LEVEL), truth) for of in (resampled.interval, resampled.plain_interval)]
 
 
 def delta_coverage(pair: Pair, truth: float, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """BCa of a difference on the same units, expanded and plain."""
+    """Judge the BCa interval of a difference on the same units, expanded and plain."""
     base, changed = pair(generator, n)
     resampled = Resampled.of({"base": base, "changed": changed}, resamples=RESAMPLES, key=(*key, "bootstrap"))
     weights = {"changed": 1.0, "base": -1.0}
@@ -121,7 +131,7 @@ def delta_coverage(pair: Pair, truth: float, n: int, generator: np.random.Genera
 
 
 def median_coverage(n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """BCa of a median."""
+    """Judge the BCa interval of a median."""
     values = generator.lognormal(0.0, 0.5, size=n)
     weights = bootstrap_weights(n, resamples=RESAMPLES, key=(*key, "bootstrap"))
     replicates, without = bootstrap_medians(values, weights), jackknife_medians(values)
@@ -129,14 +139,14 @@ def median_coverage(n: int, generator: np.random.Generator, key: Key) -> list[bo
 
 
 def wilson_coverage(n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """Wilson's interval of a proportion of 0.7."""
+    """Judge Wilson's interval of a proportion of 0.7."""
     return [covers(wilson_interval(int(generator.binomial(n, 0.7)), n, LEVEL), 0.7)]
 
 
 def equivalence_size(pair: Pair, margin: float, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """Whether a difference that is exactly the margin is called equivalent, by the tests and by the interval."""
+    """Judge the tests and the interval of equivalence: is a difference that is exactly the margin called equivalent?"""
     base, changed = pair(generator, n)
     resampled = Resampled.of({"base": base, "changed": changed}, resamples=RESAMPLES, key=(*key, "bootstrap"))
     weights = {"changed": 1.0, "base": -1.0}
-    (p,) = equivalence_tests([resampled.influence(weights)], [margin], draws=DRAWS, key=(*key, "draws"))
+    (p,) = equivalence_tests([resampled.pseudo_values(weights)], [margin], draws=DRAWS, key=(*key, "draws"))
     return [p <= ALPHA, is_included(resampled.interval(weights, 1 - 2 * ALPHA), margin)]

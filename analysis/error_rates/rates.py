@@ -5,13 +5,11 @@ Sets and draws are keyed by (seed, design, set): no seed is chosen, and every ra
 
 from __future__ import annotations
 
-import csv
 import gc
-import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +17,7 @@ import numpy as np
 
 from analysis.error_rates.designs import designs
 from config.code_digest import code_digest
-from config.files import write_whole
+from config.files import write_csv
 from config.keys import keyed_generator
 
 # What the rates are of: their digest is that of this function, and of all that it reaches.
@@ -31,9 +29,21 @@ SEED = 0
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """One measured rate; the columns of `error_rates.csv`, which has the digest of the code as its last.
+    """One measured rate; the columns of `error_rates.csv`, whose last is the digest of the code.
 
-    `within` says whether it keeps the limits; it is empty for what is shown for comparison.
+    Attributes:
+        quantity: kind of the rate (`Design`).
+        procedure: what is judged.
+        data: how a data set is drawn, in words.
+        n: number of units, or of clusters, in a data set.
+        sets: number of simulated data sets.
+        expected: nominal rate, or the attainable one.
+        rate: measured rate.
+        standard_error: its binomial standard error.
+        low: lower limit of the rate.
+        high: upper limit of the rate.
+        within: whether the rate keeps the limits; empty for what is shown for comparison.
+        seed: seed of the simulation.
     """
 
     quantity: str
@@ -51,7 +61,7 @@ class ErrorRate:
 
 
 def measure(place: int, sets: int) -> list[ErrorRate]:
-    """Simulate the design at a place of `designs`."""
+    """Return the rates of the design at a place of `designs`, one per procedure, over `sets` data sets."""
     # statsmodels collects garbage at every call, and need not look through every module for it.
     gc.freeze()
     design = list(designs())[place]
@@ -88,10 +98,6 @@ def measure_all(places: Iterable[int], *, sets: int, workers: int) -> Iterator[E
 
 def write(rates: Sequence[ErrorRate], path: Path) -> None:
     """Write the rates as CSV, signed with the digest of the code that they are of."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*(field.name for field in fields(ErrorRate)), "code"])
     code = code_digest(SIMULATION)
-    for rate in rates:
-        writer.writerow([*(f"{value:.6g}" if isinstance(value, float) else value for value in astuple(rate)), code])
-    write_whole(path, text.getvalue().encode("utf-8"))
+    columns = [*(field.name for field in fields(ErrorRate)), "code"]
+    write_csv(path, columns, [{**asdict(rate), "code": code} for rate in rates], digits=6)

@@ -13,15 +13,15 @@ Pair = Callable[[np.random.Generator, int], tuple[Counts, Counts]]
 
 
 def scores(values: FloatArray) -> Counts:
-    """One score a unit, so that the metric is their mean."""
+    """Return counts of one score per unit, so that the metric is their mean."""
     return Counts(values[:, None], np.ones((len(values), 1)))
 
 
-# Two labels that say nothing: each simulator gives the counts under both, exchangeable within units.
+# Unless shifted, the labels carry no information: the counts under both are exchangeable within units.
 
 
 def scalar(generator: np.random.Generator, n: int, *, skewed: bool = False) -> tuple[Counts, Counts]:
-    """A score a unit, alike within units."""
+    """Draw one score per unit and label, which share the unit's difficulty."""
     difficulty, noise = generator.normal(size=n), generator.normal(size=(2, n))
     values = difficulty + 0.7 * noise
     base, changed = (scores(np.exp(one) if skewed else one) for one in values)
@@ -29,7 +29,7 @@ def scalar(generator: np.random.Generator, n: int, *, skewed: bool = False) -> t
 
 
 def binary(generator: np.random.Generator, n: int, gained: float = 0.2, lost: float = 0.2) -> tuple[Counts, Counts]:
-    """A success or failure a unit; a share of units changes from one to the other."""
+    """Draw a success or a failure per unit and label; shares of the units are gained and lost by the change."""
     uniform = generator.random(n)
     base = (uniform < lost) | (uniform > 0.5 + gained / 2)
     changed = ((uniform >= lost) & (uniform < lost + gained)) | (uniform > 0.5 + gained / 2)
@@ -37,7 +37,7 @@ def binary(generator: np.random.Generator, n: int, gained: float = 0.2, lost: fl
 
 
 def points(generator: np.random.Generator, n: int, shift: float = 0.0) -> tuple[Counts, Counts]:
-    """Hits out of 3 to 30 points a unit; the true shares are 0.5 and 0.5 + shift."""
+    """Draw hits out of 3 to 30 points per unit; the true shares are 0.5 and 0.5 + `shift`."""
     total = generator.integers(3, 31, size=n).astype(float)
     rate = 0.5 + 0.4 * (generator.beta(2, 2, size=n) - 0.5)
     hits = [generator.binomial(total.astype(int), rate + change).astype(float) for change in (0.0, shift)]
@@ -45,7 +45,7 @@ def points(generator: np.random.Generator, n: int, shift: float = 0.0) -> tuple[
 
 
 def masks(generator: np.random.Generator, n: int, shift: float = 0.0) -> tuple[Counts, Counts]:
-    """Intersections and unions of five classes, two of them rare; every true IoU is higher by `shift` at last."""
+    """Draw intersections and unions of five classes, two of them rare; `shift` is added to every true IoU."""
     present = generator.random((n, 5)) < np.array([1.0, 0.9, 0.6, 0.3, 0.3])
     size = generator.integers(50, 400, size=(n, 5)) * present
     quality = np.array([0.8, 0.7, 0.6, 0.5, 0.4])
@@ -58,6 +58,6 @@ def masks(generator: np.random.Generator, n: int, shift: float = 0.0) -> tuple[C
 
 
 def shifted(pair: Pair, shift: float, generator: np.random.Generator, n: int) -> tuple[Counts, Counts]:
-    """Scores whose true difference is `shift`."""
+    """Draw counts of a pair without a true difference, and add `shift` to the second metric."""
     base, changed = pair(generator, n)
     return base, Counts(changed.numerator + shift * changed.denominator, changed.denominator)

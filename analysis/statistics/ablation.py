@@ -15,7 +15,7 @@ from config.vocabulary.replacements import REFERENCE
 def ablation_rows(
     measured: TaskOutcomes, *, seed: int, draws: int, resamples: int, level: float
 ) -> tuple[list[AblationRow], PermutationDraws | None]:
-    """The rows of what a task measured, and the exchanges behind their tests.
+    """The rows of what a task measured, and the permutations behind their tests.
 
     Draws are keyed by (seed, purpose, dataset, task), so a row does not depend on
     which other models, readouts and conditions were evaluated.
@@ -28,7 +28,7 @@ def ablation_rows(
         level: coverage of the intervals, between 0 and 1.
 
     Returns:
-        Rows, and one column of exchanges for every row that has a delta, in their order; None without any.
+        Rows, and one column of permutations for every row that has a delta, in their order; None without any.
     """
     contrasts = {
         cell: Contrast.difference(
@@ -37,12 +37,12 @@ def ablation_rows(
         for _, cell in measured.cells()
         if cell.condition != REFERENCE
     }
-    exchanges = None
+    permutations = None
     results = {}
     if contrasts:
         tested = list(contrasts.values())
-        exchanges = permute(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
-        results = dict(zip(contrasts, permutation_results(tested, exchanges), strict=True))
+        permutations = permute(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
+        results = dict(zip(contrasts, permutation_results(tested, permutations), strict=True))
     rows = []
     for one, cell in measured.cells():
         value = measured.interval({cell: 1.0}, level)
@@ -69,4 +69,4 @@ def ablation_rows(
                 draws=test.draws if test else None,
             )
         )
-    return rows, exchanges
+    return rows, permutations

@@ -26,7 +26,7 @@ def equivalence_tested(
     """
     rows = [row for row in tested if row.delta is not None]
     changes = [delta(Cell(row.model, row.readout, row.condition)) for row in rows]
-    pseudo_values = [measured.influence(change) for change in changes]
+    pseudo_values = [measured.pseudo_values(change) for change in changes]
     equivalent = equivalence_tests(
         pseudo_values,
         [settings.margin(measured.task).size] * len(rows),

@@ -33,7 +33,7 @@ class _Control:
 def random_patch_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[RandomPatchRow]:
     """Every model and readout with a register condition and draws of random patches replaced alike.
 
-    The test exchanges, within units, what a unit has under the register condition for what it has under every draw of
+    The test swaps, within units, what a unit has under the register condition for what it has under every draw of
     patches; its statistic is the mean over draws of the difference of the metric.
     """
     controls = [control for one in measured.outcomes for control in _controls(one, settings)]

@@ -24,7 +24,7 @@ from config.vocabulary.replacements import REFERENCE
 def readout_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[ReadoutRow]:
     """Every model and condition with both readouts.
 
-    The test exchanges the labels of the readouts within units: everything that a unit has under one probe for what it
+    The test swaps the labels of the readouts within units: everything that a unit has under one probe for what it
     has under the other.
     """
     pairs = [
@@ -101,7 +101,7 @@ def _variance(
     settings: AnalysisSettings,
 ) -> ProbeVarianceRow:
     estimate = measured.value(weights)
-    units = measured.resampled.spread(weights)
+    units = measured.resampled.standard_error(weights)
     training = float(np.std(refitted, ddof=1))
     z = float(norm.ppf((1 + settings.level) / 2))
     total = math.hypot(units, training)

@@ -244,6 +244,13 @@ def test_what_cannot_be_followed_is_refused(digest_of: Callable[..., str], text:
         digest_of(analysis__rates=text)
 
 
+def test_an_entry_that_does_not_exist_is_refused(digest_of: Callable[..., str]) -> None:
+    with pytest.raises(ValueError, match="has no nothing"):
+        digest_of("analysis.rates:nothing")
+    with pytest.raises(ValueError, match=r"no module analysis\.none"):
+        digest_of("analysis.none:measure")
+
+
 def test_modules_are_followed_by_their_dotted_names(digest_of: Callable[..., str]) -> None:
     text = "import analysis.engine{0}\n\n\ndef measure():\n    return {1}.total({1}.Side.of(1.0), start=1)\n"
     whole = digest_of(analysis__rates=text.format("", "analysis.engine"))
