@@ -11,7 +11,8 @@ import numpy as np
 
 from analysis.engine.intervals import Interval, Resampled
 from analysis.engine.metric import Counts, FloatArray
-from analysis.outcomes.files import Outcomes
+from analysis.outcomes.files import Outcomes, primary
+from config.settings import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import task_of
 
@@ -128,6 +129,26 @@ def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:
     for one in outcomes:
         groups.setdefault((one.dataset, one.task, one.units, one.members), []).append(one)
     return list(groups.values())
+
+
+def task_outcomes(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> list[TaskOutcomes]:
+    """Return what tasks are reported by, resampled, one for every set of units; in display order."""
+    ordered = _in_display_order(primary(list(outcomes)), settings)
+    return [
+        TaskOutcomes.of(group, seed=settings.seed, resamples=settings.resamples) for group in on_the_same_units(ordered)
+    ]
+
+
+def _in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:
+    return sorted(
+        outcomes,
+        key=lambda one: (
+            list(settings.datasets).index(one.dataset),
+            settings.datasets[one.dataset].index(one.task),
+            settings.models.index(one.model),
+            one.readout,
+        ),
+    )
 
 
 def _aligned(one: Outcomes, categories: tuple[str, ...]) -> Outcomes:

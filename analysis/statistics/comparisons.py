@@ -18,10 +18,11 @@ from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
 from analysis.engine.p_values import PermutationResult, permutation_results
 from analysis.engine.permutation import PermutationDraws, permute
+from analysis.engine.sample_size import standard_deviation
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
-from analysis.statistics.parts import bounds, held_against_margin, provenance, tested
+from analysis.statistics.parts import against_margin, bounds, concluded, provenance, tested
 from config.settings import AnalysisSettings, Comparison
 from config.vocabulary.replacements import REFERENCE
 
@@ -140,14 +141,13 @@ def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings
         pair.compared(),
         bounds(measured.interval(pair.weights(), settings.level)),
         tested(result, p_holm),
-        held_against_margin(
-            measured,
-            pair.weights(),
-            settings,
+        concluded(
+            against_margin(measured, pair.weights(), settings, one.p_equivalence),
             difference=result.statistic,
+            standard_deviation=standard_deviation(measured.pseudo_values(pair.weights())),
+            units_each=measured.units_each,
             p=result.p,
             p_max_t=p_max_t,
-            p_equivalence=one.p_equivalence,
         ),
         provenance(settings),
         metric=measured.metric,
