@@ -12,7 +12,7 @@ from reports.checks import check_table, state_of_checks
 from reports.definitions import ablation_definitions, replacement_definitions
 from reports.facts import condition_table, dataset_notes, dataset_table, model_table, signature
 from reports.inputs import Cells, Inputs
-from reports.layers import FIGURES, last_layer_table, layer_plate, measure_definitions, rank_table
+from reports.layers import FIGURES, last_layer_table, layer_plate, measure_definitions
 from reports.markup import NOTHING, download, fenced, fenced_script, lines, paragraph, source_link
 from reports.numbers import counted
 from reports.outcomes import (
@@ -63,7 +63,6 @@ def generated(inputs: Inputs) -> dict[str, str]:
             for figure, needed in {**dict.fromkeys(FIGURES, ""), "token_curves": "classification"}.items()
         },
         "last_layer.md": _tables(inputs, last_layer_table, measure_definitions()),
-        "rank_definitions.md": _tables(inputs, rank_table),
         "heatmaps.md": _plates(inputs, heatmap_plate),
         "replacements.md": _replacements(inputs),
         "ablations.md": _ablations(inputs),
@@ -119,7 +118,7 @@ def _tables(inputs: Inputs, table: Callable[[Inputs, str], Table | None], *defin
     found = [render(made) for name in inputs.datasets if (made := table(inputs, name)) is not None]
     if not found:
         return fenced(paragraph("This run measured neither geometry nor attention."))
-    return fenced(lines((*found, source_link("tables/measures.csv"), *definitions)))
+    return fenced(lines((*found, source_link("tables/layer_measures.csv"), *definitions)))
 
 
 def _replacements(inputs: Inputs) -> str:

@@ -131,31 +131,6 @@ def cumulative_plate(inputs: Inputs, dataset: str) -> Plate:
     )
 
 
-def rank_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Return the figure of effective rank by layer."""
-    return Plate(
-        ident=f"effective-rank-{slug(dataset)}",
-        file=figure_of(inputs, dataset, "effective_rank.svg"),
-        alt=f"Median effective rank of the patches of an image by layer on {dataset}, with quartiles; one panel per "
-        "scale, one line per family.",
-        caption=f"Effective rank under full on {dataset}: median and quartiles over images.",
-        sources=("tables/geometry.csv",),
-    )
-
-
-def divergence_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Return the figure of the divergence of attention by layer."""
-    return Plate(
-        ident=f"divergence-{slug(dataset)}",
-        file=figure_of(inputs, dataset, "divergence.svg"),
-        alt=f"Mean Jensen–Shannon divergence of attention from full by layer on {dataset}, on a logarithmic axis; one "
-        "panel per model, one line per replacement of the registers.",
-        caption=f"Divergence of attention from full under each replacement of the registers on {dataset}. Points at "
-        "the bottom edge are rounding error.",
-        sources=("tables/attention.csv",),
-    )
-
-
 def _of(inputs: Inputs, table: str, dataset: str) -> list[Cells]:
     return [row for row in inputs.statistics[table] if row["dataset"] == dataset]
 

@@ -10,7 +10,7 @@ from reports.error_rates import error_rate_origin, error_rate_table
 from reports.geometry import compression_table, rank_table, ratio_table, trend_table
 from reports.inputs import Inputs
 from reports.markup import fenced, lines, paragraph, source_link
-from reports.plates import Plate, cumulative_plate, divergence_plate, null_plate, rank_plate, render_plate
+from reports.plates import Plate, cumulative_plate, null_plate, render_plate
 from reports.statistics import (
     additivity_table,
     comparison_tables,
@@ -52,12 +52,10 @@ def statistics_includes(inputs: Inputs) -> dict[str, str]:
             "This run replaced no random patches, so there is nothing to compare registers with.",
         ),
         "geometry": [
-            *_plates(inputs, rank_plate, "geometry"),
-            *_each(inputs, rank_table, "tables/geometry.csv", "This run measured no effective ranks."),
+            *_each(inputs, rank_table, "tables/layer_measures.csv", "This run measured no effective ranks."),
             *_each(inputs, compression_table, "tables/compression.csv", ""),
         ],
         "attention": [
-            *_plates(inputs, divergence_plate, "attention"),
             *_each(inputs, ratio_table, "tables/divergence_ratios.csv", "This run measured no attention."),
             *_each(inputs, trend_table, "tests/trends.csv", ""),
         ],

@@ -32,7 +32,7 @@ from analysis.audit.quantities import CHANGE, QuantityName, Vocabulary, load_voc
 from config.files import write_whole
 from config.settings import conditions_of
 
-COLUMNS = ("claim", "reproduced", "measured", "quantities", "number", "published", "value", "low", "high", "from")
+COLUMNS = ("claim", "reproduced", "measured", "quantities", "number", "published", "value", "low", "high", "origin")
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
 DELTA = ("delta", "delta_low", "delta_high")
 FROZEN, RANDOM = "frozen", "random"
@@ -182,7 +182,7 @@ def _number_rows(claim: Claim, held: Sequence[Held]) -> Iterator[dict[str, str]]
             "value": shown(each.measured.value),
             "low": shown(each.measured.interval.low),
             "high": shown(each.measured.interval.high),
-            "from": f"{each.measured.model} on {each.measured.dataset}",
+            "origin": f"{each.measured.model} on {each.measured.dataset}",
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +19,7 @@ from analysis.statistics.known_answers import Chance
 from config.settings import AnalysisSettings, register_conditions
 from config.vocabulary.measures import DIVERGENCE, EFFECTIVE_RANK
 from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tokens import FEATURES, is_register
 
 PANELS_ACROSS = 4
 NOTHING = "This run holds no such measurement."
@@ -57,24 +58,25 @@ def layer_figures(
 ) -> None:
     """Draw `config.layout.LAYER_FIGURES` for one data set."""
     labels = register_conditions(settings.conditions)
-    divergence_figure(measures, labels, folder / "divergence.svg")
-    measure_figure(measures, "patch_cosine", "patch cosine to full", labels, folder / "patch_cosine.svg")
+    changed = {name: label for name, label in labels.items() if name != REFERENCE}
+    divergence_figure(measures, changed, folder / "divergence.svg")
+    measure_figure(measures, "patch_cosine", "patch cosine to full", changed, folder / "patch_cosine.svg")
     rank_figure(measures, labels, folder / "effective_rank.svg")
     mass_figure(measures, folder / "attention_to_registers.svg")
     curve_figure(curves, "classification", "accuracy, %", chance, folder / "token_curves.svg")
 
 
 def measure_figure(measures: pd.DataFrame, measure: str, y: str, labels: Mapping[str, str], path: Path) -> None:
-    """Draw a distance to ``full`` along the layers under the replacements of registers: medians, with quartiles.
+    """Draw a measure along the layers under the replacements of registers: medians, bands from quartile to quartile.
 
     Args:
         measures: the table of layer measures, rows of one data set.
         measure: which one.
         y: what the vertical axis says.
-        labels: condition → label of its line.
+        labels: condition → label of its line; a distance to ``full`` has no line for ``full``.
         path: the SVG to write.
     """
-    _panels(*_distances(measures, measure, Lines("condition", labels, y)), path)
+    _panels(_under(measures, measure, labels), Lines("condition", labels, y), path)
 
 
 def divergence_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -> None:
@@ -86,7 +88,7 @@ def divergence_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: P
         path: the SVG to write.
     """
     lines = Lines("condition", labels, "JS divergence to full, nats", dotted="mean", floor=SMALLEST_DIVERGENCE)
-    _panels(*_distances(measures, DIVERGENCE, lines), path)
+    _panels(_under(measures, DIVERGENCE, labels), lines, path)
 
 
 def rank_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -> None:
@@ -98,14 +100,15 @@ def rank_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -
         path: the SVG to write.
     """
     y = "effective rank of patches"
-    ranks = measures[measures["measure"] == EFFECTIVE_RANK]
+    ranks = _under(measures, EFFECTIVE_RANK, labels)
     full = ranks[ranks["condition"] == REFERENCE]
     families = {name: name for name in dict.fromkeys(full["family"])}
-    by_family = Lines("family", families, y, panels="scale")
-    by_condition = Lines("condition", labels, y)
     parts = [
         (table, lines)
-        for table, lines in ((full, by_family), (ranks[ranks["condition"].isin(labels)], by_condition))
+        for table, lines in (
+            (full, Lines("family", families, y, panels="scale")),
+            (ranks, Lines("condition", labels, y)),
+        )
         if not table.empty
     ]
     with house_style():
@@ -140,18 +143,15 @@ def curve_figure(curves: pd.DataFrame, task: str, y: str, chance: Chance | None,
         path: the SVG to write.
     """
     chosen = curves[(curves["condition"] == REFERENCE) & (curves["task"] == task)]
-    order = ["cls", *sorted(name for name in set(chosen["features"]) if name[1:].isdigit())]
-    named = {"register_mean": "mean of registers", "patch_mean": "mean of patches", "cls": "CLS"}
-    labels = {name: named.get(name, name) for name in (*order, "register_mean", "patch_mean", "patches")}
+    registers = sorted(filter(is_register, set(chosen["features"])), key=lambda name: int(name[1:]))
+    order = ("cls", *registers, *(name for name in FEATURES if name != "cls"), "patches")
+    labels = {name: FEATURES.get(name, name) for name in order}
     lines = Lines("features", labels, y, "value", "value_low", "value_high", scale=100)
     _panels(chosen, lines, path, bottom=0, chance=chance)
 
 
-def _distances(measures: pd.DataFrame, measure: str, lines: Lines) -> tuple[pd.DataFrame, Lines]:
-    """Return the rows of a distance to ``full``, of which ``full`` itself has none, and its lines."""
-    labels = {name: label for name, label in lines.labels.items() if name != REFERENCE}
-    chosen = measures[(measures["measure"] == measure) & measures["condition"].isin(labels)]
-    return chosen, replace(lines, labels=labels)
+def _under(measures: pd.DataFrame, measure: str, conditions: Iterable[str]) -> pd.DataFrame:
+    return measures[(measures["measure"] == measure) & measures["condition"].isin(list(conditions))]
 
 
 def _panels(

@@ -1,4 +1,4 @@
-"""Figures of the statistics: null distributions and cumulative curves."""
+"""Figures of the statistics: null distributions, cumulative curves, effective ranks and divergences."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from analysis.rows.ablation import AblationRow, Check, ReplacementRow
+from analysis.rows.audit import ClaimRow, PointRow, ReproducedRow, SectionRow, SourceRow
 from analysis.rows.contrasts import (
     ComparisonRow,
     EquivalenceRow,
@@ -42,5 +43,15 @@ TESTS: Mapping[str, type[Row]] = MappingProxyType(
         "random_patches": RandomPatchRow,
         "readouts": ReadoutRow,
         "trends": TrendRow,
+    }
+)
+# In audit/<name>.csv
+AUDIT: Mapping[str, type[Row]] = MappingProxyType(
+    {
+        "claims": ClaimRow,
+        "summary": SectionRow,
+        "points": PointRow,
+        "sources": SourceRow,
+        "reproduced": ReproducedRow,
     }
 )

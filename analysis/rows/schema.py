@@ -11,7 +11,7 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -197,29 +197,30 @@ def read_cells(kind: type[Row], path: Path) -> tuple[Cells, ...]:
 
 
 def _read(kind: type[Row], path: Path) -> tuple[Cells, ...]:
-    columns, rows = read_text(path)
-    missing = [name for name in names_of(kind) if name not in columns]
-    if missing:
-        raise TableError(
-            f"{path}: missing column {', '.join(missing)}; found {', '.join(columns) or 'none'}. "
-            "Was it written by an older version? Delete it and run the workflow again."
-        )
+    _, rows = read_text(path, names_of(kind))
     return rows
 
 
-def read_text(path: Path) -> tuple[tuple[str, ...], tuple[Cells, ...]]:
+def read_text(path: Path, needed: Sequence[str]) -> tuple[tuple[str, ...], tuple[Cells, ...]]:
     """Read a CSV file as text: its columns, and its rows.
 
     Raises:
-        TableError: the file is missing.
+        TableError: the file or a needed column is missing.
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream, restval="")
             rows = tuple(reader)
-            return tuple(reader.fieldnames or ()), rows
+            columns = tuple(reader.fieldnames or ())
     except FileNotFoundError as error:
         raise TableError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.") from error
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise TableError(
+            f"{path}: missing column {', '.join(missing)}; found {', '.join(columns) or 'none'}. "
+            "Was it written by an older version? Delete it and run the workflow again."
+        )
+    return columns, rows
 
 
 def _parsed(path: Path, line: int, of: Column, cell: str) -> Any:

@@ -89,8 +89,5 @@ def known_answer_table(checks: Sequence[Check]) -> pd.DataFrame:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a data frame as CSV, whole or not at all; missing values are empty cells."""
     filled = table.astype(object).where(table.notna(), None)
-    write_csv(
-        path,
-        list(table.columns),
-        ({str(name): cell for name, cell in row.items()} for row in filled.to_dict("records")),
-    )
+    rows = ({str(name): cell for name, cell in row.items()} for row in filled.to_dict("records"))
+    write_csv(path, list(table.columns), rows)
