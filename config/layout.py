@@ -5,11 +5,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "analysis" / "published"
-ERROR_RATES = ROOT / "analysis" / "error_rates.csv"
+ERROR_RATES = ROOT / "analysis" / "error_rates" / "error_rates.csv"
 KNOWN_ANSWER_WEIGHTS = ROOT / "extract" / "known_answer" / "weights"
 AUDITS = Path("results") / "audits"
 KNOWN_ANSWER_TRAINING = Path("results") / "known_answer_models"
-CALIBRATION = Path("results") / "error_rates"
+ERROR_RATES_RUN = Path("results") / "error_rates"
 
 # The figures of the analysis: figures/<dataset>/<name>.svg. Its tables: analysis.rows.registry.
 STATISTICS_FIGURES = ("nulls", "cumulative")

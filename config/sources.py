@@ -5,8 +5,6 @@ calls. Listing by hand goes stale; this reads the imports.
 """
 
 import ast
-import hashlib
-import re
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +27,7 @@ def sources(module: str) -> tuple[str, ...]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        path = _file_of(name)
+        path = file_of(name)
         if name in found or path is None:
             continue
         found[name] = path
@@ -37,31 +35,11 @@ def sources(module: str) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(ROOT).as_posix() for path in found.values()))
 
 
-# What moves files about and computes nothing.
-_PLUMBING = ("config/errors.py", "config/files.py", "config/layout.py", "config/sources.py")
-
-
-@cache
-def code_digest(module: str) -> str:
-    """Return a digest of what ``module`` and everything it imports compute; files and paths do not enter it.
-
-    Comments, docstrings, blank lines and indentation do not either, so a result that is signed with it goes stale by
-    a change of code only. No string of the sources but a docstring may have triple quotes.
-    """
-    found = hashlib.blake2b(digest_size=8)
-    for source in sources(module):
-        if source in _PLUMBING:
-            continue
-        code = re.sub(r'"""[\s\S]*?"""', "", (ROOT / source).read_text(encoding="utf-8"))
-        lines = [line.strip() for line in code.splitlines() if not line.strip().startswith("#")]
-        found.update("\n".join([source, *filter(None, lines)]).encode())
-    return found.hexdigest()
-
-
-def _file_of(name: str) -> Path | None:
-    if name.split(".")[0] not in ROOMS:
+def file_of(module: str) -> Path | None:
+    """Return the file of a module of the project; None where the name is of none, or of another package's."""
+    if module.split(".")[0] not in ROOMS:
         return None
-    stem = ROOT.joinpath(*name.split("."))
+    stem = ROOT.joinpath(*module.split("."))
     for path in (stem.with_suffix(".py"), stem / "__init__.py"):
         if path.is_file():
             return path

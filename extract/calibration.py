@@ -19,8 +19,8 @@ from config.layout import Run
 from config.settings import Settings, load_settings
 from extract.datasets.packs import OpenPack, open_pack
 from extract.features import clean_prefix
-from extract.interventions import Calibration
 from extract.models import Network, load_network
+from extract.replacements import Calibration
 
 
 @torch.inference_mode()
@@ -102,7 +102,8 @@ def run(settings: Settings, folder: Run, model: str) -> None:
     """Calibrate one model of a run and write the result."""
     network = load_network(settings.models[model], settings.seed, settings.extraction)
     pack = open_pack(folder.pack(settings.calibrate_on))
-    covariances = any(condition.by == "resample" for condition in settings.conditions.values())
+    replacements = (condition.replacement for condition in settings.conditions.values())
+    covariances = any(each is not None and each.covariance for each in replacements)
     calibration = calibrate(network, pack, settings.extraction.batch_size, covariances)
     facts = {
         "model": network.signature,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from config.settings import Condition, Settings
+from config.vocabulary.replacements import REFERENCE
 from extract.matching import PairCounts, match, match_keypoints
 from extract.models import Network
 from extract.observation import See
@@ -43,7 +44,7 @@ def plans(network: Network, settings: Settings) -> tuple[Plan, ...]:
     options = settings.extraction
     exact = network.layers(options.layers)
     found = []
-    for condition in sorted(settings.conditions.values(), key=lambda condition: condition.name != "full"):
+    for condition in sorted(settings.conditions.values(), key=lambda condition: condition.name != REFERENCE):
         if not network.layout.missing(condition.tokens):
             wanted = options.layers_of(condition)
             layers = network.layers(wanted)

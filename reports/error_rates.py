@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from config.sources import code_digest
+from config.code_digest import code_digest
 from reports.columns import Shown, body, grouped, number, text
 from reports.inputs import Cells, Inputs
 from reports.markup import badge, heading
 from reports.numbers import MISSING, count, percent
 from reports.table import Column, Table
 
-SIMULATION = "analysis.error_rates"
+SIMULATION = "analysis.error_rates.rates:measure"
 
 
 def error_rate_table(inputs: Inputs) -> Table:
@@ -41,11 +41,11 @@ def error_rate_origin(inputs: Inputs) -> Markup:
         state = Markup("The code that produced this report is the code that was simulated.")
     else:
         state = Markup(
-            "<strong>The code has changed since then. Run <code>snakemake calibration</code> again.</strong>"
+            "<strong>The code has changed since then. Run <code>snakemake error_rates</code> again.</strong>"
         )
     return Markup(
         "<p>Each row is based on {sets} simulated data sets, seed {seed}. The rates were computed beforehand by "
-        "<code>snakemake calibration</code> and are stored with the digest <code>{digest}</code> of the simulated "
+        "<code>snakemake error_rates</code> and are stored with the digest <code>{digest}</code> of the simulated "
         "code. {state}</p>"
     ).format(sets=count(first["sets"]), seed=first["seed"], digest=first["code"], state=state)
 

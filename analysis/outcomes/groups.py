@@ -125,9 +125,9 @@ class TaskOutcomes:
         """Its interval, units resampled jointly."""
         return self.resampled.interval(weights, level)
 
-    def influence(self, weights: Weights) -> FloatArray:
+    def pseudo_values(self, weights: Weights) -> FloatArray:
         """What each unit contributes to it, (units,)."""
-        return self.resampled.influence(weights)
+        return self.resampled.pseudo_values(weights)
 
 
 def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.engine.permutation import Contrast, Exchanges, exact_mcnemar_p, exchange, permutation_results
+from analysis.engine.contrasts import Contrast
+from analysis.engine.p_values import exact_mcnemar_p, permutation_results
+from analysis.engine.permutation import PermutationDraws, permute
 from analysis.outcomes.groups import TaskOutcomes, delta
 from analysis.outcomes.schema import REFERENCE
 from analysis.rows.ablation import AblationRow
@@ -12,8 +14,8 @@ from analysis.statistics.parts import scored
 
 def ablation_rows(
     measured: TaskOutcomes, *, seed: int, draws: int, resamples: int, level: float
-) -> tuple[list[AblationRow], Exchanges | None]:
-    """The rows of what a task measured, and the exchanges behind their tests.
+) -> tuple[list[AblationRow], PermutationDraws | None]:
+    """The rows of what a task measured, and the permutations behind their tests.
 
     Draws are keyed by (seed, purpose, dataset, task), so a row does not depend on
     which other models, readouts and conditions were evaluated.
@@ -21,12 +23,12 @@ def ablation_rows(
     Args:
         measured: one dataset and task.
         seed: of the run.
-        draws: permutation draws (`exchange`).
+        draws: permutation draws (`permute`).
         resamples: bootstrap resamples, for the record.
         level: coverage of the intervals, between 0 and 1.
 
     Returns:
-        Rows, and one column of exchanges for every row that has a delta, in their order; None without any.
+        Rows, and one column of permutations for every row that has a delta, in their order; None without any.
     """
     contrasts = {
         cell: Contrast.difference(
@@ -35,12 +37,12 @@ def ablation_rows(
         for _, cell in measured.cells()
         if cell.condition != REFERENCE
     }
-    exchanges = None
+    permutations = None
     results = {}
     if contrasts:
         tested = list(contrasts.values())
-        exchanges = exchange(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
-        results = dict(zip(contrasts, permutation_results(tested, exchanges), strict=True))
+        permutations = permute(tested, draws=draws, key=(seed, "permutation", measured.dataset, measured.task))
+        results = dict(zip(contrasts, permutation_results(tested, permutations), strict=True))
     rows = []
     for one, cell in measured.cells():
         value = measured.interval({cell: 1.0}, level)
@@ -67,4 +69,4 @@ def ablation_rows(
                 draws=test.draws if test else None,
             )
         )
-    return rows, exchanges
+    return rows, permutations

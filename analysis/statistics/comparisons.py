@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.equivalence import equivalence_tests
 from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.permutation import Contrast, Exchanges, PermutationResult, exchange, permutation_results
+from analysis.engine.p_values import PermutationResult, permutation_results
+from analysis.engine.permutation import PermutationDraws, permute
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.outcomes.schema import REFERENCE
@@ -78,17 +80,17 @@ def comparison_rows(
     bins: list[NullBin] = []
     for comparison in settings.comparisons:
         found: list[_Tested] = []
-        exchanges: list[Exchanges] = []
+        permutations: list[PermutationDraws] = []
         for measured in groups:
             pairs = list(_pairs(comparison, measured))
             if pairs:
-                of_group, exchanged = _tests(pairs, measured, settings)
+                of_group, permuted = _tests(pairs, measured, settings)
                 found += of_group
-                exchanges.append(exchanged)
-                bins += _null_bins(pairs, exchanged)
+                permutations.append(permuted)
+                bins += _null_bins(pairs, permuted)
         names = [comparison.name] * len(found)
         holm = holm_within_families(np.array([one.result.p for one in found]), names)
-        max_t = max_t_within_families(exchanges, names)
+        max_t = max_t_within_families(permutations, names)
         rows += [
             _row(one, float(adjusted), float(joint), settings)
             for one, adjusted, joint in zip(found, holm, max_t, strict=True)
@@ -114,21 +116,21 @@ def _pairs(comparison: Comparison, measured: TaskOutcomes) -> Iterator[_Pair]:
 
 def _tests(
     pairs: Sequence[_Pair], measured: TaskOutcomes, settings: AnalysisSettings
-) -> tuple[list[_Tested], Exchanges]:
+) -> tuple[list[_Tested], PermutationDraws]:
     contrasts = [_contrast(pair, measured) for pair in pairs]
     key = (settings.seed, "comparison", measured.dataset, measured.task)
-    exchanges = exchange(contrasts, draws=settings.draws, key=key)
+    permutations = permute(contrasts, draws=settings.draws, key=key)
     equivalent = equivalence_tests(
-        [measured.influence(pair.weights()) for pair in pairs],
+        [measured.pseudo_values(pair.weights()) for pair in pairs],
         [settings.margin(measured.task).size] * len(pairs),
         draws=settings.draws,
         key=(*key[:1], "equivalence", *key[1:]),
     )
-    results = permutation_results(contrasts, exchanges)
+    results = permutation_results(contrasts, permutations)
     return [
         _Tested(pair, measured, result, p_equivalence)
         for pair, result, p_equivalence in zip(pairs, results, equivalent, strict=True)
-    ], exchanges
+    ], permutations
 
 
 def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings) -> ComparisonRow:
@@ -166,9 +168,9 @@ def _contrast(pair: _Pair, measured: TaskOutcomes) -> Contrast:
     return Contrast.difference_of_differences((base_full, base), (changed_full, changed))
 
 
-def _null_bins(pairs: Sequence[_Pair], exchanges: Exchanges) -> Iterator[NullBin]:
+def _null_bins(pairs: Sequence[_Pair], permutations: PermutationDraws) -> Iterator[NullBin]:
     for column, pair in enumerate(pairs):
-        null = exchanges.null[:, column]
+        null = permutations.null[:, column]
         null = null[np.isfinite(null)]
         edges = _edges(null)
         draws, _ = np.histogram(null, bins=edges)

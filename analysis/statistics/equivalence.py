@@ -32,7 +32,7 @@ def equivalence_rows(
     ]
     weights = [delta(Cell(row.model, row.readout, row.condition)) for row in rows]
     equivalent = equivalence_tests(
-        [measured.influence(change) for change in weights],
+        [measured.pseudo_values(change) for change in weights],
         [settings.margin(measured.task).size] * len(rows),
         draws=settings.draws,
         key=(settings.seed, "equivalence", measured.dataset, measured.task),

@@ -13,11 +13,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.intervals import Interval, bca_interval
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.permutation import Contrast, paired_permutation_tests
+from analysis.engine.p_values import paired_permutation_tests
 from analysis.outcomes.measures import LayerMeasures
 from analysis.outcomes.schema import REFERENCE
 from analysis.rows.layers import CompressionRow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.engine.equivalence import conclusion, is_included
 from analysis.engine.intervals import Interval
-from analysis.engine.permutation import PermutationResult, monte_carlo_error
+from analysis.engine.p_values import PermutationResult, monte_carlo_error
 from analysis.engine.sample_size import units_to_decide
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import TaskOutcomes, Weights
@@ -91,7 +91,7 @@ def held_against_margin(
     if concluded == "undecided":
         needed = units_to_decide(
             difference,
-            measured.influence(change),
+            measured.pseudo_values(change),
             margin,
             settings.alpha,
             adjusted_by=p_max_t / p,

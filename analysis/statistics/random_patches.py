@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.engine.contrasts import Contrast, Term
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.permutation import Contrast, Term, exchange, permutation_results
+from analysis.engine.p_values import permutation_results
+from analysis.engine.permutation import permute
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, delta, signed_sum
 from analysis.rows.contrasts import RandomPatchRow
@@ -31,7 +33,7 @@ class _Control:
 def random_patch_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[RandomPatchRow]:
     """Every model and readout with a register condition and draws of random patches replaced alike.
 
-    The test exchanges, within units, what a unit has under the register condition for what it has under every draw of
+    The test swaps, within units, what a unit has under the register condition for what it has under every draw of
     patches; its statistic is the mean over draws of the difference of the metric.
     """
     controls = [control for one in measured.outcomes for control in _controls(one, settings)]
@@ -47,7 +49,7 @@ def random_patch_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> lis
         for control in controls
     ]
     key = (settings.seed, "random patches", measured.dataset, measured.task)
-    tests = permutation_results(contrasts, exchange(contrasts, draws=settings.draws, key=key))
+    tests = permutation_results(contrasts, permute(contrasts, draws=settings.draws, key=key))
     holm = holm_within_families(np.array([test.p for test in tests]), ["all"] * len(tests))
     rows = []
     for control, test, adjusted in zip(controls, tests, holm.tolist(), strict=True):

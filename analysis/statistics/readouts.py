@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from scipy.stats import norm
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.metric import Counts
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.permutation import Contrast, exchange, permutation_results
+from analysis.engine.p_values import permutation_results
+from analysis.engine.permutation import permute
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.outcomes.schema import REFERENCE
@@ -22,7 +24,7 @@ from config.settings import AnalysisSettings
 def readout_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[ReadoutRow]:
     """Every model and condition with both readouts.
 
-    The test exchanges the labels of the readouts within units: everything that a unit has under one probe for what it
+    The test swaps the labels of the readouts within units: everything that a unit has under one probe for what it
     has under the other.
     """
     pairs = [
@@ -37,7 +39,7 @@ def readout_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[Rea
         for _, matched, frozen in pairs
     ]
     key = (settings.seed, "readouts", measured.dataset, measured.task)
-    tests = permutation_results(contrasts, exchange(contrasts, draws=settings.draws, key=key))
+    tests = permutation_results(contrasts, permute(contrasts, draws=settings.draws, key=key))
     holm = holm_within_families(np.array([test.p for test in tests]), ["all"] * len(tests))
     return [
         ReadoutRow.of(
@@ -99,7 +101,7 @@ def _variance(
     settings: AnalysisSettings,
 ) -> ProbeVarianceRow:
     estimate = measured.value(weights)
-    units = measured.resampled.spread(weights)
+    units = measured.resampled.standard_error(weights)
     training = float(np.std(refitted, ddof=1))
     z = float(norm.ppf((1 + settings.level) / 2))
     total = math.hypot(units, training)

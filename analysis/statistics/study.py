@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm import tqdm
 
-from analysis.engine.permutation import Exchanges
+from analysis.engine.permutation import PermutationDraws
 from analysis.outcomes.files import Outcomes, primary
 from analysis.outcomes.groups import TaskOutcomes, on_the_same_units
 from analysis.outcomes.measures import LayerMeasures
@@ -72,7 +72,7 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[LayerMeasures], setti
     _tell_of_different_units(together)
     groups = []
     ablation: list[AblationRow] = []
-    exchanges: list[Exchanges] = []
+    permutations: list[PermutationDraws] = []
     equivalence: list[EquivalenceRow] = []
     random_patches: list[RandomPatchRow] = []
     readouts: list[ReadoutRow] = []
@@ -84,18 +84,18 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[LayerMeasures], setti
             progress.set_postfix_str(f"{group[0].dataset} {group[0].task}")
             measured = TaskOutcomes.of(group, seed=settings.seed, resamples=settings.resamples)
             groups.append(measured)
-            rows, exchanged = ablation_rows(
+            rows, permuted = ablation_rows(
                 measured, seed=settings.seed, draws=settings.draws, resamples=settings.resamples, level=settings.level
             )
             ablation += rows
-            exchanges += [exchanged] if exchanged else []
+            permutations += [permuted] if permuted else []
             random_patches += random_patch_rows(measured, settings)
             readouts += readout_rows(measured, settings)
             additivity += additivity_rows(measured, settings)
             cumulative += cumulative_rows(measured, settings)
             variance += probe_variance_rows(measured, outcomes, settings)
     comparisons, nulls = comparison_rows(groups, settings)
-    rows = in_display_order(with_adjusted_p(ablation, exchanges, settings.families), settings)
+    rows = in_display_order(with_adjusted_p(ablation, permutations, settings.families), settings)
     for measured in groups:
         equivalence += equivalence_rows(measured, rows, settings)
     attentions = [Attention.of(one, settings) for one in measures]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.permutation import Exchanges
+from analysis.engine.permutation import PermutationDraws
 from analysis.rows.ablation import AblationRow, Check
 from analysis.rows.frames import frame_of
 from config.files import write_csv
@@ -37,16 +37,16 @@ def in_display_order(rows: Iterable[AblationRow], settings: AnalysisSettings) ->
 
 
 def with_adjusted_p(
-    rows: Sequence[AblationRow], exchanges: Sequence[Exchanges], families: Sequence[str]
+    rows: Sequence[AblationRow], permutations: Sequence[PermutationDraws], families: Sequence[str]
 ) -> list[AblationRow]:
     """Fill in `p_holm` and `p_max_t`: rows that agree in the columns `families` are one family of tests.
 
-    `exchanges` are those of the rows that were tested, in their order.
+    `permutations` are those of the rows that were tested, in their order.
     """
     p = np.array([math.nan if row.p is None else row.p for row in rows])
     family = [tuple(getattr(row, name) for name in families) for row in rows]
     tested = [name for name, row in zip(family, rows, strict=True) if row.p is not None]
-    joint = iter(max_t_within_families(exchanges, tested).tolist())
+    joint = iter(max_t_within_families(permutations, tested).tolist())
     return [
         row if row.p is None else replace(row, p_holm=float(adjusted), p_max_t=next(joint))
         for row, adjusted in zip(rows, holm_within_families(p, family), strict=True)

@@ -1,7 +1,7 @@
 """Decode a data set into a pack: ``python -m extract.datasets.prepare --help``."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,7 +25,7 @@ from extract.datasets.spair import spair
 from extract.datasets.voc import voc
 from extract.datasets.warps import draw_warp
 
-SOURCES: dict[str, Callable[[Dataset, int], Listing]] = {
+LISTINGS: Mapping[str, Callable[[Dataset, int], Listing]] = {
     "scenes": drawn_scenes,
     "class_folders": class_folders,
     "voc": voc,
@@ -51,7 +51,7 @@ def prepare(dataset: Dataset, seed: int, pack: Pack, workers: int = 1) -> None:
         DatasetError: for a missing folder, an unreadable image or too few images, naming the file or key.
         DiskFull: naming the file and the space it needs.
     """
-    listing = SOURCES[dataset.source](dataset, seed)
+    listing = LISTINGS[dataset.source](dataset, seed)
     index, pairs = _with_twins(listing, dataset, seed) if listing.pairs is None else (listing.index, listing.pairs)
     index = index.assign(group=_groups(dataset.name, index)).drop(columns="bundle", errors="ignore")
     facts = facts_of(

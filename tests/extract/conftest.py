@@ -10,8 +10,8 @@ from config.settings import Model
 from extract.calibration import calibrate
 from extract.datasets.packs import OpenPack, open_pack
 from extract.datasets.prepare import prepare
-from extract.interventions import Calibration
 from extract.models import Network, load_network
+from extract.replacements import Calibration
 from tests.extract.test_packs import scenes
 
 pytest.register_assert_rewrite("tests.extract.small_extraction")

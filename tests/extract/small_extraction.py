@@ -11,9 +11,9 @@ from config.layout import Run
 from config.resolve import resolve
 from config.settings import Settings, settings
 from extract.datasets.packs import OpenPack, shard_name
-from extract.interventions import Calibration
 from extract.models import Network
 from extract.records import Records, Skipped, open_records
+from extract.replacements import Calibration
 from extract.run import extract
 
 CONDITIONS: dict[str, dict[str, Any]] = {

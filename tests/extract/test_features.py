@@ -12,8 +12,8 @@ from config.layout import Pack
 from config.settings import Condition
 from extract.datasets.packs import OpenPack, open_pack, shard_blocks
 from extract.datasets.prepare import prepare
-from extract.features import Images, passes, tokens_under
-from extract.interventions import Batch
+from extract.draws import Batch
+from extract.features import Images, tokens_by_batch, tokens_under
 from extract.models import Network
 from extract.tokens import read_layout
 from tests.extract.test_packs import scenes
@@ -55,7 +55,7 @@ def test_shuffled_features_do_not_depend_on_who_else_is_asked_for(
     condition = Condition("shuffle_registers", ("registers",), "shuffle")
 
     def features(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = list(passes(networks["open"], pack, rows, condition, None, (5,), 64, seed=1))
+        found = list(tokens_by_batch(networks["open"], pack, rows, condition, None, (5,), 64, seed=1))
         return np.concatenate([part for part, _ in found]), torch.cat([tokens.prefix for _, tokens in found]).numpy()
 
     train = pack.rows("train")

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from config.settings import Condition, Curves, Extraction
-from extract.features import Images, clean_prefix, run_under, tokens_under
-from extract.interventions import Batch, Calibration
-from extract.measures import Measured, Reference, measuring
+from extract.draws import Batch
+from extract.features import Images, clean_prefix, tokens_under, under
+from extract.measures import Reference, measuring
 from extract.models import load_network
 from extract.noise import keyed_normal
+from extract.replacements import Calibration
 from tests.extract.conftest import timm_model
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -43,9 +44,12 @@ def test_tokens_and_measures_are_the_same_on_both(name: str, calibrations: dict[
         of_device = {}
         reference = Reference()
         for condition in (Condition("full"), *(Condition(by, (tokens,), by) for by in BY)):
-            measured, every = Measured(), np.arange(8)
-            watching = measuring(network, (5, 11), every, every, reference, measured)
-            run_under(network, images, condition, calibration, (), lambda _layer, _output: None, watching)
+            every = np.arange(8)
+            with (
+                under(network, images, condition, calibration),
+                measuring(network, (5, 11), every, every, reference) as measured,
+            ):
+                network.run(images.x)
             of_device[condition.name] = (
                 tokens_under(network, images, condition, calibration, (11,)),
                 measured.geometry[11]["effective_rank"],

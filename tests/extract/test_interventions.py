@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from config.settings import Condition
+from extract.draws import Batch, derangement
 from extract.features import clean_prefix
-from extract.interventions import Batch, Calibration, derangement, intervene
+from extract.interventions import intervene
 from extract.models import Network
 from extract.noise import keyed_normal
+from extract.replacements import Calibration
 from tests.extract.conftest import EVERY
 
 IMAGES = 6

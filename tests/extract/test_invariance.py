@@ -12,9 +12,9 @@ import torch
 from extract.calibration import calibrate
 from extract.datasets.packs import OpenPack
 from extract.features import FeatureError, batch_of
-from extract.interventions import Calibration
 from extract.models import Network
 from extract.records import Records, Skipped
+from extract.replacements import Calibration
 from tests.extract.small_extraction import CONDITIONS, SAME, Extracted, assert_same, extracted, run_settings
 
 

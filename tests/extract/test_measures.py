@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from scipy.spatial.distance import jensenshannon
 
 from config.settings import Condition
-from extract.features import Images, clean_prefix, run_under
-from extract.interventions import Batch, Calibration
-from extract.measures import Measured, MeasuresTable, Reference, columns, measuring
+from extract.draws import Batch
+from extract.features import Images, clean_prefix, under
+from extract.measures import MeasuresTable, PassMeasures, Reference, columns, measuring
 from extract.models import Network
+from extract.replacements import Calibration
 
 IMAGES = 4
 ALL = np.arange(IMAGES)
@@ -23,13 +24,15 @@ ATTENDED = np.array([1, 3])
 
 def measured_under(
     network: Network, calibration: Calibration, condition: Condition, reference: Reference, layers: tuple[int, ...]
-) -> Measured:
+) -> PassMeasures:
     x = torch.randn(IMAGES, 3, network.image_size, network.image_size, generator=torch.Generator().manual_seed(4))
     batch = Batch(tuple("abcd"), ("g",) * IMAGES, seed=0)
-    measured = Measured()
     images = Images(ALL, x, batch, clean_prefix(network, x))
-    watching = measuring(network, layers, ALL, ATTENDED, reference, measured)
-    run_under(network, images, condition, calibration, (), lambda _layer, _output: None, watching)
+    with (
+        under(network, images, condition, calibration),
+        measuring(network, layers, ALL, ATTENDED, reference) as measured,
+    ):
+        network.run(x)
     return measured
 
 

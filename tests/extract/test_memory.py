@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from extract.datasets.packs import OpenPack
-from extract.interventions import Calibration
 from extract.models import Network
-from extract.run import DeviceMemoryError
+from extract.passes import DeviceMemoryError
+from extract.replacements import Calibration
 from tests.extract.small_extraction import assert_same, extracted, run_settings
 
 UNMIXED = {"full": {}, "zero_registers": {"tokens": ["registers"], "by": "zero"}}

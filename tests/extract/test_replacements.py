@@ -9,9 +9,11 @@ from scipy import stats
 from torch import Tensor
 
 from config.settings import Condition
+from extract.draws import Batch
 from extract.features import clean_prefix
-from extract.interventions import Batch, Calibration, intervene
+from extract.interventions import intervene
 from extract.models import Network
+from extract.replacements import Calibration
 from tests.extract.conftest import EVERY
 
 GROUP = 6

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from analysis.audit.reproduced import DELTA, NEEDED, main, with_draws_averaged
+from config.errors import InputError
 
 FOLDER = Path(__file__).parents[3] / "analysis" / "published"
 COLUMNS = (*NEEDED, *DELTA)
@@ -30,7 +31,7 @@ def reproduced(path: Path, *rows: Mapping[str, str], weights: str = "hub") -> di
         writer.writerows(rows)
     settings.write_text(yaml.safe_dump({"models": {"v3": {"weights": weights}}, "conditions": {"full": {}}}))
     arguments = [str(FOLDER), "--settings", str(settings), "--ablation", str(ablation), "--out", str(out)]
-    assert main(arguments) == 0
+    main(arguments)
     found: dict[str, list[dict[str, str]]] = {}
     with out.open(newline="") as stream:
         for row in csv.DictReader(stream):
@@ -97,10 +98,10 @@ def test_every_claim_has_its_row(tmp_path: Path) -> None:
     assert all(len(rows) == 1 for rows in found.values())
 
 
-def test_a_missing_table_is_a_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_table_is_a_message(tmp_path: Path) -> None:
     absent = str(tmp_path / "absent.csv")
-    assert main([str(FOLDER), "--settings", absent, "--ablation", absent, "--out", str(tmp_path / "out.csv")]) == 2
-    assert "absent.csv is missing" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"absent\.csv is missing"):
+        main([str(FOLDER), "--settings", absent, "--ablation", absent, "--out", str(tmp_path / "out.csv")])
     assert not (tmp_path / "out.csv").exists()
 
 
