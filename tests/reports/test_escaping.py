@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from config.layout import ROOT
-from reports import checks, facts, findings, generated, markup, questions, statistics, verdicts
+from reports import checks, facts, findings, generated, markup, questions, reasons, statistics, verdicts
 from reports.plates import Plate, render_plate
 from reports.project import Page, Project
 from reports.table import Body, Column, Row, Span, Table, render
@@ -105,6 +105,11 @@ def unchecked_sink(text: str) -> SimpleNamespace:
     return SimpleNamespace(models={text: {"source": "known_answer", "family": "sink"}}, checks=())
 
 
+def reasons_of(text: str) -> reasons.Reasons:
+    one = reasons.JudgedReading(text, text, text, ([text, {"numbers": [text]}], [text]))
+    return reasons.Reasons((one, one), 1, text, {text: text})
+
+
 # Where data enter, by what they become. Every entry takes one text and puts it wherever it can.
 PLACES = {
     "table": lambda text: render(table_of(text)),
@@ -117,9 +122,11 @@ PLACES = {
     "download": lambda text: markup.download(text, text),
     "source": markup.source_link,
     "navigation": lambda text: navigation(Project(text, text, (Page(text, text),), text), Page(text, text)),
-    "claims": lambda text: render(verdicts.claims_table([claim(text)], {text: {**REPRODUCED, "reproduced": text}})),
-    "reason": lambda text: verdicts.with_sources(f"x [t001] {text}"),
-    "published numbers": lambda text: verdicts.source_list([text]),
+    "claims": lambda text: render(
+        verdicts.claims_table([claim(text)], {text: {**REPRODUCED, "reproduced": text}}, {text: reasons_of(text)})
+    ),
+    "reasons": lambda text: markup.lines(reasons.in_full(reasons_of(text))),
+    "published numbers": lambda text: reasons.number_list({text: text}),
     "findings": lambda text: render(findings.findings_table(SimpleNamespace(claims=[claim(text)]))),
     "steps": lambda text: findings._steps(claim(text), claim(text)),
     "checks": lambda text: render(checks.check_table([{**check(text), "observed": text, "low": "", "high": ""}])),
