@@ -18,6 +18,7 @@ from analysis.rows.schema import Cells as Cells
 from analysis.rows.schema import names_of, read_cells, read_text
 from config.errors import InputError
 from config.layout import ERROR_RATES, Run
+from config.settings import Model, Settings, load_settings
 from reports.reasons import Reasons, read_reasons
 
 # Of files that no table of a run declares: the columns that pages read.
@@ -54,7 +55,7 @@ class Inputs:
 
     Attributes:
         run: where the files lie.
-        settings: the resolved config.
+        settings: the run's settings.
         packs: data set → the facts of its pack.
         statistics: table or test of the analysis → its rows.
         replacement: with its columns, whose number depends on the run.
@@ -66,7 +67,7 @@ class Inputs:
     """
 
     run: Run
-    settings: Mapping[str, Any]
+    settings: Settings
     packs: Mapping[str, Mapping[str, Any]]
     statistics: Mapping[str, tuple[Cells, ...]]
     replacement: CsvTable
@@ -120,13 +121,12 @@ class Inputs:
     @property
     def datasets(self) -> tuple[str, ...]:
         """Data sets as the config lists them."""
-        return tuple(self.settings["datasets"])
+        return tuple(self.settings.datasets)
 
     @property
-    def models(self) -> Mapping[str, Mapping[str, Any]]:
+    def models(self) -> Mapping[str, Model]:
         """Model → its settings."""
-        models: Mapping[str, Mapping[str, Any]] = self.settings["models"]
-        return models
+        return self.settings.models
 
     def downloads(self) -> dict[str, Path]:
         """Files that readers may download: place in the report → file of the run."""
@@ -150,17 +150,18 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
         published: folder of the published numbers.
 
     Raises:
-        InputError: a YAML file or one of its keys is missing; the message says which, and what makes it.
+        ConfigError: the settings are missing or cannot be used.
+        InputError: a pack's facts or one of their keys is missing; the message says which, and what makes it.
         TableError: a CSV file or one of its columns is missing, or a cell is not of its column's type.
     """
     run = Run(settings.parent)
-    loaded = _read_yaml(settings, ("run", "title", "seed", "models", "datasets", "conditions", "analysis"))
+    loaded = load_settings(settings)
     return Inputs(
         run=run,
         settings=loaded,
         packs={
             name: _read_yaml(run.pack(name).facts, ("images", "classes", "splits", "chance"))
-            for name in loaded["datasets"]
+            for name in loaded.datasets
         },
         statistics={
             name: read_cells(kind, folder / f"{name}.csv")

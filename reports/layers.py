@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from config.vocabulary.measures import MEASURES, Measure
+from config.vocabulary.replacements import REFERENCE
 from reports.inputs import Cells, Inputs
 from reports.markup import code, definition_list, heading, slug
 from reports.numbers import MISSING, count, fixed
@@ -69,7 +70,7 @@ def last_layer_table(inputs: Inputs, dataset: str) -> Table | None:
         shown = tuple(
             Row(
                 (code(condition), *(_median(cells.get((condition, measure.name)), measure) for measure in _LAST)),
-                classes="reference" if condition == "full" else "",
+                classes="reference" if condition == REFERENCE else "",
             )
             for condition in conditions
         )

@@ -44,6 +44,7 @@ RANDOM = {
         "family": "dinov3",
         "scale": "S",
         "architecture": "vit_small_patch16_dinov3",
+        "image_size": 224,
         "weights": "random",
     }
 }

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from config.layout import ROOT
+from config.settings import Condition, Margin, Model
 from reports import checks, facts, findings, generated, markup, questions, reasons, statistics, verdicts
 from reports.plates import Plate, render_plate
 from reports.project import Page, Project
@@ -82,15 +83,14 @@ def check(text: str) -> dict[str, str]:
 
 
 def settings_of(text: str) -> SimpleNamespace:
-    analysis = {"draws": 1, "resamples": 1, "margins": {text: {"margin": 0.1, "reason": text}}}
-    model = {"source": "timm", "family": text, "scale": text, "architecture": text, "weights": "random"}
     return SimpleNamespace(
-        settings={
-            **{"run": text, "seed": 1, "title": text, "analysis": analysis, "calibrate_on": text},
-            "conditions": {text: {"tokens": [text], "by": text}},
-        },
+        settings=SimpleNamespace(
+            **{"run": text, "seed": 1, "title": text, "calibrate_on": text},
+            analysis=SimpleNamespace(draws=1, resamples=1, margins={text: Margin(0.1, text)}),
+            conditions={text: Condition(text, (text,), "zero")},
+        ),
         packs={text: {"source": text, "splits": {text: {"images": 1, "classes": 1}}, "images": 1, "classes": 1}},
-        models={text: model},
+        models={text: Model(text, "timm", text, text, architecture=text, weights="random")},
         checks=(),
     )
 
@@ -102,7 +102,7 @@ def pack_with_classes(text: str) -> SimpleNamespace:
 
 
 def unchecked_sink(text: str) -> SimpleNamespace:
-    return SimpleNamespace(models={text: {"source": "known_answer", "family": "sink"}}, checks=())
+    return SimpleNamespace(models={text: Model(text, "known_answer", "sink", "S")}, checks=())
 
 
 def reasons_of(text: str) -> reasons.Reasons:
