@@ -20,20 +20,18 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-
 from analysis.audit.claims import Claim, load_claims
 from analysis.audit.numbers import Bounds, shown
 from analysis.audit.published import Published, PublishedNumbers, load_published
 from analysis.audit.quantities import CHANGE, QuantityName, Vocabulary, load_vocabulary
 from config.errors import InputError, report_errors
 from config.files import write_csv
-from config.settings import conditions_of
+from config.settings import Condition, load_settings
+from config.vocabulary.tasks import FROZEN
 
 COLUMNS = ("claim", "reproduced", "measured", "quantities", "number", "published", "value", "low", "high", "origin")
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
 DELTA = ("delta", "delta_low", "delta_high")
-FROZEN, RANDOM = "frozen", "random"
 PERCENT = Decimal(100)
 
 
@@ -123,6 +121,27 @@ def with_draws_averaged(rows: Sequence[Mapping[str, str]], drawn_from: Mapping[s
         }
         averaged.append({**found[0], "condition": condition, **means})
     return averaged
+
+
+def by_what_is_replaced(rows: Sequence[Mapping[str, str]], conditions: Mapping[str, Condition]) -> list[dict[str, str]]:
+    """Return rows whose conditions are called by what they do, as in `quantities.yaml`, and not as a config calls them.
+
+    Of several conditions that do the same, the first one of the config is kept.
+
+    Args:
+        rows: of the ablation table, draws averaged.
+        conditions: of the run, by name.
+
+    Examples:
+        >>> blank = Condition("blank", ("registers",), "zero")
+        >>> by_what_is_replaced([{"condition": "blank", "value": "0.5"}], {"blank": blank})
+        [{'condition': 'zero_registers', 'value': '0.5'}]
+    """
+    called: dict[str, str] = {}
+    for one in conditions.values():
+        called.setdefault(one.identity, one.entry)
+    identity = {entry: name for name, entry in called.items()}
+    return [{**row, "condition": identity[row["condition"]]} for row in rows if row["condition"] in identity]
 
 
 def hold(
@@ -233,10 +252,10 @@ def _read_run(ablation: Path, settings: Path) -> tuple[list[dict[str, str]], fro
         if missing:
             raise InputError(f"{ablation}: column {', '.join(missing)} is missing. Delete it and run again.")
         rows = list(reader)
-    loaded = yaml.safe_load(settings.read_text(encoding="utf-8"))
-    models, conditions = loaded["models"], conditions_of(loaded["conditions"])
-    rows = with_draws_averaged(rows, {name: each.of for name, each in conditions.items() if each.of is not None})
-    return rows, frozenset(name for name, model in models.items() if model.get("weights") == RANDOM)
+    run = load_settings(settings)
+    rows = with_draws_averaged(rows, {name: each.of for name, each in run.conditions.items() if each.of is not None})
+    random_models = frozenset(name for name, model in run.models.items() if model.random)
+    return by_what_is_replaced(rows, run.conditions), random_models
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.engine.metric import Counts
-from analysis.outcomes.schema import COUNTS, NAMES, PRIMARY_FEATURES, REFERENCE, OutcomeError, checked, listed
+from analysis.outcomes.schema import COUNTS, NAMES, OutcomeError, checked, listed
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import TASKS
 
 _GROUP = ["dataset", "task", "model", "readout", "features", "layer", "refit"]
 
@@ -95,8 +97,8 @@ def primary(outcomes: Sequence[Outcomes]) -> list[Outcomes]:
 
 
 def _primary_features(one: Outcomes, outcomes: Sequence[Outcomes]) -> str:
-    if one.task in PRIMARY_FEATURES:
-        return PRIMARY_FEATURES[one.task]
+    if one.task in TASKS:
+        return TASKS[one.task].features
     found = sorted({other.features for other in outcomes if other.task == one.task})
     if len(found) > 1:
         raise OutcomeError(

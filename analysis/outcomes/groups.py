@@ -1,4 +1,4 @@
-"""What one task measured on one set of units: every model, readout and condition, resampled together."""
+"""Outcomes of a task on one set of units: every model, readout and condition, resampled jointly."""
 
 from __future__ import annotations
 
@@ -12,16 +12,8 @@ import numpy as np
 from analysis.engine.intervals import Interval, Resampled
 from analysis.engine.metric import Counts, FloatArray
 from analysis.outcomes.files import Outcomes
-from analysis.outcomes.schema import REFERENCE
-
-METRICS = {
-    "classification": "accuracy",
-    "retrieval": "Recall@1",
-    "correspondence": "hits/points",
-    "cycle_consistency": "cycles/points",
-    "pck_per_image": "PCK, mean over images",
-    "segmentation": "mIoU",
-}
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import task_of
 
 
 class Cell(NamedTuple):
@@ -92,7 +84,7 @@ class TaskOutcomes:
     @property
     def metric(self) -> str:
         """What the task is reported as."""
-        return METRICS.get(self.task, "ratio of counts")
+        return task_of(self.task).metric
 
     @property
     def size(self) -> int:

@@ -10,67 +10,28 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
-from pandera.errors import SchemaErrors
 
 from config.errors import InputError
+from config.vocabulary.tasks import READOUTS, task_of
 
 NAMES = ("dataset", "task", "model", "family", "scale", "condition", "readout", "unit", "category")
 COUNTS = ("numerator", "denominator")
-REFERENCE = "full"
-READOUTS = ("matched", "frozen", "direct")
-# What a task is reported from where its files name no features, or several.
-PRIMARY_FEATURES = {
-    "classification": "cls",
-    "retrieval": "cls",
-    "correspondence": "patches",
-    "cycle_consistency": "patches",
-    "pck_per_image": "patches",
-    "segmentation": "patches",
-}
 # Files without a column `layer` hold the last layer.
 LAST_LAYER = -1
 # What one row is about: all of it together is unique.
 ROW = ("dataset", "task", "model", "readout", "features", "layer", "refit", "condition", "unit", "category")
 
 
+_READOUT_REMEDY = f"Allowed: {', '.join(READOUTS)}. Is there a typo?"
+_PART_REMEDY = "A numerator counts a part of its denominator: were the two swapped?"
+
+
 class OutcomeError(InputError):
     """An outcome file that breaks the schema; the message says where and what to do."""
 
 
-# A check is (name, error); the error is "what is wrong|what to do", which `_complaint` puts into a sentence.
-def _finite(counts: pd.Series) -> pd.Series:
-    return pd.Series(np.isfinite(counts.to_numpy(dtype=np.float64, na_value=np.nan)), index=counts.index)
-
-
-_COUNT_CHECKS = [
-    pa.Check(_finite, name="finite", error="not a finite number|Leave out units without outcome.", ignore_na=False),
-    pa.Check.ge(0, name="not negative", error="below 0|Counts are sums of things that were counted."),
-]
-
-SCHEMA = pa.DataFrameSchema(
-    columns={
-        **{name: pa.Column(nullable=False) for name in NAMES},
-        "readout": pa.Column(
-            checks=pa.Check.isin(READOUTS, error=f"unknown readout|Allowed: {', '.join(READOUTS)}. Is there a typo?")
-        ),
-        "features": pa.Column(),
-        "layer": pa.Column(int),
-        "refit": pa.Column(int, checks=pa.Check.ge(0, error="below 0|Refits are counted from 0, the reported probe.")),
-        "cluster": pa.Column(),
-        "numerator": pa.Column(checks=_COUNT_CHECKS, nullable=True),
-        "denominator": pa.Column(checks=_COUNT_CHECKS, nullable=True),
-    },
-    checks=pa.Check(
-        lambda frame: frame["numerator"] <= frame["denominator"],
-        name="part of the whole",
-        error="above the denominator|A numerator counts a part of its denominator: were the two exchanged?",
-    ),
-)
-
-
 def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The rows of an outcome file, every optional column filled in, or an error that names file, rows and remedy.
+    """Return the rows of an outcome file with every optional column filled in.
 
     Args:
         frame: as read; the order of rows has no influence on anything.
@@ -78,8 +39,9 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
     Raises:
         OutcomeError: a missing column, no rows, a name that is missing or no text, an unknown readout, a count
-            that is no number, not finite, negative or above its denominator, a repeated row, a model of two
-            families or scales, or a unit in two clusters.
+            that is no number or not finite, a negative count, a numerator above its denominator (where the task's
+            values are fractions), a repeated row, a model of two families or scales, or a unit in two clusters.
+            The message names the file, the rows and the remedy.
     """
     frame = frame.reset_index(drop=True)
     missing = [name for name in (*NAMES, *COUNTS) if name not in frame.columns]
@@ -95,10 +57,7 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         _require_text(frame, name, path)
     for name in (*COUNTS, "layer", "refit"):
         _require_numbers(frame, name, path)
-    try:
-        SCHEMA.validate(frame, lazy=True)
-    except SchemaErrors as errors:
-        raise OutcomeError(f"{path}: {_complaint(frame, errors)}") from None
+    _require_values(frame, path)
     _require_unique_rows(frame, path)
     _require_one(frame, "model", "family", "A model is one family at one scale.", path)
     _require_one(frame, "model", "scale", "A model is one family at one scale.", path)
@@ -108,7 +67,7 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _completed(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.copy()
-    known = frame["task"].map(PRIMARY_FEATURES).fillna("")
+    known = frame["task"].map(lambda task: task_of(task).features)
     for name, default in (("features", known), ("layer", LAST_LAYER), ("refit", 0), ("cluster", frame["unit"])):
         if name not in frame.columns:
             frame[name] = default
@@ -143,21 +102,32 @@ def _require_numbers(frame: pd.DataFrame, name: str, path: Path) -> None:
         )
 
 
-def _complaint(frame: pd.DataFrame, errors: SchemaErrors) -> str:
-    """The first broken check as a sentence: what is wrong in which rows, the first of them, and the remedy."""
-    # A count that is wrong by itself comes before its relation to another.
-    cases = errors.failure_cases.sort_values("schema_context", kind="stable")
-    first = cases.iloc[0]
-    broken = cases[(cases["check"] == first["check"]) & (cases["column"] == first["column"])]
-    bad = pd.Series(frame.index.isin(broken["index"].dropna().astype(int)))
-    what, _, remedy = str(first["check"]).partition("|")
-    column = first["column"] if first["schema_context"] == "Column" else "numerator"
-    row = frame[bad].iloc[0]
-    held = f" '{row[column]}'" if column not in COUNTS else ""
-    return (
-        f"column '{column}': {what}{held} in {rows(bad)}; the first is unit '{row['unit']}', condition "
-        f"'{row['condition']}', category '{row['category']}', with {row['numerator']} / {row['denominator']}. {remedy}"
+def _require_values(frame: pd.DataFrame, path: Path) -> None:
+    """Raise for the first broken check; a count that is wrong by itself comes before its relation to another."""
+    counts = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in COUNTS}
+    # A task whose values are no fractions may have any numerator: a squared error exceeds the number of pixels.
+    bounded = frame["task"].map(lambda task: task_of(task).bounded).to_numpy(dtype=bool)
+    numerator, denominator = counts.values()
+    negative = "Counts are sums of things that were counted."
+    finite = "Leave out units without outcome."
+    checks = (
+        ("readout", ~frame["readout"].isin(list(READOUTS)).to_numpy(), "unknown readout", _READOUT_REMEDY),
+        ("refit", (frame["refit"] < 0).to_numpy(), "below 0", "Refits are counted from 0, the reported probe."),
+        ("numerator", ~np.isfinite(numerator), "not a finite number", finite),
+        ("numerator", (numerator < 0) & bounded, "below 0", negative),
+        ("denominator", ~np.isfinite(denominator), "not a finite number", finite),
+        ("denominator", denominator < 0, "below 0", negative),
+        ("numerator", (numerator > denominator) & bounded, "above the denominator", _PART_REMEDY),
     )
+    for column, bad, what, remedy in checks:
+        if bad.any():
+            row = frame[bad].iloc[0]
+            held = f" '{row[column]}'" if column not in COUNTS else ""
+            raise OutcomeError(
+                f"{path}: column '{column}': {what}{held} in {rows(bad)}; the first is unit '{row['unit']}', condition "
+                f"'{row['condition']}', category '{row['category']}', with {row['numerator']} / {row['denominator']}. "
+                f"{remedy}"
+            )
 
 
 def _require_unique_rows(frame: pd.DataFrame, path: Path) -> None:
@@ -186,9 +156,9 @@ def _require_one(frame: pd.DataFrame, of: str, name: str, remedy: str, path: Pat
         )
 
 
-def rows(bad: pd.Series, shown: int = 5) -> str:
+def rows(bad: pd.Series | np.ndarray, shown: int = 5) -> str:
     """Which rows are marked, in words."""
-    index = np.flatnonzero(bad.to_numpy())
+    index = np.flatnonzero(bad)
     numbers = ", ".join(str(row) for row in index[:shown])
     more = f", … ({len(index)} in all)" if len(index) > shown else ""
     return f"row{'s' if len(index) > 1 else ''} {numbers}{more}, counted from 0"

@@ -6,10 +6,10 @@ from analysis.engine.contrasts import Contrast
 from analysis.engine.p_values import exact_mcnemar_p, permutation_results
 from analysis.engine.permutation import PermutationDraws, permute
 from analysis.outcomes.groups import TaskOutcomes, delta
-from analysis.outcomes.schema import REFERENCE
 from analysis.rows.ablation import AblationRow
 from analysis.rows.bases import Provenance
 from analysis.statistics.parts import scored
+from config.vocabulary.replacements import REFERENCE
 
 
 def ablation_rows(

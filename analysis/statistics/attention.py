@@ -16,11 +16,11 @@ import pandas as pd
 from analysis.engine.intervals import Interval, Resampled
 from analysis.engine.metric import Counts
 from analysis.outcomes.measures import LayerMeasures
-from analysis.outcomes.schema import REFERENCE
 from analysis.rows.layers import SMALLEST_DIVERGENCE, DivergenceRatioRow, TrendRow
 from analysis.statistics.parts import at_layer, of_model, provenance
 from config.settings import AnalysisSettings
 from config.vocabulary.measures import DIVERGENCE, GROUP_DIVERGENCES, GROUP_MASS
+from config.vocabulary.replacements import REFERENCE
 
 
 def is_of_attention(measure: str) -> bool:

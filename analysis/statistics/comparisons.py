@@ -20,10 +20,10 @@ from analysis.engine.p_values import PermutationResult, permutation_results
 from analysis.engine.permutation import PermutationDraws, permute
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
-from analysis.outcomes.schema import REFERENCE
 from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
 from analysis.statistics.parts import bounds, held_against_margin, provenance, tested
 from config.settings import AnalysisSettings, Comparison
+from config.vocabulary.replacements import REFERENCE
 
 BINS = 40
 

@@ -20,11 +20,11 @@ from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families
 from analysis.engine.p_values import paired_permutation_tests
 from analysis.outcomes.measures import LayerMeasures
-from analysis.outcomes.schema import REFERENCE
 from analysis.rows.layers import CompressionRow
 from analysis.statistics.parts import bounds, provenance, tested
 from config.settings import AnalysisSettings
 from config.vocabulary.measures import EFFECTIVE_RANK
+from config.vocabulary.replacements import REFERENCE
 
 
 def compression_rows(measures: Sequence[LayerMeasures], settings: AnalysisSettings) -> list[CompressionRow]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.engine.intervals import Resampled
 from analysis.outcomes.files import Outcomes
-from analysis.outcomes.groups import METRICS
 from analysis.rows.layers import CurveRow
 from analysis.statistics.parts import of_task, provenance
 from config.settings import AnalysisSettings
+from config.vocabulary.tasks import task_of
 
 
 def curve_rows(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> Iterator[CurveRow]:
@@ -53,7 +53,7 @@ def _curve(group: Sequence[Outcomes], condition: str, settings: AnalysisSettings
         place = {(one.features, one.layer): 1.0}
         interval = resampled.interval(place, settings.level)
         yield CurveRow.of(
-            of_task(one, METRICS.get(one.task, "ratio of counts")),
+            of_task(one, task_of(one.task).metric),
             provenance(settings),
             condition=condition,
             features=one.features,

@@ -14,13 +14,13 @@ import pandas as pd
 
 from analysis.engine.intervals import Interval
 from analysis.outcomes.measures import KEYS, LayerMeasures
-from analysis.outcomes.schema import REFERENCE
 from analysis.rows.layers import LayerMeasureRow
 from analysis.statistics.attention import Attention, is_of_attention
 from analysis.statistics.geometry import median_interval
 from analysis.statistics.parts import at_layer, provenance
 from config.settings import AnalysisSettings
 from config.vocabulary.measures import EFFECTIVE_RANK, GEOMETRY_COLUMNS
+from config.vocabulary.replacements import REFERENCE
 
 # Of single registers: reported under full alone. Under a condition they are read from the files themselves.
 _OF_ONE_REGISTER = re.compile(r"(?:^|_)r\d+(?:_|$)")

@@ -15,10 +15,10 @@ from analysis.engine.p_values import permutation_results
 from analysis.engine.permutation import permute
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
-from analysis.outcomes.schema import REFERENCE
 from analysis.rows.contrasts import ProbeVarianceRow, ReadoutRow
 from analysis.statistics.parts import bounds, of_task, provenance, scored, tested
 from config.settings import AnalysisSettings
+from config.vocabulary.replacements import REFERENCE
 
 
 def readout_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[ReadoutRow]:

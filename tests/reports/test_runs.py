@@ -8,7 +8,6 @@ import shutil
 import pytest
 import yaml
 
-from analysis.rows.schema import TableError
 from config.errors import InputError
 from reports.build import build, main
 from reports.inputs import read_inputs
@@ -161,7 +160,7 @@ def test_a_missing_column_is_named(make_run):
     run = make_run()
     path = run.settings.parent / "tables" / "ablation.csv"
     path.write_text(path.read_text().replace("p_holm", "p_other", 1))
-    with pytest.raises(TableError, match=r"ablation\.csv: missing column p_holm"):
+    with pytest.raises(InputError, match=r"ablation\.csv: missing column p_holm"):
         build(run.settings, run.published, "pandoc")
 
 

@@ -22,6 +22,19 @@ ZERO = {
 }
 
 
+MODEL = {"source": "timm", "family": "dinov3", "scale": "S", "architecture": "a", "image_size": 224}
+CONFIG = {
+    "run": "small",
+    "datasets": {"scenes": {"source": "scenes", "image_size": 64, "tasks": ["classification"]}},
+    # What a condition is called says nothing of what it does.
+    "conditions": {
+        "full": {},
+        "zero_registers": {"tokens": ["registers"], "by": "zero"},
+        "mean_registers": {"tokens": ["cls"], "by": "mean"},
+    },
+}
+
+
 def reproduced(path: Path, *rows: Mapping[str, str], weights: str = "hub") -> dict[str, list[dict[str, str]]]:
     """Claim → its rows, for a run with these rows in its ablation table."""
     ablation, settings, out = path / "ablation.csv", path / "settings.yaml", path / "reproduced.csv"
@@ -29,7 +42,7 @@ def reproduced(path: Path, *rows: Mapping[str, str], weights: str = "hub") -> di
         writer = csv.DictWriter(stream, COLUMNS, restval="")
         writer.writeheader()
         writer.writerows(rows)
-    settings.write_text(yaml.safe_dump({"models": {"v3": {"weights": weights}}, "conditions": {"full": {}}}))
+    settings.write_text(yaml.safe_dump(CONFIG | {"models": {"v3": MODEL | {"weights": weights}}}, sort_keys=False))
     arguments = [str(FOLDER), "--settings", str(settings), "--ablation", str(ablation), "--out", str(out)]
     main(arguments)
     found: dict[str, list[dict[str, str]]] = {}
@@ -49,6 +62,12 @@ def test_a_run_whose_interval_holds_the_published_numbers_reproduces_a_claim(tmp
         ("t025", "-36.6"),
     }
     assert all(float(row["low"]) <= float(row["published"]) <= float(row["high"]) for row in numbers)
+
+
+def test_conditions_are_known_by_what_they_replace(tmp_path: Path) -> None:
+    called_otherwise = {"condition": "mean_registers"}
+    claim, *_ = reproduced(tmp_path, FULL, {**ZERO, **called_otherwise})["reg-v3-classification"]
+    assert (claim["reproduced"], claim["measured"]) == ("not measured", "1")
 
 
 def test_a_run_whose_interval_excludes_one_of_them_does_not(tmp_path: Path) -> None:
