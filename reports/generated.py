@@ -86,7 +86,7 @@ def _table(table: Table, source: str = "") -> str:
 
 
 def _findings(inputs: Inputs) -> str:
-    if not findings.grave(inputs):
+    if not findings.severe(inputs):
         return fenced(paragraph("No finding is more severe than rounding."))
     return _table(findings.findings_table(inputs), "audit/summary.md")
 

@@ -115,7 +115,7 @@ class Inputs:
 
     @property
     def reproduced(self) -> tuple[Cells, ...]:
-        """Claims beside what the run measured."""
+        """Claims with what the run measured of them."""
         return self.audit["reproduced"]
 
     @property
@@ -129,7 +129,7 @@ class Inputs:
         return self.settings.models
 
     def downloads(self) -> dict[str, Path]:
-        """Files that readers may download: place in the report → file of the run."""
+        """Return the files that readers may download: place in the report → file of the run."""
         found = {
             f"{folder.name}/{file.name}": file
             for folder in (self.run.tables, self.run.tests, self.run.audit)
@@ -146,7 +146,7 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
     """Read a run and the published numbers.
 
     Args:
-        settings: `settings.yaml` of the run; everything else lies beside it (`config.layout.Run`).
+        settings: `settings.yaml` of the run; everything else is in its folder (`config.layout.Run`).
         published: folder of the published numbers.
 
     Raises:

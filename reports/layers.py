@@ -14,27 +14,32 @@ from reports.numbers import MISSING, count, fixed
 from reports.plates import Plate, figure_of
 from reports.table import Body, Column, Row, Table
 
-# Figure → what it shows, and the table that it is drawn from.
+# Figure → what it shows, further explanation, and the table that it is drawn from.
 FIGURES = {
     "divergence": (
-        "Divergence of attention from full, by layer and replacement of the registers, on a logarithmic axis. Dotted "
-        "lines are means, and points at the bottom edge are rounding error",
+        "Divergence of attention from full, by layer and replacement of the registers",
+        "The axis is logarithmic. Solid lines are medians, dotted lines are means, and points at the bottom edge are "
+        "rounding error.",
         "layer_measures",
     ),
     "patch_cosine": (
         "Mean cosine similarity of each patch with itself under full, by layer and replacement of the registers",
+        "",
         "layer_measures",
     ),
     "effective_rank": (
-        "Effective rank of the patch tokens by layer: by family under full, and below by replacement of the registers",
+        "Effective rank of the patch tokens by layer",
+        "Families under full are above, replacements of the registers below.",
         "layer_measures",
     ),
     "attention_to_registers": (
         "Attention mass from CLS, registers and patches to the registers, by layer, under full",
+        "",
         "layer_measures",
     ),
     "token_curves": (
-        "Accuracy of a linear probe on each token, by layer, under full; the chance level is grey",
+        "Accuracy of a linear probe on each token, by layer, under full",
+        "The chance level is grey.",
         "layer_curves",
     ),
 }
@@ -49,12 +54,13 @@ _LAST = tuple(
 
 def layer_plate(inputs: Inputs, dataset: str, figure: str) -> Plate:
     """Return one of `FIGURES` for one data set."""
-    shown, source = FIGURES[figure]
+    shown, explained, source = FIGURES[figure]
+    words = f"{shown}, on {dataset}. {explained}".rstrip()
     return Plate(
         ident=f"{slug(figure)}-{slug(dataset)}",
         file=figure_of(inputs, dataset, f"{figure}.svg"),
-        alt=f"{dataset}: {shown}.",
-        caption=f"{dataset}: {shown}.",
+        alt=words,
+        caption=words,
         sources=(f"tables/{source}.csv",),
         wide=True,
     )
