@@ -11,6 +11,7 @@ from reports import findings
 from reports.checks import check_table, state_of_checks
 from reports.definitions import ablation_definitions, replacement_definitions
 from reports.facts import condition_table, dataset_notes, dataset_table, model_table, signature
+from reports.glossary import glossaries
 from reports.inputs import Cells, Inputs
 from reports.layers import FIGURES, last_layer_table, layer_plate, measure_definitions
 from reports.markup import NOTHING, download, fenced, fenced_script, lines, paragraph, source_link
@@ -72,6 +73,7 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "conditions.md": _table(condition_table(inputs)),
         **statistics_includes(inputs),
         "downloads.md": _downloads(inputs),
+        "columns.md": fenced(glossaries()),
         "signature.md": fenced(signature(inputs)),
     }
 

@@ -13,7 +13,6 @@ of its numbers that name a quantity are, and otherwise not measured.
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,12 +23,13 @@ from analysis.audit.claims import Claim, load_claims
 from analysis.audit.numbers import Bounds, shown
 from analysis.audit.published import Published, PublishedNumbers, load_published
 from analysis.audit.quantities import CHANGE, QuantityName, Vocabulary, load_vocabulary
+from analysis.rows.audit import ReproducedRow
+from analysis.rows.schema import names_of, read_text
 from config.errors import InputError, report_errors
 from config.files import write_csv
 from config.settings import Condition, load_settings
 from config.vocabulary.tasks import FROZEN
 
-COLUMNS = ("claim", "reproduced", "measured", "quantities", "number", "published", "value", "low", "high", "origin")
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
 DELTA = ("delta", "delta_low", "delta_high")
 PERCENT = Decimal(100)
@@ -239,21 +239,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="reproduced.csv")
     options = parser.parse_args(arguments)
     rows, random_models = _read_run(options.ablation, options.settings)
-    write_csv(options.out, COLUMNS, reproduced_rows(options.folder, rows, random_models))
+    write_csv(options.out, names_of(ReproducedRow), reproduced_rows(options.folder, rows, random_models))
 
 
 def _read_run(ablation: Path, settings: Path) -> tuple[list[dict[str, str]], frozenset[str]]:
-    for path in (ablation, settings):
-        if not path.is_file():
-            raise InputError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.")
-    with ablation.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = [column for column in (*NEEDED, *DELTA) if column not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"{ablation}: column {', '.join(missing)} is missing. Delete it and run again.")
-        rows = list(reader)
+    if not settings.is_file():
+        raise InputError(f"{settings} is missing. Run the workflow up to it: `snakemake {settings}`.")
+    _, measured = read_text(ablation, (*NEEDED, *DELTA))
     run = load_settings(settings)
-    rows = with_draws_averaged(rows, {name: each.of for name, each in run.conditions.items() if each.of is not None})
+    rows = with_draws_averaged(
+        measured, {name: each.of for name, each in run.conditions.items() if each.of is not None}
+    )
     random_models = frozenset(name for name, model in run.models.items() if model.random)
     return by_what_is_replaced(rows, run.conditions), random_models
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
+from analysis.rows.chance import Chance
 from analysis.rows.layers import SMALLEST_DIVERGENCE
-from analysis.statistics.known_answers import Chance
 from config.settings import AnalysisSettings, register_conditions
 from config.vocabulary.measures import DIVERGENCE, EFFECTIVE_RANK
 from config.vocabulary.replacements import REFERENCE

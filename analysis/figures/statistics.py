@@ -11,22 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.figures.style import COLOURS, house_style, placeholder, save
-from analysis.statistics.study import Study
+from analysis.figures.style import COLOURS, placeholder, save
 from config.vocabulary.tasks import FROZEN
 
 NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
-
-
-def statistics_figures(study: Study, dataset: str, folder: Path) -> None:
-    """Draw `config.layout.STATISTICS_FIGURES` for one dataset; a sentence where a run has nothing to draw."""
-
-    def of_dataset(table: pd.DataFrame) -> pd.DataFrame:
-        return table[table["dataset"] == dataset]
-
-    with house_style():
-        null_figure(of_dataset(study.tests["comparisons"]), of_dataset(study.tests["nulls"]), folder / "nulls.svg")
-        cumulative_figure(of_dataset(study.tables["cumulative"]), folder / "cumulative.svg")
 
 
 def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> None:
