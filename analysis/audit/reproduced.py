@@ -12,7 +12,6 @@ of its numbers that name a quantity are, and otherwise not measured.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,9 +24,10 @@ from analysis.audit.published import Published, PublishedNumbers, load_published
 from analysis.audit.quantities import CHANGE, QuantityName, Vocabulary, load_vocabulary
 from analysis.rows.audit import ReproducedRow
 from analysis.rows.schema import names_of, read_text
+from config.command_line import read_run, run_parser
 from config.errors import InputError, report_errors
 from config.files import write_csv
-from config.settings import Condition, load_settings
+from config.settings import Condition, Settings
 from config.vocabulary.tasks import FROZEN
 
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
@@ -229,29 +229,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         InputError: for a missing or faulty file.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.audit.reproduced",
-        description="Compare published numbers with the measurements of a run.",
-    )
+    parser = run_parser("analysis.audit.reproduced", "Compare published numbers with the measurements of a run.")
     parser.add_argument("folder", type=Path, help="folder of the published numbers and claims")
-    parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run")
-    parser.add_argument("--ablation", type=Path, required=True, help="ablation.csv of the run")
-    parser.add_argument("--out", type=Path, required=True, help="reproduced.csv")
-    options = parser.parse_args(arguments)
-    rows, random_models = _read_run(options.ablation, options.settings)
-    write_csv(options.out, names_of(ReproducedRow), reproduced_rows(options.folder, rows, random_models))
+    settings, run, given = read_run(parser, arguments)
+    rows, random_models = _measured(run.table("ablation"), settings)
+    write_csv(run.audit / "reproduced.csv", names_of(ReproducedRow), reproduced_rows(given.folder, rows, random_models))
 
 
-def _read_run(ablation: Path, settings: Path) -> tuple[list[dict[str, str]], frozenset[str]]:
-    if not settings.is_file():
-        raise InputError(f"{settings} is missing. Run the workflow up to it: `snakemake {settings}`.")
-    _, measured = read_text(ablation, (*NEEDED, *DELTA))
-    run = load_settings(settings)
-    rows = with_draws_averaged(
-        measured, {name: each.of for name, each in run.conditions.items() if each.of is not None}
-    )
+def _measured(ablation: Path, run: Settings) -> tuple[list[dict[str, str]], frozenset[str]]:
+    """Return the rows of a run's ablation table, by what conditions replace, and the models with random weights."""
+    _, rows = read_text(ablation, (*NEEDED, *DELTA))
+    drawn_from = {name: each.of for name, each in run.conditions.items() if each.of is not None}
     random_models = frozenset(name for name, model in run.models.items() if model.random)
-    return by_what_is_replaced(rows, run.conditions), random_models
+    return by_what_is_replaced(with_draws_averaged(rows, drawn_from), run.conditions), random_models
 
 
 if __name__ == "__main__":
