@@ -121,9 +121,13 @@ class Condition:
     def identity(self) -> str:
         """What it does in one word, the same whatever a config calls it: ``full``, ``zero_registers``, ``mean_r1_r2``.
 
-        Draws of random patches have the identity of the entry that they are drawn from.
+        Draws of random patches have the identity of the entry that they are drawn from; it names how many patches they
+        are, unless these are as many as the article's models have registers.
         """
-        return "_".join((self.by, *self.tokens)) if self.by else REFERENCE
+        if self.by is None:
+            return REFERENCE
+        number = [str(self.patches)] if RANDOM_PATCHES in self.tokens and self.patches != type(self).patches else []
+        return "_".join((self.by, *number, *self.tokens))
 
     @property
     def entry(self) -> str:

@@ -12,14 +12,11 @@ of its numbers that name a quantity are, and otherwise not measured.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-
-import yaml
 
 from analysis.audit.claims import Claim, load_claims
 from analysis.audit.numbers import Bounds, shown
@@ -27,13 +24,14 @@ from analysis.audit.published import Published, PublishedNumbers, load_published
 from analysis.audit.quantities import CHANGE, QuantityName, Vocabulary, load_vocabulary
 from analysis.rows.audit import ReproducedRow
 from analysis.rows.schema import names_of, read_text
+from config.command_line import read_run, run_parser
 from config.errors import InputError, report_errors
 from config.files import write_csv
-from config.settings import conditions_of
+from config.settings import Condition
+from config.vocabulary.tasks import FROZEN
 
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
 DELTA = ("delta", "delta_low", "delta_high")
-FROZEN, RANDOM = "frozen", "random"
 PERCENT = Decimal(100)
 
 
@@ -125,6 +123,27 @@ def with_draws_averaged(rows: Sequence[Mapping[str, str]], drawn_from: Mapping[s
     return averaged
 
 
+def by_what_is_replaced(rows: Sequence[Mapping[str, str]], conditions: Mapping[str, Condition]) -> list[dict[str, str]]:
+    """Return rows whose conditions are called by what they do, as in `quantities.yaml`, and not as a config calls them.
+
+    Of several conditions that do the same, the first one of the config is kept.
+
+    Args:
+        rows: of the ablation table, draws averaged.
+        conditions: of the run, by name.
+
+    Examples:
+        >>> blank = Condition("blank", ("registers",), "zero")
+        >>> by_what_is_replaced([{"condition": "blank", "value": "0.5"}], {"blank": blank})
+        [{'condition': 'zero_registers', 'value': '0.5'}]
+    """
+    called: dict[str, str] = {}
+    for one in conditions.values():
+        called.setdefault(one.identity, one.entry)
+    identity = {entry: name for name, entry in called.items()}
+    return [{**row, "condition": identity[row["condition"]]} for row in rows if row["condition"] in identity]
+
+
 def hold(
     claim: Claim, numbers: PublishedNumbers, vocabulary: Vocabulary, measured: Mapping[QuantityName, Measurement]
 ) -> tuple[Held, ...]:
@@ -210,27 +229,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         InputError: for a missing or faulty file.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.audit.reproduced",
-        description="Compare published numbers with the measurements of a run.",
-    )
+    parser = run_parser("analysis.audit.reproduced", "Compare published numbers with the measurements of a run.")
     parser.add_argument("folder", type=Path, help="folder of the published numbers and claims")
-    parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run")
-    parser.add_argument("--ablation", type=Path, required=True, help="ablation.csv of the run")
-    parser.add_argument("--out", type=Path, required=True, help="reproduced.csv")
-    options = parser.parse_args(arguments)
-    rows, random_models = _read_run(options.ablation, options.settings)
-    write_csv(options.out, names_of(ReproducedRow), reproduced_rows(options.folder, rows, random_models))
-
-
-def _read_run(ablation: Path, settings: Path) -> tuple[list[dict[str, str]], frozenset[str]]:
-    if not settings.is_file():
-        raise InputError(f"{settings} is missing. Run the workflow up to it: `snakemake {settings}`.")
-    _, measured = read_text(ablation, (*NEEDED, *DELTA))
-    loaded = yaml.safe_load(settings.read_text(encoding="utf-8"))
-    models, conditions = loaded["models"], conditions_of(loaded["conditions"])
+    settings, run, given = read_run(parser, arguments)
+    _, measured = read_text(run.table("ablation"), (*NEEDED, *DELTA))
+    conditions = settings.conditions
     rows = with_draws_averaged(measured, {name: each.of for name, each in conditions.items() if each.of is not None})
-    return rows, frozenset(name for name, model in models.items() if model.get("weights") == RANDOM)
+    random_models = frozenset(name for name, model in settings.models.items() if model.random)
+    write_csv(
+        run.audit / "reproduced.csv",
+        names_of(ReproducedRow),
+        reproduced_rows(given.folder, by_what_is_replaced(rows, conditions), random_models),
+    )
 
 
 if __name__ == "__main__":
