@@ -62,13 +62,9 @@ def intervene(
     handles = []
     try:
         if condition.by is not None:
+            at = places_of(condition, layout, batch, next(network.parameters()).device)
             refuse_missing(condition.by, calibration, clean)
-            given = Given(
-                places_of(condition, layout, batch, next(network.parameters()).device),
-                batch,
-                calibration,
-                None if clean is None else Clean(clean, layout.prefix),
-            )
+            given = Given(at, batch, calibration, None if clean is None else Clean(clean, layout.prefix))
             for layer, block in enumerate(network.blocks):  # type: ignore[arg-type]
                 handles.append(block.register_forward_hook(_hook(layer, NEW_ROWS[condition.by], given)))
         yield

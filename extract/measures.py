@@ -1,7 +1,7 @@
 """Measures: geometry and attention of an image under a condition, after every layer, reduced on the device.
 
 Gram matrices, cosines and neighbours are of tokens after the final norm, as every feature is; patch norms are of the
-block's raw output, since the norm would level them. A file holds one row an image × condition × layer; beside it lie
+block's raw output, since the norm would level them. A file holds one row per image × condition × layer; beside it lie
 the mean spectra, as sums over images that add up over shards.
 """
 
@@ -225,7 +225,7 @@ class MeasuresTable:
             self._spectra[condition, layer] = (total + spectrum.sum(axis=0), n + len(spectrum))
 
     def measures(self) -> pa.Table:
-        """Return a row an image × condition × layer."""
+        """Return one row per image × condition × layer."""
         keys = [("unit", pa.string()), ("condition", pa.string()), ("layer", pa.int64())]
         schema = pa.schema([*keys, *((name, pa.float32()) for name in self._columns)])
         if not self._frames:

@@ -1,10 +1,10 @@
-"""The audit's findings: the gravest at a glance, a page for each, and where one quantity stands twice."""
+"""Findings of the audit: the most severe at a glance, a page for each, and quantities with several values."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -14,8 +14,9 @@ from reports.markup import aside, attribute, code, fenced, lines, paragraph, slu
 from reports.numbers import MINUS, MISSING, count, counted, quantity
 from reports.plates import Plate, render_plate
 from reports.project import FINDING
+from reports.reasons import in_brief, in_full, number_list
 from reports.table import Body, Column, Row, Table, render
-from reports.verdicts import printed, source_list, verdict_badge, verdict_of, with_sources, without_sources
+from reports.verdicts import printed, verdict_badge, verdict_of
 
 _ROLES = {"stated": "stated in the article", "implied": "implied", "recomputed": "recomputed"}
 _AGREES = ("same", "within rounding", "within the spread of repeats")
@@ -28,7 +29,7 @@ SEVERITIES = {
 
 
 def grave(inputs: Inputs) -> tuple[Cells, ...]:
-    """Claims that fail with a severity of number or above, gravest first, as the audit ranks them."""
+    """Claims that fail with a severity of number or above, most severe first, as the audit ranks them."""
     return tuple(sorted((claim for claim in inputs.claims if claim["rank"]), key=lambda claim: int(claim["rank"])))
 
 
@@ -55,7 +56,7 @@ def _card(inputs: Inputs, claim: Cells) -> Markup:
         verdict=verdict_badge(verdict_of(claim)),
         place=claim["place"],
         title=_link(claim, claim["claim"]),
-        arithmetic=without_sources(_first_part(claim["why"])),
+        arithmetic=in_brief(inputs.reasons[claim["id"]]),
         figure=_figure(inputs, claim),
         alt=_alt(inputs, claim),
     )
@@ -64,10 +65,6 @@ def _card(inputs: Inputs, claim: Cells) -> Markup:
 def _link(claim: Cells, words: str, relation: str = "") -> Markup:
     """Return a link to a finding's page; `relation` is how that page relates to the present one."""
     return Markup('<a href="{}.html"{}>{}</a>').format(page_name(claim), attribute("rel", relation), words)
-
-
-def _first_part(why: str) -> str:
-    return why.partition(" Other reading (")[0]
 
 
 def _figure(inputs: Inputs, claim: Cells) -> str:
@@ -93,7 +90,7 @@ def _role(point: Cells) -> str:
 
 
 def findings_table(inputs: Inputs) -> Table:
-    """Every finding of severity number or above, gravest first, with a link to its page."""
+    """Every finding of severity number or above, most severe first, with a link to its page."""
     rows = tuple(
         Row(
             (
@@ -109,7 +106,7 @@ def findings_table(inputs: Inputs) -> Table:
     )
     return Table(
         ident="findings",
-        caption="Findings of severity number or above, gravest first",
+        caption="Findings of severity number or above, most severe first",
         columns=(
             Column("Verdict"),
             Column("Claim", "prose"),
@@ -261,8 +258,8 @@ def _page(inputs: Inputs, claim: Cells, before: Cells | None, after: Cells | Non
         severity_meaning=SEVERITIES.get(claim["severity"], ""),
         place=claim["place"],
         plate=render_plate(plate),
-        arithmetic=lines(paragraph(with_sources(part)) for part in _paragraphs(claim["why"])),
-        points=render(_points_table(_points(inputs, claim))),
+        arithmetic=lines(in_full(inputs.reasons[claim["id"]])),
+        points=render(_points_table(_points(inputs, claim), inputs.reasons[claim["id"]].numbers)),
         kind=code(claim["kind"]),
         ident=code(claim["id"]),
         ident_in_link=claim["id"],
@@ -283,12 +280,7 @@ def _steps(before: Cells | None, after: Cells | None) -> Markup:
     return Markup('<p class="jumps">{}</p>').format(Markup(" · ").join(links))
 
 
-def _paragraphs(why: str) -> list[str]:
-    first, *others = why.split(" Other reading (")
-    return [first, *(f"Other reading ({other}" for other in others)]
-
-
-def _points_table(points: Sequence[Cells]) -> Table:
+def _points_table(points: Sequence[Cells], files: Mapping[str, str]) -> Table:
     return Table(
         ident="numbers-table",
         caption="Every value that the verdict rests on",
@@ -310,7 +302,7 @@ def _points_table(points: Sequence[Cells]) -> Table:
                             f"{_digits(point['low'])} to {_digits(point['high'])}",
                             Markup("{}{}").format(
                                 point["source"],
-                                source_list([number for number in point["number"].split(";") if number]),
+                                number_list({key: files[key] for key in point["number"].split(";") if key}),
                             ),
                         )
                     )

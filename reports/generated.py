@@ -51,7 +51,7 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "sections.md": _table(findings.sections_table(inputs), "audit/summary.csv"),
         "sources_state.md": fenced(findings.sources_state(inputs)),
         "sources.md": _sources(inputs),
-        "claims.md": _table(claims_table(inputs.claims, _by_claim(inputs)), "audit/claims.csv"),
+        "claims.md": _table(claims_table(inputs.claims, _by_claim(inputs), inputs.reasons), "audit/claims.csv"),
         "claims_filter.md": fenced_script(FILTER.read_text(encoding="utf-8")),
         **dict(findings.page_parts(inputs)),
         "checks_state.md": fenced(state_of_checks(inputs)),

@@ -18,6 +18,7 @@ from analysis.rows.schema import Cells as Cells
 from analysis.rows.schema import names_of, read_cells, read_text
 from config.layout import ERROR_RATES, Run
 from reports.errors import ReportError
+from reports.reasons import Reasons, read_reasons
 
 # Of files that no table of a run declares: the columns that pages read.
 PUBLISHED = ("id", "location", "model", "condition", "task", "metric", "value", "unit")
@@ -58,6 +59,7 @@ class Inputs:
         statistics: table or test of the analysis → its rows.
         replacement: with its columns, whose number depends on the run.
         audit: table of the audit → its rows.
+        reasons: claim → why it has its verdict.
         published: rows of the published tables.
         published_folder, published_counts: where the published numbers lie; file → rows.
         error_rates: the simulated rates, which are of the code and of no run.
@@ -69,6 +71,7 @@ class Inputs:
     statistics: Mapping[str, tuple[Cells, ...]]
     replacement: CsvTable
     audit: Mapping[str, tuple[Cells, ...]]
+    reasons: Mapping[str, Reasons]
     published: tuple[Cells, ...]
     published_folder: Path
     published_counts: Mapping[str, int]
@@ -130,7 +133,7 @@ class Inputs:
         found = {
             f"{folder.name}/{file.name}": file
             for folder in (self.run.tables, self.run.tests, self.run.audit)
-            for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.md")))
+            for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.json"), *folder.glob("[!.]*.md")))
         }
         found |= {f"published/{name}": self.published_folder / name for name in PUBLISHED_FILES}
         for dataset in (*self.datasets, "audit"):
@@ -165,6 +168,7 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
             for name, kind in kinds.items()
         },
         replacement=read_csv(run.tables / "replacement.csv", names_of(ReplacementRow)),
+        reasons=read_reasons(run.audit / "claims.json"),
         audit={name: read_cells(kind, run.audit / f"{name}.csv") for name, kind in AUDIT.items()},
         published=read_csv(published / "tables.csv", PUBLISHED).rows,
         published_folder=published,

@@ -19,7 +19,7 @@ rule report:
         pages=[page.relative_to(workflow.basedir) for page in page_sources()],
         modules=sources("reports.build"),
     output:
-        [run.report / page.html for page in read_project().pages],
+        [run.report / page.file for page in read_project().pages],
     log:
         run.folder / "logs" / "report.log",
     params:

@@ -28,12 +28,7 @@ from analysis.audit.published import load_published
 from analysis.audit.quantities import load_vocabulary
 from analysis.audit.sources import sweep
 from analysis.audit.summary import summary_markdown
-from analysis.audit.tables import (
-    claim_rows,
-    claims_data,
-    point_rows,
-    section_rows,
-)
+from analysis.audit.tables import claim_rows, claims_data, point_rows, section_rows
 from analysis.audit.verdicts import Judged, judge
 from analysis.rows.audit import ClaimRow, PointRow, SectionRow, SourceRow
 from analysis.rows.schema import names_of

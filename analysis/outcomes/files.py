@@ -27,7 +27,7 @@ _GROUP = ["dataset", "task", "model", "readout", "features", "layer", "refit"]
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """All outcomes of one dataset, task, model, readout, and of one probe: features, layer and refit.
+    """Outcomes of one dataset, task, model, readout and probe (features, layer and refit).
 
     Attributes:
         features, layer: what the probe reads; layer −1 is the last one.
@@ -59,7 +59,7 @@ class Outcomes:
 
 
 def read_outcomes(path: Path) -> list[Outcomes]:
-    """Every dataset × task × model × readout × features × layer × refit in one outcome file, in sorted order.
+    """Read every dataset × task × model × readout × features × layer × refit of an outcome file, in sorted order.
 
     The order of rows in the file has no influence on the result.
 
@@ -85,7 +85,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def primary(outcomes: Sequence[Outcomes]) -> list[Outcomes]:
-    """The outcomes that a task is reported by: the reported probe, on its features, at the model's last layer.
+    """Select the outcomes that tasks are reported by: the reported probe, its features, the model's last layer.
 
     Raises:
         OutcomeError: a task that this project does not know has several kinds of features.

@@ -1,4 +1,4 @@
-"""The schema of outcome files: what a table of per-unit outcomes must hold, and what to do where it does not.
+"""Schema of outcome files: the columns of per-unit outcomes, and what is checked of them.
 
 docs/outcomes.md explains it to people who bring outcomes of their own.
 """
@@ -27,7 +27,7 @@ _PART_REMEDY = "A numerator counts a part of its denominator: were the two swapp
 
 
 class OutcomeError(InputError):
-    """An outcome file that breaks the schema; the message says where and what to do."""
+    """Raised for an outcome file that violates the schema; the message names the file, the rows and the remedy."""
 
 
 def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -143,7 +143,7 @@ def _require_unique_rows(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _require_one(frame: pd.DataFrame, of: str, name: str, remedy: str, path: Path, within: Sequence[str] = ()) -> None:
-    """Every value of the column `of` goes with one value of the column `name`."""
+    """Require that each value of the column `of` occurs with a single value of the column `name`."""
     pairs = frame[[*within, of, name]].drop_duplicates()
     repeated = pairs[pairs.duplicated([*within, of], keep=False)]
     if not repeated.empty:
@@ -157,7 +157,7 @@ def _require_one(frame: pd.DataFrame, of: str, name: str, remedy: str, path: Pat
 
 
 def rows(bad: pd.Series | np.ndarray, shown: int = 5) -> str:
-    """Which rows are marked, in words."""
+    """Return in words which rows are marked."""
     index = np.flatnonzero(bad)
     numbers = ", ".join(str(row) for row in index[:shown])
     more = f", … ({len(index)} in all)" if len(index) > shown else ""
@@ -165,6 +165,6 @@ def rows(bad: pd.Series | np.ndarray, shown: int = 5) -> str:
 
 
 def listed(names: Sequence[str] | np.ndarray | pd.Index, shown: int = 15) -> str:
-    """Names in quotes, not too many of them."""
+    """Return names in quotes, at most `shown` of them."""
     quoted = [f"'{name}'" for name in names]
     return ", ".join(quoted[:shown]) + (", …" if len(quoted) > shown else "")

@@ -38,19 +38,19 @@ class _Pair:
     condition: str
 
     def cells(self) -> tuple[Cell, Cell]:
-        """The condition in `base` and in `changed`."""
+        """Return the cells of the condition in `base` and in `changed`."""
         return (
             Cell(self.base.model, self.base.readout, self.condition),
             Cell(self.changed.model, self.changed.readout, self.condition),
         )
 
     def weights(self) -> Weights:
-        """The delta of `changed` minus the delta of `base`, as a signed sum of values."""
+        """Return the delta of `changed` minus the delta of `base`, as a signed sum of values."""
         base, changed = self.cells()
         return signed_sum((1, delta(changed)), (-1, delta(base)))
 
     def compared(self) -> Compared:
-        """What its rows are about."""
+        """Return the columns that its rows share."""
         return Compared(
             comparison=self.comparison.name,
             dataset=self.base.dataset,
@@ -72,7 +72,7 @@ class _Tested:
 def comparison_rows(
     groups: Sequence[TaskOutcomes], settings: AnalysisSettings
 ) -> tuple[list[ComparisonRow], list[NullBin]]:
-    """Every declared comparison that the models, tasks and conditions of a run allow, and its null distribution.
+    """Compute every declared comparison that the run's models, tasks and conditions allow, and its null distribution.
 
     p-values are adjusted within each comparison, and conclusions rest on the adjusted ones. A comparison of models that
     are not on the same units has no row.

@@ -1,4 +1,4 @@
-"""What is preserved: every delta against the margin below which it would not matter."""
+"""Equivalence: every delta tested against the margin below which a change is negligible."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_every_claim_has_its_row(tmp_path: Path) -> None:
 
 def test_a_missing_table_is_a_message(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    run.settings.write_text(yaml.safe_dump(CONFIG | {"models": {"v3": MODEL}}))
+    run.settings.write_text(yaml.safe_dump(CONFIG | {"models": {"v3": MODEL | {"weights": "hub"}}}))
     with pytest.raises(InputError, match=r"ablation\.csv is missing"):
         main([str(FOLDER), "--settings", str(run.settings)])
     assert not run.audit.exists()
