@@ -155,7 +155,9 @@ def test_planning_imports_no_network(finished: Checkout) -> None:
     code = (
         "import sys; from snakemake.cli import main; sys.argv[0] = 'snakemake'\n"
         "try:\n    main()\n"
-        "finally:\n    print('imported', *sorted({'torch', 'timm', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)))"
+        "finally:\n"
+        "    heavy = {'torch', 'timm', 'pandas', 'scipy', 'matplotlib'}\n"
+        "    print('imported', *sorted(heavy & set(sys.modules)))"
     )
     _, _, _, *arguments = finished.command("--cores", "1", "--dry-run", "--quiet", "all")
     said = subprocess.run(
