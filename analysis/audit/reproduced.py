@@ -27,7 +27,7 @@ from analysis.rows.schema import names_of, read_text
 from config.command_line import read_run, run_parser
 from config.errors import InputError, report_errors
 from config.files import write_csv
-from config.settings import Condition
+from config.settings import Condition, Settings
 from config.vocabulary.tasks import FROZEN
 
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
@@ -232,15 +232,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = run_parser("analysis.audit.reproduced", "Compare published numbers with the measurements of a run.")
     parser.add_argument("folder", type=Path, help="folder of the published numbers and claims")
     settings, run, given = read_run(parser, arguments)
-    _, measured = read_text(run.table("ablation"), (*NEEDED, *DELTA))
-    conditions = settings.conditions
-    rows = with_draws_averaged(measured, {name: each.of for name, each in conditions.items() if each.of is not None})
-    random_models = frozenset(name for name, model in settings.models.items() if model.random)
-    write_csv(
-        run.audit / "reproduced.csv",
-        names_of(ReproducedRow),
-        reproduced_rows(given.folder, by_what_is_replaced(rows, conditions), random_models),
-    )
+    rows, random_models = _measured(run.table("ablation"), settings)
+    write_csv(run.audit / "reproduced.csv", names_of(ReproducedRow), reproduced_rows(given.folder, rows, random_models))
+
+
+def _measured(ablation: Path, run: Settings) -> tuple[list[dict[str, str]], frozenset[str]]:
+    """Return the rows of a run's ablation table, by what conditions replace, and the models with random weights."""
+    _, rows = read_text(ablation, (*NEEDED, *DELTA))
+    drawn_from = {name: each.of for name, each in run.conditions.items() if each.of is not None}
+    random_models = frozenset(name for name, model in run.models.items() if model.random)
+    return by_what_is_replaced(with_draws_averaged(rows, drawn_from), run.conditions), random_models
 
 
 if __name__ == "__main__":

@@ -39,15 +39,16 @@ CONFIG = {
 def reproduced(path: Path, *rows: Mapping[str, str], weights: str = "hub") -> dict[str, list[dict[str, str]]]:
     """Claim → its rows, for a run with these rows in its ablation table."""
     run = Run(path)
-    run.tables.mkdir()
-    with run.table("ablation").open("w", newline="") as stream:
+    ablation, settings, out = run.table("ablation"), run.settings, run.audit / "reproduced.csv"
+    ablation.parent.mkdir(exist_ok=True)
+    with ablation.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="")
         writer.writeheader()
         writer.writerows(rows)
-    run.settings.write_text(yaml.safe_dump(CONFIG | {"models": {"v3": MODEL | {"weights": weights}}}, sort_keys=False))
-    main([str(FOLDER), "--settings", str(run.settings)])
+    settings.write_text(yaml.safe_dump(CONFIG | {"models": {"v3": MODEL | {"weights": weights}}}, sort_keys=False))
+    main([str(FOLDER), "--settings", str(settings)])
     found: dict[str, list[dict[str, str]]] = {}
-    with (run.audit / "reproduced.csv").open(newline="") as stream:
+    with out.open(newline="") as stream:
         for row in csv.DictReader(stream):
             found.setdefault(row["claim"], []).append(row)
     return found
@@ -119,11 +120,10 @@ def test_every_claim_has_its_row(tmp_path: Path) -> None:
 
 
 def test_a_missing_table_is_a_message(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.settings.write_text(yaml.safe_dump(CONFIG | {"models": {"v3": MODEL | {"weights": "hub"}}}))
-    with pytest.raises(InputError, match=r"ablation\.csv is missing"):
-        main([str(FOLDER), "--settings", str(run.settings)])
-    assert not run.audit.exists()
+    absent = str(tmp_path / "absent.csv")
+    with pytest.raises(InputError, match=r"absent\.csv is missing"):
+        main([str(FOLDER), "--settings", absent])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_draws_of_random_patches_count_as_their_mean() -> None:
