@@ -1,6 +1,6 @@
 """From outcomes and published numbers to tables, figures and verdicts."""
 
-from analysis.jobs.needs import Needs
+from analysis.jobs.needs import Needs, comparisons_of
 from analysis.rows.registry import DECLARED, DRAWN, LAYER_TABLES, PARTS, path_of
 from config.layout import ERROR_RATES_RUN, FIGURES, PUBLISHED
 
@@ -53,6 +53,7 @@ rule comparisons:
         run.folder / "logs" / "comparisons.log",
     params:
         settings=run.settings,
+        names=[one.name for one in comparisons_of(run_settings)],
         code=code_of("analysis.jobs.comparisons"),
     shell:
         "python -m analysis.jobs.comparisons --settings {params.settings} 2>&1 | tee {log}"

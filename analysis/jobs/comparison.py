@@ -32,13 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def compare(settings: Settings, run: Run, comparison: Comparison) -> tuple[list[ComparisonRow], list[NullBin]]:
-    """Return the rows of a comparison and its null distributions; none where the run has no models to compare."""
+    """Return the rows of a comparison and its null distributions."""
     analysed = replace(settings.for_analysis, comparisons=(comparison,))
-    models = compared_models(settings, comparison)
     outcomes = [
         _under(one, comparison)
-        for task in (compared_tasks(settings, comparison) if models else ())
-        for one in gather_outcomes(run, analysed, task, models)
+        for task in compared_tasks(settings, comparison)
+        for one in gather_outcomes(run, analysed, task, compared_models(settings, comparison))
     ]
     return comparison_rows(task_outcomes(outcomes, analysed), analysed)
 

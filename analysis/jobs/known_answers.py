@@ -8,6 +8,7 @@ from analysis.rows.ablation import AblationRow, Check
 from analysis.rows.chance import CHECKED_AGAINST_CHANCE, read_chance
 from analysis.rows.schema import read_rows, write_rows
 from analysis.statistics.known_answers import known_answer_checks, read_record_changes
+from analysis.statistics.tables import in_display_order
 from config.command_line import read_run, run_parser
 from config.errors import report_errors
 
@@ -29,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for dataset, tasks in analysed.datasets.items()
         if CHECKED_AGAINST_CHANCE in tasks
     }
-    checks = known_answer_checks(rows, read_record_changes(run.record_changes), chance, analysed)
+    checks = known_answer_checks(
+        in_display_order(rows, analysed), read_record_changes(run.record_changes), chance, analysed
+    )
     write_rows(Check, checks, run.table("known_answers"))
 
 

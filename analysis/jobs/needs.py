@@ -13,6 +13,15 @@ from config.settings import Comparison, Settings
 from config.values import values
 
 
+def comparisons_of(settings: Settings) -> list[Comparison]:
+    """Return the declared comparisons of whose two families or scales the run has models."""
+    return [
+        one
+        for one in settings.analysis.comparisons
+        if set(one.pair) <= {getattr(model, one.along) for model in settings.models.values()}
+    ]
+
+
 def compared_models(settings: Settings, comparison: Comparison) -> list[str]:
     """Return the models of the families or scales that a comparison compares, in display order."""
     return [name for name, model in settings.models.items() if getattr(model, comparison.along) in comparison.pair]
@@ -57,8 +66,8 @@ class Needs:
         return files if names else files + [self.run.nulls(*place) for place in places]
 
     def comparisons(self, *names: str) -> list[Path]:
-        """Return the tables of every declared comparison."""
-        return [self.run.comparison(one.name, name) for one in self.settings.analysis.comparisons for name in names]
+        """Return tables of every comparison that the run has models for."""
+        return [self.run.comparison(one.name, name) for one in comparisons_of(self.settings) for name in names]
 
     def compared(self, name: str) -> list[Path]:
         """Return the outcomes that a comparison reads."""

@@ -19,13 +19,14 @@ def joined(parts: Sequence[PermutationDraws]) -> PermutationDraws:
     Raises:
         ValueError: different numbers of draws.
     """
-    if not parts:
+    tested = [one for one in parts if len(one.observed)]
+    if not tested:
         return PermutationDraws(np.zeros(0), np.zeros((0, 0)), np.zeros(0), np.zeros(0))
     return PermutationDraws(
-        observed=np.concatenate([one.observed for one in parts]),
-        null=np.hstack([one.null for one in parts]),
-        tolerance=np.concatenate([one.tolerance for one in parts]),
-        scale=np.concatenate([one.scale for one in parts]),
+        observed=np.concatenate([one.observed for one in tested]),
+        null=np.hstack([one.null for one in tested]),
+        tolerance=np.concatenate([one.tolerance for one in tested]),
+        scale=np.concatenate([one.scale for one in tested]),
     )
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from analysis.jobs import comparison, comparisons, figures, known_answers, layers, tables
 from analysis.jobs import task as of_task
+from analysis.jobs.needs import comparisons_of
 from config.layout import Run
 from config.settings import load_settings
 
@@ -55,7 +56,7 @@ class SyntheticRun:
         for dataset, tasks in datasets.items():
             for name in tasks:
                 of_task.main([*of_run, "--dataset", dataset, "--task", name])
-        for declared in settings.analysis.comparisons:
+        for declared in comparisons_of(settings):
             comparison.main([*of_run, "--comparison", declared.name])
         for job in (comparisons, layers, tables, known_answers):
             job.main(of_run)

@@ -190,7 +190,7 @@ def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> Non
 def test_a_model_does_not_change_the_numbers_of_another(synthetic_run: SyntheticRun) -> None:
     synthetic_run.analyse(draw=False)
     path = synthetic_run.folder / "tables" / "ablation.csv"
-    unadjusted = [name for name in COLUMNS.split() if name not in ("p_holm", "p_max_t")]
+    unadjusted = [name for name in COLUMNS if name not in ("p_holm", "p_max_t")]
     before = pd.read_csv(path).query("model == 'sink_b'")[unadjusted].reset_index(drop=True)
     edit_settings(synthetic_run, models={name: model_settings(name) for name in ("sink_b", "bottleneck_s")})
     synthetic_run.analyse(draw=False)
