@@ -1,4 +1,4 @@
-"""Matching image pairs patch by patch: does a patch find its own place in the warped twin, and a key point its twin?"""
+"""Matching of image pairs: the nearest neighbour of each patch, or key point, in the other image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -64,8 +64,8 @@ GEOMETRY: Mapping[str, Callable[[Patches], Tensor]] = {
 def measured_rows(pack: OpenPack, dataset: str, options: Measures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the test images whose geometry is measured, and those whose attention is measured too.
 
-    Spread evenly over the test split, whose order is keyed, so that no batch holds many of them: what they leave for
-    comparison lies on the device until the batch is done.
+    Spread evenly over the test split, whose order is keyed, so that no batch holds many of them: what is kept of them
+    for comparison stays on the device until the batch is done.
     """
 
     def spread(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -103,7 +103,7 @@ def columns(layout: TokenLayout) -> list[str]:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the unchanged pass leaves for the other conditions to be compared with, by layer."""
+    """Patches and attention of the unchanged pass, by layer, which other conditions are compared with."""
 
     patches: dict[int, Tensor] = field(default_factory=dict)
     attention: dict[int, Tensor] = field(default_factory=dict)
@@ -114,8 +114,8 @@ class PassMeasures:
     """Measures of one forward pass.
 
     Attributes:
-        geometry: by layer and column, one value a measured image.
-        attention: by layer and column, one value an image whose attention is measured.
+        geometry: by layer and column, one value per measured image.
+        attention: by layer and column, one value per image whose attention is measured.
         spectra: by layer, images × eigenvalues.
     """
 

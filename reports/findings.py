@@ -28,18 +28,18 @@ SEVERITIES = {
 }
 
 
-def grave(inputs: Inputs) -> tuple[Cells, ...]:
-    """Claims that fail with a severity of number or above, most severe first, as the audit ranks them."""
+def severe(inputs: Inputs) -> tuple[Cells, ...]:
+    """Return the claims that fail with a severity of number or above, most severe first, as the audit ranks them."""
     return tuple(sorted((claim for claim in inputs.claims if claim["rank"]), key=lambda claim: int(claim["rank"])))
 
 
 def page_name(claim: Cells) -> str:
-    """The name of a finding's page, without suffix."""
+    """Return the name of a finding's page, without suffix."""
     return f"{FINDING}{slug(claim['id'])}"
 
 
 def foremost(inputs: Inputs) -> Markup:
-    """A card for each finding that the audit puts first: what is claimed, what the numbers give, a picture."""
+    """Return a card for each finding that the audit ranks first: the claim, what the numbers give, and a figure."""
     first = sorted((claim for claim in inputs.claims if claim["foremost"]), key=lambda claim: int(claim["foremost"]))
     if not first:
         return paragraph("No finding is more severe than rounding.")
@@ -76,9 +76,9 @@ def _figure(inputs: Inputs, claim: Cells) -> str:
 
 def _alt(inputs: Inputs, claim: Cells) -> str:
     points = _points(inputs, claim)
-    told = "; ".join(f"{point['label'] or _role(point)} {quantity(point['value'])}" for point in points[:6])
+    listed = "; ".join(f"{point['label'] or _role(point)} {quantity(point['value'])}" for point in points[:6])
     more = f"; and {len(points) - 6} more" if len(points) > 6 else ""
-    return f"The published points of the finding {claim['id']}: {told}{more}."
+    return f"The published points of the finding {claim['id']}: {listed}{more}."
 
 
 def _points(inputs: Inputs, claim: Cells) -> list[Cells]:
@@ -102,7 +102,7 @@ def findings_table(inputs: Inputs) -> Table:
                 claim["place"],
             )
         )
-        for claim in grave(inputs)
+        for claim in severe(inputs)
     )
     return Table(
         ident="findings",
@@ -120,7 +120,7 @@ def findings_table(inputs: Inputs) -> Table:
 
 
 def sections_table(inputs: Inputs) -> Table:
-    """Claims of each section by severity."""
+    """Return the number of claims of each section by severity."""
     rows = tuple(
         Row(
             (
@@ -157,7 +157,7 @@ def severities() -> Markup:
 
 
 def sources_table(inputs: Inputs) -> Table:
-    """Values for one quantity that differ by more than rounding and published repeats explain."""
+    """Return values of the same quantity that differ by more than rounding and published repeats explain."""
     groups: dict[str, list[Cells]] = {}
     for pair in differing(inputs.sources):
         groups.setdefault(pair["quantity"], []).append(pair)
@@ -175,7 +175,7 @@ def sources_table(inputs: Inputs) -> Table:
 
 
 def differing(sources: Sequence[Cells]) -> list[Cells]:
-    """Pairs that are beyond rounding and repeats, older versions left out."""
+    """Return the pairs that differ beyond rounding and repeats, without superseded versions."""
     return [pair for pair in sources if pair["superseded"] == "no" and pair["agreement"] not in _AGREES]
 
 
@@ -196,7 +196,7 @@ def _quantity_row(name: str, pairs: Sequence[Cells]) -> Row:
 
 
 def sources_state(inputs: Inputs) -> Markup:
-    """How many pairs were compared, and how they compare."""
+    """Return how many pairs were compared, and how they agree."""
     current = [pair for pair in inputs.sources if pair["superseded"] == "no"]
     counts = Counter(pair["agreement"] for pair in current)
     listed = "; ".join(f"{count(number)} {agreement}" for agreement, number in counts.most_common())
@@ -208,8 +208,8 @@ def sources_state(inputs: Inputs) -> Markup:
 
 
 def pages(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Name and source of each finding's page."""
-    found = grave(inputs)
+    """Yield name and source of each finding's page."""
+    found = severe(inputs)
     for claim in found:
         name = page_name(claim)
         title = json.dumps(f"Finding {claim['rank']} of {len(found)}")
@@ -221,8 +221,8 @@ def pages(inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 
 def page_parts(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Name and content of what each finding's page includes."""
-    found = grave(inputs)
+    """Yield file name and content of what each finding's page includes."""
+    found = severe(inputs)
     for place, claim in enumerate(found):
         before, after = (found[i] if 0 <= i < len(found) else None for i in (place - 1, place + 1))
         yield f"{page_name(claim)}.md", fenced(_page(inputs, claim, before, after))

@@ -80,7 +80,7 @@ def generated(inputs: Inputs) -> dict[str, str]:
 
 def _title(inputs: Inputs) -> Markup:
     settings = inputs.settings
-    return Markup('<p class="run-title">Run <b>{}</b>: {}</p>').format(settings["run"], settings["title"])
+    return Markup('<p class="run-title">Run <b>{}</b>: {}</p>').format(settings.run, settings.title)
 
 
 def _table(table: Table, source: str = "") -> str:
@@ -88,7 +88,7 @@ def _table(table: Table, source: str = "") -> str:
 
 
 def _findings(inputs: Inputs) -> str:
-    if not findings.grave(inputs):
+    if not findings.severe(inputs):
         return fenced(paragraph("No finding is more severe than rounding."))
     return _table(findings.findings_table(inputs), "audit/summary.md")
 
@@ -107,9 +107,7 @@ def _by_claim(inputs: Inputs) -> dict[str, Cells]:
 
 def _plates(inputs: Inputs, plate: Callable[[Inputs, str], Plate], needed: str = "") -> str:
     """Return one figure per data set, of those that have the task `needed`."""
-    datasets = [
-        name for name in inputs.datasets if not needed or needed in inputs.settings["datasets"][name].get("tasks", ())
-    ]
+    datasets = [name for name in inputs.datasets if not needed or needed in inputs.settings.datasets[name].tasks]
     if not datasets:
         return fenced(paragraph(f"No data set in this run has the task {needed}, so there is no figure."))
     return fenced(lines(render_plate(plate(inputs, name)) for name in datasets))

@@ -57,12 +57,12 @@ def verdict_badge(verdict: VerdictStyle) -> Markup:
 
 
 def verdict_counts(claims: Sequence[Cells]) -> Counter[str]:
-    """Verdict name → number of claims."""
+    """Return verdict name → number of claims."""
     return Counter(claim["verdict"] for claim in claims)
 
 
 def verdict_summary(claims: Sequence[Cells]) -> Table:
-    """How many claims have each verdict, and how much they matter."""
+    """Return how many claims have each verdict, and with which severity."""
     counts = verdict_counts(claims)
     severities = Counter((claim["verdict"], claim["severity"]) for claim in claims)
     shown = [*VERDICTS, *(verdict_of({"verdict": name}) for name in counts if name not in _BY_NAME)]
@@ -173,7 +173,7 @@ def _measured(reproduced: Cells) -> Markup:
 
 
 def printed(text: str) -> str:
-    """What the audit wrote, digits untouched, comparisons set as one sign."""
+    """Return what the audit wrote, digits unchanged, with each comparison as a single sign."""
     return with_signs(text).replace("≤", "≤ ") or MISSING
 
 

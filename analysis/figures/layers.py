@@ -16,7 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
 from analysis.rows.chance import Chance
 from analysis.rows.layers import SMALLEST_DIVERGENCE
-from config.settings import AnalysisSettings, register_conditions
+from config.analysis import AnalysisSettings
+from config.conditions import register_conditions
 from config.vocabulary.measures import DIVERGENCE, EFFECTIVE_RANK
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tokens import FEATURES, is_register

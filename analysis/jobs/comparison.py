@@ -11,10 +11,11 @@ from analysis.outcomes.groups import task_outcomes
 from analysis.rows.contrasts import ComparisonRow, NullBin
 from analysis.rows.schema import EVERY_DIGIT, write_rows
 from analysis.statistics.comparisons import comparison_rows
+from config.analysis import Comparison
 from config.command_line import read_run, run_parser
 from config.errors import report_errors
 from config.layout import Run
-from config.settings import Comparison, Settings
+from config.settings import Settings
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import TASKS
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from analysis.outcomes.files import Outcomes, read_outcomes
 from analysis.outcomes.schema import OutcomeError
+from config.analysis import AnalysisSettings
 from config.layout import Run
-from config.settings import AnalysisSettings
 
 
 def gather_outcomes(

@@ -38,8 +38,8 @@ def reference(
     return extracted(networks["open"], pack, calibration, run_settings(), tmp_path_factory.mktemp("reference"))
 
 
-@pytest.mark.parametrize(("batch_size", "shards", "n"), [(7, 3, 1), (200, 1, 1), (64, 1, 2)])
-def test_batch_size_shards_and_threads_do_not_matter(
+@pytest.mark.parametrize(("batch_size", "shards"), [(7, 3), (200, 1)])
+def test_batch_size_and_shards_do_not_matter(
     networks: dict[str, Network],
     pack: OpenPack,
     calibration: Calibration,
@@ -47,11 +47,24 @@ def test_batch_size_shards_and_threads_do_not_matter(
     tmp_path: Path,
     batch_size: int,
     shards: int,
-    n: int,
 ) -> None:
-    with threads(n):
-        chosen = run_settings(batch_size, shards)
-        assert_same(reference, extracted(networks["open"], pack, calibration, chosen, tmp_path))
+    chosen = run_settings(batch_size, shards)
+    assert_same(reference, extracted(networks["open"], pack, calibration, chosen, tmp_path))
+
+
+def test_threads_do_not_matter(
+    networks: dict[str, Network], pack: OpenPack, calibration: Calibration, tmp_path: Path
+) -> None:
+    few = dataclasses.replace(pack, index=pack.index.iloc[:120], pairs=pack.pairs.iloc[:0])
+    chosen = run_settings(
+        conditions={key: CONDITIONS[key] for key in ("full", "resample_registers", "shuffle_registers")},
+        measures={"images": 4, "attention_images": 2},
+    )
+    found = []
+    for n in (1, 2):
+        with threads(n):
+            found.append(extracted(networks["open"], few, calibration, chosen, tmp_path / str(n)))
+    assert_same(*found)
 
 
 def test_everything_that_was_asked_for_is_recorded(reference: Extracted) -> None:

@@ -44,6 +44,7 @@ RANDOM = {
         "family": "dinov3",
         "scale": "S",
         "architecture": "vit_small_patch16_dinov3",
+        "image_size": 224,
         "weights": "random",
     }
 }
@@ -344,7 +345,7 @@ class SyntheticRun:
 def _audit() -> dict[str, list[Mapping[str, object]]]:
     """Rows of the audit's tables, one of each claim and finding."""
     places = (("introduction", 1, 1), ("table", 1, 0), ("figure", 0, 0))
-    point = cells("kind=sum role=parts number=t001 position= value=44.4 low=44.35 high=44.45 source=s unit=%")
+    point = cells("kind=sum role=parts position= value=44.4 low=44.35 high=44.45 source=s unit=%")
     pair = cells("first_value=67.3 second_value=78.1133 unit=% apart=10.8133 spread=0.22")
     sources = {"first_source": "article text", "second_source": "figure f"}
     return {
@@ -353,7 +354,11 @@ def _audit() -> dict[str, list[Mapping[str, object]]]:
             {"place": place, "none": none, "rounding": rounding, **cells("claims=2 number=0 conclusion=1 failing=1")}
             for place, none, rounding in places
         ],
-        "points": [point | {"claim": ident, "label": "M < N · x"} for ident, *_ in CLAIMS if ident in RANKS],
+        "points": [
+            point | {"claim": ident, "number": numbers, "label": "M < N · x"}
+            for ident, *_, numbers in CLAIMS
+            if ident in RANKS
+        ],
         "sources": [
             {**pair, **sources, "quantity": f"a quantity < {place}", "agreement": agreement, "superseded": superseded}
             for place, (agreement, superseded) in enumerate(AGREEMENTS)
