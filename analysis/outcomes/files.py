@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -58,10 +58,14 @@ class Outcomes:
     members: str = ""
 
 
-def read_outcomes(path: Path) -> list[Outcomes]:
+def read_outcomes(path: Path, only: Mapping[str, Collection[object]] | None = None) -> list[Outcomes]:
     """Read every dataset × task × model × readout × features × layer × refit of an outcome file, in sorted order.
 
     The order of rows in the file has no influence on the result.
+
+    Args:
+        path: the file.
+        only: column → the values that are taken; rows with others are neither read nor checked.
 
     Raises:
         OutcomeError: an unreadable file, one that breaks the schema (`analysis.outcomes.schema.checked`), no `full`
@@ -74,6 +78,8 @@ def read_outcomes(path: Path) -> list[Outcomes]:
         raise OutcomeError(
             f"{path}: cannot be read as {kind} ({error}). Delete the file and evaluate again."
         ) from error
+    for name, taken in (only or {}).items():
+        frame = frame[frame[name].isin(list(taken))]
     frame = checked(frame, path)
     return [_dense(group, path) for _, group in frame.groupby(_GROUP, sort=True, observed=True)]
 
