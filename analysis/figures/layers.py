@@ -61,7 +61,7 @@ def layer_figures(
     labels = register_conditions(settings.conditions)
     changed = {name: label for name, label in labels.items() if name != REFERENCE}
     divergence_figure(measures, changed, folder / "divergence.svg")
-    measure_figure(measures, "patch_cosine", "patch cosine to full", changed, folder / "patch_cosine.svg")
+    measure_figure(measures, "patch_cosine", "patch cosine with full", changed, folder / "patch_cosine.svg")
     rank_figure(measures, labels, folder / "effective_rank.svg")
     mass_figure(measures, folder / "attention_to_registers.svg")
     curve_figure(curves, "classification", "accuracy, %", chance, folder / "token_curves.svg")
@@ -88,7 +88,7 @@ def divergence_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: P
         labels: condition → label of its line.
         path: the SVG to write.
     """
-    lines = Lines("condition", labels, "JS divergence to full, nats", dotted="mean", floor=SMALLEST_DIVERGENCE)
+    lines = Lines("condition", labels, "JS divergence from full, nats", dotted="mean", floor=SMALLEST_DIVERGENCE)
     _panels(_under(measures, DIVERGENCE, labels), lines, path)
 
 

@@ -33,7 +33,7 @@ class Outcomes:
         features, layer: what the probe reads; layer −1 is the last one.
         refit: 0 for the reported probe, above for probes that were trained again on resampled training data.
         size: number of units.
-        units: identities of what is exchanged and resampled together, sorted: the units, or their
+        units: identities of what is permuted and resampled together, sorted: the units, or their
             clusters; row i of every condition's counts is `units[i]`.
         categories: sorted; column j of every condition's counts is `categories[j]`.
         conditions: condition → counts (units × categories); always holds `full`. A category that

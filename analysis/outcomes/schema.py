@@ -61,7 +61,7 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     _require_unique_rows(frame, path)
     _require_one(frame, "model", "family", "A model is one family at one scale.", path)
     _require_one(frame, "model", "scale", "A model is one family at one scale.", path)
-    _require_one(frame, "unit", "cluster", "A unit is exchanged with one cluster.", path, within=["dataset", "task"])
+    _require_one(frame, "unit", "cluster", "A unit belongs to one cluster.", path, within=["dataset", "task"])
     return frame
 
 
