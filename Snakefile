@@ -7,7 +7,8 @@ from config.inputs import require_inputs
 from config.layout import Run
 from config.resolve import ConfigError, resolve
 from config.settings import save_resolved, settings
-from config.sources import sources
+from config.sources import code_of, sources
+from config.values import values
 
 min_version("9.10")
 

@@ -12,17 +12,18 @@ from typing import Any
 
 import yaml
 
-from analysis.figures.conditions import delta_heatmap
-from analysis.figures.layers import layer_figures
-from analysis.figures.statistics import statistics_figures
+from analysis.figures.drawing import draw_figures
 from analysis.outcomes.files import Outcomes, read_outcomes
 from analysis.outcomes.measures import read_measures
 from analysis.outcomes.schema import OutcomeError
+from analysis.rows.registry import path_of
 from analysis.statistics.study import study
 from analysis.statistics.tables import write_table
+from config.analysis import AnalysisSettings, analysis_of
+from config.conditions import conditions_of
 from config.errors import InputError, report_errors
+from config.layout import Run
 from config.resolve import resolve_analysis
-from config.settings import AnalysisSettings, analysis_of, conditions_of
 
 SUFFIXES = (".parquet", ".csv")
 
@@ -116,19 +117,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     models = {one.model: (one.family, one.scale) for one in outcomes}
     measures = read_measures(given.measures, models, list(settings.datasets)) if given.measures else []
     found = study(outcomes, measures, settings)
-    for kind, tables in (("tables", found.tables), ("tests", found.tests)):
-        for name, table in tables.items():
-            write_table(table, given.out / kind / f"{name}.csv")
-    ablation = found.tables["ablation"]
-    measured, curves = found.tables["layer_measures"], found.tables["layer_curves"]
+    run = Run(given.out)
+    tables = {**found.tables, **found.tests}
+    for name, table in tables.items():
+        write_table(table, path_of(name, run))
     for dataset in settings.datasets:
-        folder = given.out / "figures" / dataset
-        delta_heatmap(ablation[ablation["dataset"] == dataset], settings, folder / "delta_heatmap.svg")
-        statistics_figures(found, dataset, folder)
-        layer_figures(
-            measured[measured["dataset"] == dataset], curves[curves["dataset"] == dataset], None, settings, folder
-        )
-    print(f"{len(ablation)} rows in {given.out / 'tables' / 'ablation.csv'}; tests in {given.out / 'tests'}")
+        draw_figures(tables, dataset, settings, None, run)
+    print(f"{len(found.ablation)} rows in {run.table('ablation')}; tests in {run.tests}")
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ class Pack:
 
     @property
     def index(self) -> Path:
-        """One row an image."""
+        """One row per image."""
         return self.folder / "index.parquet"
 
     @property
     def pairs(self) -> Path:
-        """One row an image pair."""
+        """One row per image pair."""
         return self.folder / "pairs.parquet"
 
     @property
@@ -98,20 +98,44 @@ class Run:
         """How the probes of a task were fitted: penalty, held-out loss, iterations."""
         return self.folder / "outcomes" / task / f"{model}.probes.csv"
 
+    def part(self, dataset: str, task: str, name: str) -> Path:
+        """A table of one data set and task, before p-values are adjusted."""
+        return self.folder / "statistics" / dataset / task / f"{name}.csv"
+
+    def nulls(self, dataset: str, task: str) -> Path:
+        """The null distributions of one data set and task."""
+        return self.folder / "statistics" / dataset / task / "nulls.parquet"
+
+    def comparison(self, comparison: str, name: str) -> Path:
+        """A table of one declared comparison."""
+        return self.folder / "comparisons" / comparison / f"{name}.csv"
+
     @property
     def tables(self) -> Path:
         """Folder of the result tables."""
         return self.folder / "tables"
+
+    def table(self, name: str) -> Path:
+        """A result table."""
+        return self.tables / f"{name}.csv"
 
     @property
     def tests(self) -> Path:
         """Folder of the statistical tests."""
         return self.folder / "tests"
 
+    def test(self, name: str) -> Path:
+        """A table of statistical tests."""
+        return self.tests / f"{name}.csv"
+
     @property
     def figures(self) -> Path:
         """Folder of the figures."""
         return self.folder / "figures"
+
+    def figure(self, dataset: str, name: str) -> Path:
+        """A figure of a data set."""
+        return self.figures / dataset / f"{name}.svg"
 
     @property
     def audit(self) -> Path:

@@ -4,16 +4,16 @@
 :mod:`config.vocabulary`, where it says ``$vocabulary``. Every complaint names the key, the value and what is allowed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-import jsonschema
 import yaml
 
 from config.consistency import inconsistencies, misplaced_keys, undecided_comparisons
-from config.errors import InputError, did_you_mean
+from config.errors import InputError
+from config.schema_errors import violations
 from config.vocabulary.replacements import REPLACEMENTS
 from config.vocabulary.sources import SOURCES, sources_with
 from config.vocabulary.tasks import ASKED
@@ -79,7 +79,7 @@ def resolve(raw: Mapping[str, Any], path: Path | None = None) -> dict[str, Any]:
     Raises:
         ConfigError: with one line per complaint: the key, the value and what is allowed.
     """
-    complaints = _broken(raw, schema())
+    complaints = violations(raw, schema(), "the config")
     if not complaints:
         config: dict[str, Any] = _with_defaults(raw, schema())
         first = next(iter(config["datasets"]))
@@ -104,18 +104,13 @@ def resolve_analysis(raw: Mapping[str, Any]) -> dict[str, Any]:
     whole = schema()
     keys = ("seed", "conditions", "analysis")
     part = {**whole, "required": [], "properties": {key: whole["properties"][key] for key in keys}}
-    complaints = _broken(raw, part)
+    complaints = violations(raw, part, "the config")
     if not complaints:
         config: dict[str, Any] = {"conditions": {}, **_with_defaults(raw, part)}
         complaints = list(undecided_comparisons(config))
         if not complaints:
             return config
     raise ConfigError("The settings cannot be used:\n  " + "\n  ".join(complaints))
-
-
-def _broken(raw: Mapping[str, Any], by: Mapping[str, Any]) -> list[str]:
-    errors = jsonschema.Draft202012Validator(by).iter_errors(raw)
-    return [line for error in sorted(errors, key=lambda error: list(map(str, error.path))) for line in _explain(error)]
 
 
 def _of_its_source(dataset: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,33 +132,3 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
         if key not in filled and "default" in below:
             filled[key] = _with_defaults(below["default"], below)
     return filled
-
-
-def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
-    """Say what a schema error means: the key, the value, and what is allowed."""
-    place = ".".join(map(str, error.absolute_path)) or "the config"
-    value = cast(Any, error.instance)
-    schema = cast(Mapping[str, Any], error.schema)
-    match error.validator:
-        case "additionalProperties":
-            allowed = sorted(schema["properties"])
-            for key in sorted(set(value) - set(allowed), key=str):
-                yield (
-                    f"{place}: unknown key {key!r} (value {value[key]!r}){did_you_mean(key, allowed)}; "
-                    f"allowed: {', '.join(allowed)}"
-                )
-        case "required":
-            missing = sorted(set(schema["required"]) - set(value))
-            yield f"{place}: missing {', '.join(missing)}; found: {', '.join(map(str, value)) or 'nothing'}"
-        case "enum":
-            allowed = schema["enum"]
-            yield (
-                f"{place}: {value!r} is not known{did_you_mean(value, allowed)}; "
-                f"allowed: {', '.join(map(str, allowed))}"
-            )
-        case "type":
-            yield f"{place}: {value!r} is a {type(value).__name__}; needed: {schema['type']}"
-        case "pattern":
-            yield f"{place}: {value!r} is not allowed; needed: text that matches {schema['pattern']}"
-        case _:
-            yield f"{place}: {error.message}"

@@ -1,4 +1,4 @@
-"""What every prefix token holds after every block: ``python -m extract.calibration --help``.
+"""Calibration moments of every prefix token after every block: ``python -m extract.calibration --help``.
 
 Taken over the calibration split, whose images no evaluation uses.
 """
@@ -25,7 +25,7 @@ from extract.replacements import Calibration
 
 @torch.inference_mode()
 def calibrate(network: Network, pack: OpenPack, batch_size: int, covariances: bool = False) -> Calibration:
-    """Measure a network's prefix tokens on the calibration split of a pack, in the unchanged forward pass.
+    """Return the moments of a network's prefix tokens over the calibration split of a pack, in the unchanged pass.
 
     The moments are those of each block's raw output, before any norm: what a condition replaces. Accumulated in
     float64 around the first batch's mean, so that variances far below the squared mean survive.
@@ -33,7 +33,7 @@ def calibrate(network: Network, pack: OpenPack, batch_size: int, covariances: bo
     Args:
         network: the model.
         pack: its calibration split is used, and nothing else.
-        batch_size: images a pass.
+        batch_size: images per pass.
         covariances: whether whole covariances are measured too; they take layers × tokens × dimension² numbers.
 
     Returns:
@@ -74,6 +74,12 @@ def covariance_factor(covariance: Tensor) -> Tensor:
 
     Returns:
         The factor, of the same shape.
+
+    Examples:
+        >>> singular = torch.ones(2, 2, dtype=torch.float64)
+        >>> factor = covariance_factor(singular)
+        >>> bool((factor @ factor.mT - singular).abs().max() < 1e-12)
+        True
     """
     values, vectors = torch.linalg.eigh(covariance)
     factor: Tensor = (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from config.conditions import Condition
 from config.errors import InputError
-from config.settings import Condition
 from extract.datasets.packs import OpenPack, batches, whole_groups
 from extract.draws import Batch
 from extract.interventions import intervene
@@ -67,7 +67,7 @@ def mixes_images(condition: Condition) -> bool:
 
 
 def batch_of(pack: OpenPack, rows: NDArray[np.int64], seed: int) -> Batch:
-    """Return the identities of pack rows."""
+    """Return the identity of pack rows."""
     units, groups = (tuple(pack.index[key].to_numpy()[rows]) for key in ("unit", "group"))
     return Batch(units, groups, seed)
 
@@ -137,7 +137,7 @@ def tokens_under(
 
 
 def non_finite(network: Network, condition: Condition, unit: str) -> FeatureError:
-    """Return the complaint about features of an image that are not finite."""
+    """Return the error for features of an image that are NaN or infinite."""
     return FeatureError(
         f"{network.name} under {condition.name}: NaN or infinite features for image {unit}. "
         "Check the weights, and extraction.precision if it is not float32"
@@ -156,8 +156,8 @@ def tokens_by_batch(
 ) -> Iterator[tuple[NDArray[np.int64], Tokens]]:
     """Yield the rows and tokens of ``rows`` under a condition, a batch at a time.
 
-    What an image's features are depends neither on ``batch_size`` nor on which other rows are asked for: conditions
-    that mix images get their groups whole, and the rows that nobody asked for are dropped afterwards.
+    An image's features depend neither on ``batch_size`` nor on which other rows are asked for: conditions that mix
+    images get whole groups, and the rows that were not asked for are dropped afterwards.
     """
     mixes = mixes_images(condition)
     passed = whole_groups(rows, pack.index["group"]) if mixes else rows

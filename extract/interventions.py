@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from config.conditions import Condition
 from config.errors import did_you_mean
-from config.settings import Condition
 from config.vocabulary.replacements import REPLACEMENTS
 from extract.draws import Batch
 from extract.observation import full_precision
@@ -62,13 +62,9 @@ def intervene(
     handles = []
     try:
         if condition.by is not None:
+            at = places_of(condition, layout, batch, next(network.parameters()).device)
             refuse_missing(condition.by, calibration, clean)
-            given = Given(
-                places_of(condition, layout, batch, next(network.parameters()).device),
-                batch,
-                calibration,
-                None if clean is None else Clean(clean, layout.prefix),
-            )
+            given = Given(at, batch, calibration, None if clean is None else Clean(clean, layout.prefix))
             for layer, block in enumerate(network.blocks):  # type: ignore[arg-type]
                 handles.append(block.register_forward_hook(_hook(layer, NEW_ROWS[condition.by], given)))
         yield

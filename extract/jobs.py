@@ -1,6 +1,5 @@
 """What the jobs of the extraction read and write, for its rules."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from config.layout import KNOWN_ANSWER_WEIGHTS, ROOT, Run
 from config.settings import Settings
+from config.values import values
 from config.vocabulary.sources import SOURCES
 from config.vocabulary.tasks import TASKS
 
@@ -38,16 +38,13 @@ class Jobs:
         return outcomes + [self.run.probes(task, "{model}") for task in tasks if TASKS[task].probed]
 
     def values(self, *keys: str, model: str | None = None, dataset: str | None = None) -> str:
-        """Return what a job reads from the config: when one of these changes, and only then, it is run again.
-
-        As text with sorted keys, since Snakemake compares the text of params, and the order of keys is no change.
-        """
-        read = {key: self.resolved[key] for key in keys}
+        """Return what a job reads from the config (`config.values`), of one model or data set where one is named."""
+        read = {}
         if model is not None:
             read["model"] = self.resolved["models"][model]
         if dataset is not None:
             read["dataset"] = self.resolved["datasets"][dataset]
-        return json.dumps(read, sort_keys=True)
+        return values(self.resolved, *keys, **read)
 
     def weights(self, model: str) -> list[Path]:
         """Return the checkpoint that a model is read from, where it is a file."""
@@ -87,15 +84,6 @@ class Jobs:
         return any(
             one.replacement is not None and one.replacement.covariance for one in self.settings.conditions.values()
         )
-
-    def measures(self) -> list[Path]:
-        """Return every file of measures."""
-        return [
-            self.run.measures(model, dataset, f"{shard}-of-{self.settings.datasets[dataset].shards}")
-            for model in self.settings.models
-            for dataset in self.settings.measures.datasets
-            for shard in range(1, self.settings.datasets[dataset].shards + 1)
-        ]
 
     def records(self, model: str) -> list[Path]:
         """Return every record of a model."""

@@ -1,7 +1,7 @@
 """Measures: geometry and attention of an image under a condition, after every layer, reduced on the device.
 
 Gram matrices, cosines and neighbours are of tokens after the final norm, as every feature is; patch norms are of the
-block's raw output, since the norm would level them. A file holds one row an image × condition × layer; beside it lie
+block's raw output, since the norm would level them. A file holds one row per image × condition × layer; beside it lie
 the mean spectra, as sums over images that add up over shards.
 """
 
@@ -64,8 +64,8 @@ GEOMETRY: Mapping[str, Callable[[Patches], Tensor]] = {
 def measured_rows(pack: OpenPack, dataset: str, options: Measures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the test images whose geometry is measured, and those whose attention is measured too.
 
-    Spread evenly over the test split, whose order is keyed, so that no batch holds many of them: what they leave for
-    comparison lies on the device until the batch is done.
+    Spread evenly over the test split, whose order is keyed, so that no batch holds many of them: what is kept of them
+    for comparison stays on the device until the batch is done.
     """
 
     def spread(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -103,7 +103,7 @@ def columns(layout: TokenLayout) -> list[str]:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the unchanged pass leaves for the other conditions to be compared with, by layer."""
+    """Patches and attention of the unchanged pass, by layer, which other conditions are compared with."""
 
     patches: dict[int, Tensor] = field(default_factory=dict)
     attention: dict[int, Tensor] = field(default_factory=dict)
@@ -114,8 +114,8 @@ class PassMeasures:
     """Measures of one forward pass.
 
     Attributes:
-        geometry: by layer and column, one value a measured image.
-        attention: by layer and column, one value an image whose attention is measured.
+        geometry: by layer and column, one value per measured image.
+        attention: by layer and column, one value per image whose attention is measured.
         spectra: by layer, images × eigenvalues.
     """
 
@@ -225,7 +225,7 @@ class MeasuresTable:
             self._spectra[condition, layer] = (total + spectrum.sum(axis=0), n + len(spectrum))
 
     def measures(self) -> pa.Table:
-        """Return a row an image × condition × layer."""
+        """Return one row per image × condition × layer."""
         keys = [("unit", pa.string()), ("condition", pa.string()), ("layer", pa.int64())]
         schema = pa.schema([*keys, *((name, pa.float32()) for name in self._columns)])
         if not self._frames:

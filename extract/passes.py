@@ -110,7 +110,7 @@ def fitting_passes(extraction: ShardExtraction, load: Load, batch_size: int) -> 
             if batch_size <= smallest:
                 raise DeviceMemoryError(
                     f"extraction.batch_size: {extraction.network.name} does not fit into the memory of "
-                    f"{extraction.network.device} even with {smallest} images a pass"
+                    f"{extraction.network.device} even with {smallest} images per pass"
                     + (" (conditions that mix images take a whole group)" if extraction.mixes_images else "")
                     + ". Set extraction.precision to bfloat16, measures.attention_images lower, or "
                     "extraction.device to cpu"
@@ -118,7 +118,7 @@ def fitting_passes(extraction: ShardExtraction, load: Load, batch_size: int) -> 
         # Outside the handler: the error holds the frames, and they the tensors, that must go first.
         batch_size = max(smallest, batch_size // 2)
         torch.cuda.empty_cache()
-        warnings.warn(f"Out of memory; going on with {batch_size} images a pass", ResourceWarning, stacklevel=2)
+        warnings.warn(f"Out of memory; going on with {batch_size} images per pass", ResourceWarning, stacklevel=2)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

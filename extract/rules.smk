@@ -14,8 +14,6 @@ for _dataset in run_settings.datasets:
     rule:
         name:
             f"prepare_{_dataset}"
-        input:
-            modules=sources("extract.datasets.prepare"),
         output:
             jobs.pack(_dataset),
         log:
@@ -25,6 +23,7 @@ for _dataset in run_settings.datasets:
             settings=run.settings,
             dataset=_dataset,
             values=jobs.values("seed", dataset=_dataset),
+            code=code_of("extract.datasets.prepare"),
         shell:
             "python -m extract.datasets.prepare --settings {params.settings} "
             "--dataset {params.dataset} --workers {threads} 2>&1 | tee {log}"
@@ -34,7 +33,6 @@ rule calibrate:
     input:
         pack=jobs.pack(run_settings.calibrate_on),
         weights=lambda wildcards: jobs.weights(wildcards.model),
-        modules=sources("extract.calibration"),
     output:
         run.calibration("{model}"),
     log:
@@ -47,6 +45,7 @@ rule calibrate:
             "seed", "calibrate_on", "extraction", model=wildcards.model
         ),
         covariances=jobs.covariances(),
+        code=code_of("extract.calibration"),
     shell:
         "python -m extract.calibration --settings {params.settings} --model {wildcards.model} "
         "2>&1 | tee {log}"
@@ -57,7 +56,6 @@ rule extract:
         pack=lambda wildcards: jobs.pack(wildcards.dataset),
         weights=lambda wildcards: jobs.weights(wildcards.model),
         calibration=run.calibration("{model}"),
-        modules=sources("extract.run"),
     output:
         jobs.shard_pattern(),
     log:
@@ -70,6 +68,7 @@ rule extract:
             "seed", "conditions", "extraction", "measures", model=wildcards.model
         ),
         shard=lambda wildcards: int(wildcards.shard) - 1,
+        code=code_of("extract.run"),
     shell:
         "python -m extract.run --settings {params.settings} --model {wildcards.model} "
         "--dataset {wildcards.dataset} --shard {params.shard} 2>&1 | tee {log}"
@@ -79,7 +78,6 @@ rule evaluate:
     input:
         packs=jobs.packs(),
         records=lambda wildcards: jobs.records(wildcards.model),
-        modules=sources("extract.evaluate"),
     output:
         jobs.outcomes(jobs.tasks(TASKS_ON_RECORDS)),
     log:
@@ -92,6 +90,7 @@ rule evaluate:
         values=lambda wildcards: jobs.values(
             "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
         ),
+        code=code_of("extract.evaluate"),
     shell:
         "python -m extract.evaluate --settings {params.settings} --model {wildcards.model} "
         "--task {params.tasks} 2>&1 | tee {log}"
@@ -102,7 +101,6 @@ rule segment:
         packs=jobs.packs("segmentation"),
         weights=lambda wildcards: jobs.weights(wildcards.model),
         calibration=run.calibration("{model}"),
-        modules=sources("extract.tasks.segmentation"),
     output:
         jobs.outcomes(["segmentation"]),
     log:
@@ -114,6 +112,7 @@ rule segment:
         values=lambda wildcards: jobs.values(
             "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
         ),
+        code=code_of("extract.tasks.segmentation"),
     shell:
         "python -m extract.tasks.segmentation --settings {params.settings} "
         "--model {wildcards.model} 2>&1 | tee {log}"
@@ -122,13 +121,13 @@ rule segment:
 rule record_changes:
     input:
         records=[file for model in run_settings.models for file in jobs.records(model)],
-        modules=sources("extract.record_changes"),
     output:
         run.record_changes,
     log:
         run.folder / "logs" / "record_changes.log",
     params:
         settings=run.settings,
+        code=code_of("extract.record_changes"),
     shell:
         "python -m extract.record_changes --settings {params.settings} 2>&1 | tee {log}"
 
@@ -136,8 +135,6 @@ rule record_changes:
 # Never part of `all`: the committed weights are read from the checkout, and retrained ones are laid beside them
 # for comparison, not over them.
 rule train_known_answer_model:
-    input:
-        modules=sources("extract.known_answer.train"),
     output:
         [
             KNOWN_ANSWER_TRAINING / f"{{family}}_{{size}}.{suffix}"
@@ -151,6 +148,7 @@ rule train_known_answer_model:
     params:
         folder=KNOWN_ANSWER_TRAINING,
         scale=lambda wildcards: wildcards.size.upper(),
+        code=code_of("extract.known_answer.train"),
     shell:
         "python -m extract.known_answer.train --family {wildcards.family} --scale {params.scale} "
         "--output {params.folder} --threads {threads} 2>&1 | tee {log}"

@@ -50,7 +50,7 @@ def shard_files(
     place: tuple[str, str, str],
     rows: NDArray[np.int64],
 ) -> Iterator[ShardFiles]:
-    """Open the files of a shard for writing; they get their names when the ``with`` block is left unharmed.
+    """Open the files of a shard for writing; they get their names when the ``with`` block ends well.
 
     A condition that the model cannot be put under gets a file with the reason.
 

@@ -13,8 +13,6 @@ from reports.markup import aside, badge, code, codes, heading, lines
 from reports.numbers import MISSING, count, interval, quantity
 from reports.table import Body, Column, Row, Table
 
-KNOWN_ANSWER = "known_answer"
-
 
 @dataclass(frozen=True)
 class Tally:
@@ -82,13 +80,13 @@ def unchecked_models(inputs: Inputs) -> list[str]:
     return [
         name
         for name, model in inputs.models.items()
-        if model["source"] == KNOWN_ANSWER and KNOWN_ANSWERS[model["family"]].check and name not in checked
+        if model.known_answer and KNOWN_ANSWERS[model.family].check and name not in checked
     ]
 
 
 def state_of_checks(inputs: Inputs) -> Markup:
     """Return the result of the checks in words, with a warning about known answers that were not checked."""
-    if not any(model["source"] == KNOWN_ANSWER for model in inputs.models.values()):
+    if not any(model.known_answer for model in inputs.models.values()):
         return Markup(
             "<p>This run has no known-answer model. It did not test whether the instrument works, "
             "and its other results should be read with that in mind.</p>"
@@ -102,9 +100,8 @@ def _result(inputs: Inputs) -> Markup:
         return Markup("<p><strong>Nothing was checked</strong> against a known answer in this run.</p>")
     if counted.failed == 0:
         return Markup(
-            "<p><strong>All {} checks passed.</strong> Wherever the answer is known by construction, the ablations "
-            "recovered it.</p>"
-        ).format(count(counted.total))
+            "<p><strong>{}.</strong> Wherever the answer is known by construction, the ablations recovered it.</p>"
+        ).format("The one check passed" if counted.total == 1 else f"All {count(counted.total)} checks passed")
     failing = sorted({check["model"] for check in inputs.checks if not passed(check)})
     return Markup(
         "<p><strong>{} of {} checks failed</strong> ({}). Until they pass, every other measurement of this run should "

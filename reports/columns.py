@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from config.settings import Settings
 from reports.inputs import Cells, Inputs
 from reports.markup import code
 from reports.numbers import MISSING, interval, p_value, points
 from reports.table import Body, Column, Row, Table
 
-_WHOLE_GROUPS = ({"cls"}, {"registers"})
+_WHOLE_GROUPS = ("cls", "registers")
 
 
 @dataclass(frozen=True)
@@ -75,22 +76,11 @@ def grouped(rows: Iterable[Cells], *names: str) -> Iterable[list[Cells]]:
 
 
 def by_model(rows: Iterable[Cells], inputs: Inputs) -> list[Cells]:
-    """Return rows sorted by model and condition in the order of the config.
-
-    Draws of random patches, which the config does not list one by one, follow in the order given.
-    """
-    models, conditions = list(inputs.models), list(inputs.settings["conditions"])
-    return sorted(
-        rows,
-        key=lambda row: (
-            models.index(row["model"]),
-            conditions.index(row["condition"]) if row["condition"] in conditions else len(conditions),
-        ),
-    )
+    """Return rows sorted by model and condition in the order of the config."""
+    models, conditions = list(inputs.models), list(inputs.settings.conditions)
+    return sorted(rows, key=lambda row: (models.index(row["model"]), conditions.index(row["condition"])))
 
 
-def whole_group_conditions(settings: Mapping[str, object]) -> list[str]:
+def whole_group_conditions(settings: Settings) -> list[str]:
     """Return the conditions that replace CLS or all registers, recognised by the tokens that they replace."""
-    conditions = settings["conditions"]
-    assert isinstance(conditions, Mapping)
-    return [name for name, stated in conditions.items() if set((stated or {}).get("tokens", ())) in _WHOLE_GROUPS]
+    return [name for name, condition in settings.conditions.items() if condition.group in _WHOLE_GROUPS]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
+from config.settings import Settings
 from config.vocabulary.tasks import READOUTS, task_of
 from reports.inputs import Cells
 from reports.markup import definition_list
@@ -33,14 +34,12 @@ def span_of(values: Iterable[str]) -> str:
     return count(found[0]) if len(found) == 1 else f"{count(found[0])} to {count(found[-1])}"
 
 
-def families_in_words(settings: Mapping[str, object]) -> str:
+def families_in_words(settings: Settings) -> str:
     """Return the columns that define a family of tests."""
-    analysis = settings["analysis"]
-    assert isinstance(analysis, Mapping)
-    return " × ".join(analysis["families"])
+    return " × ".join(settings.analysis.families)
 
 
-def ablation_definitions(section: Section, settings: Mapping[str, object]) -> Markup:
+def ablation_definitions(section: Section, settings: Settings) -> Markup:
     """Return metric, n, interval, seed and test of a section of the ablation table."""
     rows = section.rows
     first = rows[0]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
+from config.conditions import Condition
 from config.layout import ROOT
-from config.settings import Condition
-from config.vocabulary.replacements import REPLACEMENTS
+from config.settings import Model
 from config.vocabulary.sources import SOURCES
 from config.vocabulary.tokens import RANDOM_PATCHES, TOKEN_GROUPS
 from reports.inputs import Inputs
@@ -58,12 +57,8 @@ def dataset_notes(inputs: Inputs) -> Markup:
         names = ", ".join(str(label) for label in pack.get("class_names", ()))
         listed = f" Classes: {names}." if names else ""
         notes.append(Markup("<p><b>{}</b>: {}.{}</p>").format(name, chance, listed))
-    if "calibrate_on" in inputs.settings:
-        calibration = Markup(
-            "<p>The statistics that replacements use come from the calibration split of <b>{}</b>.</p>"
-        )
-        notes.append(calibration.format(inputs.settings["calibrate_on"]))
-    return lines(notes)
+    calibration = Markup("<p>The statistics that replacements use come from the calibration split of <b>{}</b>.</p>")
+    return lines((*notes, calibration.format(inputs.settings.calibrate_on)))
 
 
 def model_table(inputs: Inputs) -> Table:
@@ -72,9 +67,9 @@ def model_table(inputs: Inputs) -> Table:
         Row(
             (
                 code(name),
-                str(model["family"]),
-                str(model["scale"]),
-                _architecture(model),
+                model.family,
+                model.scale,
+                model.architecture or "this project’s ViT",
                 weights(model),
             )
         )
@@ -94,37 +89,30 @@ def model_table(inputs: Inputs) -> Table:
     )
 
 
-def _architecture(model: Any) -> str:
-    return str(model.get("architecture") or "this project’s ViT")
-
-
-def weights(model: Any) -> str:
+def weights(model: Model) -> str:
     """Return where a model's weights come from; of a path, only the file name is reported."""
-    stated = model.get("weights")
-    if stated is None:
+    if model.weights is None:
         return "trained by this project and stored with its code"
-    if stated == "random":
+    if model.random:
         return "random: no evidence about the trained model"
-    if stated == "hub":
-        return "published, from the model hub"
-    return f"file {Path(str(stated)).name}"
+    return "published, from the model hub" if model.weights == "hub" else f"file {Path(model.weights).name}"
 
 
 def condition_table(inputs: Inputs) -> Table:
     """Return the conditions: which tokens are replaced, and by what."""
-    rows = []
-    for name, condition in inputs.settings["conditions"].items():
-        tokens = [_tokens(token, condition) for token in (condition or {}).get("tokens", ())]
-        by = (condition or {}).get("by")
-        rows.append(
-            Row(
-                (
-                    code(name),
-                    ", ".join(tokens) or "none",
-                    _replacement(by) if by else "nothing is replaced",
-                )
+    entries: dict[str, list[Condition]] = {}
+    for condition in inputs.settings.conditions.values():
+        entries.setdefault(condition.entry, []).append(condition)
+    rows = (
+        Row(
+            (
+                code(name),
+                ", ".join(_tokens(token, draws) for token in draws[0].tokens) or "none",
+                draws[0].replacement.methods if draws[0].replacement else "nothing is replaced",
             )
         )
+        for name, draws in entries.items()
+    )
     return Table(
         ident="conditions-table",
         caption="Conditions of this run",
@@ -133,16 +121,11 @@ def condition_table(inputs: Inputs) -> Table:
     )
 
 
-def _replacement(by: str) -> str:
-    return REPLACEMENTS[by].methods if by in REPLACEMENTS else by
-
-
-def _tokens(token: str, condition: Mapping[str, Any]) -> str:
+def _tokens(token: str, draws: Sequence[Condition]) -> str:
+    label = TOKEN_GROUPS[token].label if token in TOKEN_GROUPS else token
     if token != RANDOM_PATCHES:
-        return TOKEN_GROUPS[token].label if token in TOKEN_GROUPS else token
-    draws = condition.get("draws", 1)
-    drawn = f", drawn {draws} times" if draws > 1 else ""
-    return f"{condition.get('patches', Condition.patches)} random patches{drawn}"
+        return label
+    return f"{draws[0].patches} {label}" + (f", drawn {len(draws)} times" if len(draws) > 1 else "")
 
 
 def software() -> dict[str, str]:
@@ -160,9 +143,8 @@ def software() -> dict[str, str]:
 def signature(inputs: Inputs) -> Markup:
     """Return the footer that identifies the run: name, seed, draws and versions."""
     settings = inputs.settings
-    parts = [f"run:{settings['run']}", f"seed:{settings['seed']}"]
-    analysis = settings["analysis"]
-    parts += [f"draws:{analysis['draws']}", f"resamples:{analysis['resamples']}"]
+    parts = [f"run:{settings.run}", f"seed:{settings.seed}"]
+    parts += [f"draws:{settings.analysis.draws}", f"resamples:{settings.analysis.resamples}"]
     parts += [f"{package}:{number}" for package, number in software().items()]
     shown = Markup('<span aria-hidden="true"> | </span>').join(Markup("<span>{}</span>").format(part) for part in parts)
     return Markup('<footer class="signature" aria-label="Signature of the run">{}</footer>').format(shown)

@@ -1,10 +1,10 @@
-"""The audit's findings: the gravest at a glance, a page for each, and where one quantity stands twice."""
+"""Findings of the audit: the most severe at a glance, a page for each, and quantities with several values."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -14,8 +14,9 @@ from reports.markup import aside, attribute, code, fenced, lines, paragraph, slu
 from reports.numbers import MINUS, MISSING, count, counted, quantity
 from reports.plates import Plate, render_plate
 from reports.project import FINDING
+from reports.reasons import in_brief, in_full, number_list
 from reports.table import Body, Column, Row, Table, render
-from reports.verdicts import printed, source_list, verdict_badge, verdict_of, with_sources, without_sources
+from reports.verdicts import printed, verdict_badge, verdict_of
 
 _ROLES = {"stated": "stated in the article", "implied": "implied", "recomputed": "recomputed"}
 _AGREES = ("same", "within rounding", "within the spread of repeats")
@@ -27,18 +28,18 @@ SEVERITIES = {
 }
 
 
-def grave(inputs: Inputs) -> tuple[Cells, ...]:
-    """Claims that fail with a severity of number or above, gravest first, as the audit ranks them."""
+def severe(inputs: Inputs) -> tuple[Cells, ...]:
+    """Return the claims that fail with a severity of number or above, most severe first, as the audit ranks them."""
     return tuple(sorted((claim for claim in inputs.claims if claim["rank"]), key=lambda claim: int(claim["rank"])))
 
 
 def page_name(claim: Cells) -> str:
-    """The name of a finding's page, without suffix."""
+    """Return the name of a finding's page, without suffix."""
     return f"{FINDING}{slug(claim['id'])}"
 
 
 def foremost(inputs: Inputs) -> Markup:
-    """A card for each finding that the audit puts first: what is claimed, what the numbers give, a picture."""
+    """Return a card for each finding that the audit ranks first: the claim, what the numbers give, and a figure."""
     first = sorted((claim for claim in inputs.claims if claim["foremost"]), key=lambda claim: int(claim["foremost"]))
     if not first:
         return paragraph("No finding is more severe than rounding.")
@@ -55,7 +56,7 @@ def _card(inputs: Inputs, claim: Cells) -> Markup:
         verdict=verdict_badge(verdict_of(claim)),
         place=claim["place"],
         title=_link(claim, claim["claim"]),
-        arithmetic=without_sources(_first_part(claim["why"])),
+        arithmetic=in_brief(inputs.reasons[claim["id"]]),
         figure=_figure(inputs, claim),
         alt=_alt(inputs, claim),
     )
@@ -64,10 +65,6 @@ def _card(inputs: Inputs, claim: Cells) -> Markup:
 def _link(claim: Cells, words: str, relation: str = "") -> Markup:
     """Return a link to a finding's page; `relation` is how that page relates to the present one."""
     return Markup('<a href="{}.html"{}>{}</a>').format(page_name(claim), attribute("rel", relation), words)
-
-
-def _first_part(why: str) -> str:
-    return why.partition(" Other reading (")[0]
 
 
 def _figure(inputs: Inputs, claim: Cells) -> str:
@@ -79,9 +76,9 @@ def _figure(inputs: Inputs, claim: Cells) -> str:
 
 def _alt(inputs: Inputs, claim: Cells) -> str:
     points = _points(inputs, claim)
-    told = "; ".join(f"{point['label'] or _role(point)} {quantity(point['value'])}" for point in points[:6])
+    listed = "; ".join(f"{point['label'] or _role(point)} {quantity(point['value'])}" for point in points[:6])
     more = f"; and {len(points) - 6} more" if len(points) > 6 else ""
-    return f"The published points of the finding {claim['id']}: {told}{more}."
+    return f"The published points of the finding {claim['id']}: {listed}{more}."
 
 
 def _points(inputs: Inputs, claim: Cells) -> list[Cells]:
@@ -93,7 +90,7 @@ def _role(point: Cells) -> str:
 
 
 def findings_table(inputs: Inputs) -> Table:
-    """Every finding of severity number or above, gravest first, with a link to its page."""
+    """Every finding of severity number or above, most severe first, with a link to its page."""
     rows = tuple(
         Row(
             (
@@ -105,11 +102,11 @@ def findings_table(inputs: Inputs) -> Table:
                 claim["place"],
             )
         )
-        for claim in grave(inputs)
+        for claim in severe(inputs)
     )
     return Table(
         ident="findings",
-        caption="Findings of severity number or above, gravest first",
+        caption="Findings of severity number or above, most severe first",
         columns=(
             Column("Verdict"),
             Column("Claim", "prose"),
@@ -123,7 +120,7 @@ def findings_table(inputs: Inputs) -> Table:
 
 
 def sections_table(inputs: Inputs) -> Table:
-    """Claims of each section by severity."""
+    """Return the number of claims of each section by severity."""
     rows = tuple(
         Row(
             (
@@ -160,7 +157,7 @@ def severities() -> Markup:
 
 
 def sources_table(inputs: Inputs) -> Table:
-    """Values for one quantity that differ by more than rounding and published repeats explain."""
+    """Return values of the same quantity that differ by more than rounding and published repeats explain."""
     groups: dict[str, list[Cells]] = {}
     for pair in differing(inputs.sources):
         groups.setdefault(pair["quantity"], []).append(pair)
@@ -178,7 +175,7 @@ def sources_table(inputs: Inputs) -> Table:
 
 
 def differing(sources: Sequence[Cells]) -> list[Cells]:
-    """Pairs that are beyond rounding and repeats, older versions left out."""
+    """Return the pairs that differ beyond rounding and repeats, without superseded versions."""
     return [pair for pair in sources if pair["superseded"] == "no" and pair["agreement"] not in _AGREES]
 
 
@@ -199,7 +196,7 @@ def _quantity_row(name: str, pairs: Sequence[Cells]) -> Row:
 
 
 def sources_state(inputs: Inputs) -> Markup:
-    """How many pairs were compared, and how they compare."""
+    """Return how many pairs were compared, and how they agree."""
     current = [pair for pair in inputs.sources if pair["superseded"] == "no"]
     counts = Counter(pair["agreement"] for pair in current)
     listed = "; ".join(f"{count(number)} {agreement}" for agreement, number in counts.most_common())
@@ -211,8 +208,8 @@ def sources_state(inputs: Inputs) -> Markup:
 
 
 def pages(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Name and source of each finding's page."""
-    found = grave(inputs)
+    """Yield name and source of each finding's page."""
+    found = severe(inputs)
     for claim in found:
         name = page_name(claim)
         title = json.dumps(f"Finding {claim['rank']} of {len(found)}")
@@ -224,8 +221,8 @@ def pages(inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 
 def page_parts(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Name and content of what each finding's page includes."""
-    found = grave(inputs)
+    """Yield file name and content of what each finding's page includes."""
+    found = severe(inputs)
     for place, claim in enumerate(found):
         before, after = (found[i] if 0 <= i < len(found) else None for i in (place - 1, place + 1))
         yield f"{page_name(claim)}.md", fenced(_page(inputs, claim, before, after))
@@ -261,8 +258,8 @@ def _page(inputs: Inputs, claim: Cells, before: Cells | None, after: Cells | Non
         severity_meaning=SEVERITIES.get(claim["severity"], ""),
         place=claim["place"],
         plate=render_plate(plate),
-        arithmetic=lines(paragraph(with_sources(part)) for part in _paragraphs(claim["why"])),
-        points=render(_points_table(_points(inputs, claim))),
+        arithmetic=lines(in_full(inputs.reasons[claim["id"]])),
+        points=render(_points_table(_points(inputs, claim), inputs.reasons[claim["id"]].numbers)),
         kind=code(claim["kind"]),
         ident=code(claim["id"]),
         ident_in_link=claim["id"],
@@ -283,12 +280,7 @@ def _steps(before: Cells | None, after: Cells | None) -> Markup:
     return Markup('<p class="jumps">{}</p>').format(Markup(" · ").join(links))
 
 
-def _paragraphs(why: str) -> list[str]:
-    first, *others = why.split(" Other reading (")
-    return [first, *(f"Other reading ({other}" for other in others)]
-
-
-def _points_table(points: Sequence[Cells]) -> Table:
+def _points_table(points: Sequence[Cells], files: Mapping[str, str]) -> Table:
     return Table(
         ident="numbers-table",
         caption="Every value that the verdict rests on",
@@ -310,7 +302,7 @@ def _points_table(points: Sequence[Cells]) -> Table:
                             f"{_digits(point['low'])} to {_digits(point['high'])}",
                             Markup("{}{}").format(
                                 point["source"],
-                                source_list([number for number in point["number"].split(";") if number]),
+                                number_list({key: files[key] for key in point["number"].split(";") if key}),
                             ),
                         )
                     )

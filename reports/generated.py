@@ -11,6 +11,7 @@ from reports import findings
 from reports.checks import check_table, state_of_checks
 from reports.definitions import ablation_definitions, replacement_definitions
 from reports.facts import condition_table, dataset_notes, dataset_table, model_table, signature
+from reports.glossary import glossaries
 from reports.inputs import Cells, Inputs
 from reports.layers import FIGURES, last_layer_table, layer_plate, measure_definitions
 from reports.markup import NOTHING, download, fenced, fenced_script, lines, paragraph, source_link
@@ -50,7 +51,7 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "sections.md": _table(findings.sections_table(inputs), "audit/summary.csv"),
         "sources_state.md": fenced(findings.sources_state(inputs)),
         "sources.md": _sources(inputs),
-        "claims.md": _table(claims_table(inputs.claims, _by_claim(inputs)), "audit/claims.csv"),
+        "claims.md": _table(claims_table(inputs.claims, _by_claim(inputs), inputs.reasons), "audit/claims.csv"),
         "claims_filter.md": fenced_script(FILTER.read_text(encoding="utf-8")),
         **dict(findings.page_parts(inputs)),
         "checks_state.md": fenced(state_of_checks(inputs)),
@@ -72,13 +73,14 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "conditions.md": _table(condition_table(inputs)),
         **statistics_includes(inputs),
         "downloads.md": _downloads(inputs),
+        "columns.md": fenced(glossaries()),
         "signature.md": fenced(signature(inputs)),
     }
 
 
 def _title(inputs: Inputs) -> Markup:
     settings = inputs.settings
-    return Markup('<p class="run-title">Run <b>{}</b>: {}</p>').format(settings["run"], settings["title"])
+    return Markup('<p class="run-title">Run <b>{}</b>: {}</p>').format(settings.run, settings.title)
 
 
 def _table(table: Table, source: str = "") -> str:
@@ -86,7 +88,7 @@ def _table(table: Table, source: str = "") -> str:
 
 
 def _findings(inputs: Inputs) -> str:
-    if not findings.grave(inputs):
+    if not findings.severe(inputs):
         return fenced(paragraph("No finding is more severe than rounding."))
     return _table(findings.findings_table(inputs), "audit/summary.md")
 
@@ -105,9 +107,7 @@ def _by_claim(inputs: Inputs) -> dict[str, Cells]:
 
 def _plates(inputs: Inputs, plate: Callable[[Inputs, str], Plate], needed: str = "") -> str:
     """Return one figure per data set, of those that have the task `needed`."""
-    datasets = [
-        name for name in inputs.datasets if not needed or needed in inputs.settings["datasets"][name].get("tasks", ())
-    ]
+    datasets = [name for name in inputs.datasets if not needed or needed in inputs.settings.datasets[name].tasks]
     if not datasets:
         return fenced(paragraph(f"No data set in this run has the task {needed}, so there is no figure."))
     return fenced(lines(render_plate(plate(inputs, name)) for name in datasets))

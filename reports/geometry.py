@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from config.vocabulary.measures import EFFECTIVE_RANK, Measure, variants_of
+from config.vocabulary.replacements import REFERENCE
 from reports.columns import (
     Shown,
     between,
@@ -21,29 +23,16 @@ from reports.numbers import MISSING, count, fixed, is_missing, percent, quantity
 from reports.statistics import reading_badge
 from reports.table import Body, Table
 
-SHARE = "effective_rank_share"
-_VARIANTS = {
-    "effective_rank": "Effective rank",
-    "effective_rank_centred": "Centred",
-    "effective_rank_unnormalised": "Unnormalised",
-    "participation_ratio": "Participation ratio",
-    SHARE: "Share of patches, %",
-}
-
 
 def rank_table(inputs: Inputs, dataset: str) -> Table | None:
     """Return the median rank under full at the last layer by every definition, or None if none was measured."""
-    rows = [
-        row
-        for row in inputs.measures
-        if row["dataset"] == dataset and row["condition"] == "full" and row["measure"] in _VARIANTS
-    ]
+    rows = [row for row in inputs.measures if row["dataset"] == dataset and row["condition"] == REFERENCE]
     cells = {(row["model"], row["measure"]): row for row in _last_layers(rows)}
-    present = [name for name in _VARIANTS if any(measure == name for _, measure in cells)]
+    measured = {measure for _, measure in cells}
 
-    def variant(name: str) -> Shown:
-        show = percent if name == SHARE else _rank
-        return Shown(_VARIANTS[name], lambda row: show(cells[row["model"], name]["median"]), "number")
+    def variant(measure: Measure) -> Shown:
+        show = percent if measure.percent else _rank
+        return Shown(measure.title, lambda row: show(cells[row["model"], measure.name]["median"]), "number")
 
     shown = (
         named("Model", "model"),
@@ -51,10 +40,10 @@ def rank_table(inputs: Inputs, dataset: str) -> Table | None:
         number("Median", "median", _rank),
         between("Interval", "median_low", "median_high", _rank),
         between("Quartiles", "quartile_1", "quartile_3", _rank),
-        *map(variant, present[1:]),
+        *(variant(measure) for measure in variants_of(EFFECTIVE_RANK) if measure.name in measured),
     )
-    main = [cells[model, present[0]] for model in inputs.models if present and (model, present[0]) in cells]
-    caption = f"Effective rank of the patches under full, last layer, {dataset}"
+    main = [cells[model, EFFECTIVE_RANK] for model in inputs.models if (model, EFFECTIVE_RANK) in cells]
+    caption = f"Effective rank of the patch tokens under full, last layer, {dataset}"
     return tabulate(f"ranks-{dataset}", caption, shown, [body(shown, main)] if main else [])
 
 
@@ -100,7 +89,7 @@ def ratio_table(inputs: Inputs, dataset: str) -> Table | None:
 
 def trend_table(inputs: Inputs, dataset: str) -> Table | None:
     """Return whether attention changes monotonically across layers, or None if it was not measured."""
-    conditions = {"full", *whole_group_conditions(inputs.settings)}
+    conditions = {REFERENCE, *whole_group_conditions(inputs.settings)}
     rows = [row for row in inputs.statistics["trends"] if row["dataset"] == dataset and row["condition"] in conditions]
     shown = (
         Shown("Measure", lambda row: _measure(row["measure"])),

@@ -16,8 +16,10 @@ from analysis.rows.ablation import ReplacementRow
 from analysis.rows.registry import AUDIT, TABLES, TESTS
 from analysis.rows.schema import Cells as Cells
 from analysis.rows.schema import names_of, read_cells, read_text
+from config.errors import InputError
 from config.layout import ERROR_RATES, Run
-from reports.errors import ReportError
+from config.settings import Model, Settings, load_settings
+from reports.reasons import Reasons, read_reasons
 
 # Of files that no table of a run declares: the columns that pages read.
 PUBLISHED = ("id", "location", "model", "condition", "task", "metric", "value", "unit")
@@ -53,22 +55,24 @@ class Inputs:
 
     Attributes:
         run: where the files lie.
-        settings: the resolved config.
+        settings: the run's settings.
         packs: data set → the facts of its pack.
         statistics: table or test of the analysis → its rows.
         replacement: with its columns, whose number depends on the run.
         audit: table of the audit → its rows.
+        reasons: claim → why it has its verdict.
         published: rows of the published tables.
         published_folder, published_counts: where the published numbers lie; file → rows.
         error_rates: the simulated rates, which are of the code and of no run.
     """
 
     run: Run
-    settings: Mapping[str, Any]
+    settings: Settings
     packs: Mapping[str, Mapping[str, Any]]
     statistics: Mapping[str, tuple[Cells, ...]]
     replacement: CsvTable
     audit: Mapping[str, tuple[Cells, ...]]
+    reasons: Mapping[str, Reasons]
     published: tuple[Cells, ...]
     published_folder: Path
     published_counts: Mapping[str, int]
@@ -111,26 +115,25 @@ class Inputs:
 
     @property
     def reproduced(self) -> tuple[Cells, ...]:
-        """Claims beside what the run measured."""
+        """Claims with what the run measured of them."""
         return self.audit["reproduced"]
 
     @property
     def datasets(self) -> tuple[str, ...]:
         """Data sets as the config lists them."""
-        return tuple(self.settings["datasets"])
+        return tuple(self.settings.datasets)
 
     @property
-    def models(self) -> Mapping[str, Mapping[str, Any]]:
+    def models(self) -> Mapping[str, Model]:
         """Model → its settings."""
-        models: Mapping[str, Mapping[str, Any]] = self.settings["models"]
-        return models
+        return self.settings.models
 
     def downloads(self) -> dict[str, Path]:
-        """Files that readers may download: place in the report → file of the run."""
+        """Return the files that readers may download: place in the report → file of the run."""
         found = {
             f"{folder.name}/{file.name}": file
             for folder in (self.run.tables, self.run.tests, self.run.audit)
-            for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.md")))
+            for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.json"), *folder.glob("[!.]*.md")))
         }
         found |= {f"published/{name}": self.published_folder / name for name in PUBLISHED_FILES}
         for dataset in (*self.datasets, "audit"):
@@ -143,21 +146,22 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
     """Read a run and the published numbers.
 
     Args:
-        settings: `settings.yaml` of the run; everything else lies beside it (`config.layout.Run`).
+        settings: `settings.yaml` of the run; everything else is in its folder (`config.layout.Run`).
         published: folder of the published numbers.
 
     Raises:
-        ReportError: a YAML file or one of its keys is missing; the message says which, and what makes it.
+        ConfigError: the settings are missing or cannot be used.
+        InputError: a pack's facts or one of their keys is missing; the message says which, and what makes it.
         TableError: a CSV file or one of its columns is missing, or a cell is not of its column's type.
     """
     run = Run(settings.parent)
-    loaded = _read_yaml(settings, ("run", "title", "seed", "models", "datasets", "conditions", "analysis"))
+    loaded = load_settings(settings)
     return Inputs(
         run=run,
         settings=loaded,
         packs={
             name: _read_yaml(run.pack(name).facts, ("images", "classes", "splits", "chance"))
-            for name in loaded["datasets"]
+            for name in loaded.datasets
         },
         statistics={
             name: read_cells(kind, folder / f"{name}.csv")
@@ -165,6 +169,7 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
             for name, kind in kinds.items()
         },
         replacement=read_csv(run.tables / "replacement.csv", names_of(ReplacementRow)),
+        reasons=read_reasons(run.audit / "claims.json"),
         audit={name: read_cells(kind, run.audit / f"{name}.csv") for name, kind in AUDIT.items()},
         published=read_csv(published / "tables.csv", PUBLISHED).rows,
         published_folder=published,
@@ -182,10 +187,10 @@ def _read_yaml(path: Path, needed: Sequence[str]) -> Mapping[str, Any]:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ReportError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.") from error
+        raise InputError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.") from error
     if not isinstance(loaded, dict):
-        raise ReportError(f"{path}: not a mapping of keys. Delete it and run the workflow again.")
+        raise InputError(f"{path}: not a mapping of keys. Delete it and run the workflow again.")
     missing = [key for key in needed if key not in loaded]
     if missing:
-        raise ReportError(f"{path}: missing key {', '.join(missing)}. Delete it and run the workflow again.")
+        raise InputError(f"{path}: missing key {', '.join(missing)}. Delete it and run the workflow again.")
     return loaded

@@ -6,53 +6,61 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from config.vocabulary.measures import MEASURES, Measure
+from config.vocabulary.replacements import REFERENCE
 from reports.inputs import Cells, Inputs
 from reports.markup import code, definition_list, heading, slug
 from reports.numbers import MISSING, count, fixed
 from reports.plates import Plate, figure_of
 from reports.table import Body, Column, Row, Table
 
-# Figure → what it shows, and the table that it is drawn from.
+# Figure → what it shows, further explanation, and the table that it is drawn from.
 FIGURES = {
     "divergence": (
-        "Divergence of attention from full, by layer and replacement of the registers, on a logarithmic axis, "
-        "with means as dotted lines; points at the bottom edge are rounding error",
+        "Divergence of attention from full, by layer and replacement of the registers",
+        "The axis is logarithmic. Solid lines are medians, dotted lines are means, and points at the bottom edge are "
+        "rounding error.",
         "layer_measures",
     ),
     "patch_cosine": (
-        "Mean cosine between each patch and itself under full, by layer and replacement",
+        "Mean cosine similarity of each patch with itself under full, by layer and replacement of the registers",
+        "",
         "layer_measures",
     ),
     "effective_rank": (
-        "Effective rank of the patches by layer: families under full (top), and replacements of the registers (bottom)",
+        "Effective rank of the patch tokens by layer",
+        "Families under full are above, replacements of the registers below.",
         "layer_measures",
     ),
     "attention_to_registers": (
-        "Attention to the registers from CLS, registers and patches, by layer, under full",
+        "Attention mass from CLS, registers and patches to the registers, by layer, under full",
+        "",
         "layer_measures",
     ),
-    "token_curves": ("Accuracy of a linear probe on each token, by layer, under full; chance in grey", "layer_curves"),
+    "token_curves": (
+        "Accuracy of a linear probe on each token, by layer, under full",
+        "The chance level is grey.",
+        "layer_curves",
+    ),
 }
-_LAST = {
-    "effective_rank": "Effective rank",
-    "patch_cosine": "Patch cosine",
-    "patch_norm": "Patch norm",
-    "high_norm_share": "High norms, %",
-    "js": "JS, nats",
-    "mass_cls_to_registers": "CLS to registers, %",
-    "mass_patches_to_registers": "Patches to registers, %",
-}
-_PERCENT = {"high_norm_share", "mass_cls_to_registers", "mass_patches_to_registers"}
+_LAST = tuple(
+    MEASURES[name]
+    for name in (
+        *("effective_rank", "patch_cosine", "patch_norm", "high_norm_share", "js"),
+        *("mass_cls_to_registers", "mass_patches_to_registers"),
+    )
+)
 
 
 def layer_plate(inputs: Inputs, dataset: str, figure: str) -> Plate:
     """Return one of `FIGURES` for one data set."""
-    shown, source = FIGURES[figure]
+    shown, explained, source = FIGURES[figure]
+    words = f"{shown}, on {dataset}. {explained}".rstrip()
     return Plate(
         ident=f"{slug(figure)}-{slug(dataset)}",
         file=figure_of(inputs, dataset, f"{figure}.svg"),
-        alt=f"{shown}, on {dataset}, with one panel per model.",
-        caption=f"{shown}, on {dataset}.",
+        alt=words,
+        caption=words,
         sources=(f"tables/{source}.csv",),
         wide=True,
     )
@@ -60,15 +68,15 @@ def layer_plate(inputs: Inputs, dataset: str, figure: str) -> Plate:
 
 def last_layer_table(inputs: Inputs, dataset: str) -> Table | None:
     """Return medians and quartiles of geometry and attention after the last layer, or None if there are none."""
-    columns = (Column("Condition"), *(Column(title, "number") for title in _LAST.values()))
+    columns = (Column("Condition"), *(Column(measure.title, "number") for measure in _LAST))
     bodies = []
     for model, rows in _last_layer(inputs, dataset).items():
         conditions = dict.fromkeys(row["condition"] for row in rows)
         cells = {(row["condition"], row["measure"]): row for row in rows}
         shown = tuple(
             Row(
-                (code(condition), *(_median(cells.get((condition, measure)), measure) for measure in _LAST)),
-                classes="reference" if condition == "full" else "",
+                (code(condition), *(_median(cells.get((condition, measure.name)), measure) for measure in _LAST)),
+                classes="reference" if condition == REFERENCE else "",
             )
             for condition in conditions
         )
@@ -81,25 +89,7 @@ def last_layer_table(inputs: Inputs, dataset: str) -> Table | None:
 
 def measure_definitions() -> Markup:
     """Return the definitions of the measures in the tables."""
-    entries = (
-        (
-            "Effective rank",
-            "exponential of the entropy of the eigenvalues of the Gram matrix of unit-length patch tokens",
-        ),
-        (
-            "Patch cosine",
-            "cosine similarity of each patch with itself under full, after the final norm; mean over patches",
-        ),
-        ("Patch norm", "norm of the block’s output at each patch, before the final norm; mean over patches"),
-        ("High norms", "proportion of patches whose norm exceeds three times the median of their image"),
-        (
-            "JS",
-            "Jensen–Shannon divergence between the attention under full and under the condition; mean over heads and "
-            "queries",
-        ),
-        ("To registers", "attention mass from the named queries to the registers; mean over heads"),
-    )
-    return definition_list(entries, "Definitions of the measures")
+    return definition_list(((measure.label, measure.definition) for measure in _LAST), "Definitions of the measures")
 
 
 def _last_layer(inputs: Inputs, dataset: str) -> dict[str, list[Cells]]:
@@ -112,14 +102,18 @@ def _last_layer(inputs: Inputs, dataset: str) -> dict[str, list[Cells]]:
 
 
 def _facts(rows: Sequence[Cells]) -> str:
-    sizes = sorted({int(row["n"]) for row in rows if row["measure"] in _LAST}, reverse=True)
+    sizes = sorted(
+        {int(row["n"]) for row in rows if row["measure"] in {measure.name for measure in _LAST}}, reverse=True
+    )
     layer = rows[0]["layer"]
     return f"{rows[0]['family']}, scale {rows[0]['scale']} · layer {layer} · n = {' and '.join(map(count, sizes))}"
 
 
-def _median(row: Cells | None, measure: str) -> str:
+def _median(row: Cells | None, measure: Measure) -> str:
     if row is None:
         return MISSING
-    scale, decimals = (100, 1) if measure in _PERCENT else (1, 3 if measure in ("js", "patch_cosine") else 2)
-    middle, low, high = (fixed(scale * float(row[name]), decimals) for name in ("median", "quartile_1", "quartile_3"))
+    scale = 100 if measure.percent else 1
+    middle, low, high = (
+        fixed(scale * float(row[name]), measure.decimals) for name in ("median", "quartile_1", "quartile_3")
+    )
     return Markup('{}<br><small class="muted">{} to {}</small>').format(middle, low, high)

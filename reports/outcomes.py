@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from config.errors import InputError
+from config.vocabulary.replacements import REFERENCE, REPLACEMENTS
 from reports.inputs import Cells, CsvTable
 from reports.markup import code, heading, slug
 from reports.numbers import MISSING, count, interval, is_missing, p_value, percent, points
 from reports.table import Body, Column, Row, Span, Table
 
 CONTROLS_TABLE = "controls table"
-# The published condition → its row in the article's table, which the run's table repeats.
+_FULL = REFERENCE.capitalize()
+# Condition of the published numbers → its row in the article's table, which the run's table repeats.
 PUBLISHED_ROWS = {
-    "full": "Full",
-    "zero registers": "Zero registers",
-    "mean-sub registers": "Mean-sub",
-    "noise-sub registers": "Noise-sub",
-    "shuffled registers": "Shuffle",
+    "full": _FULL,
+    "zero registers": REPLACEMENTS["zero"].article_label,
+    "mean-sub registers": REPLACEMENTS["mean"].article_label,
+    "noise-sub registers": REPLACEMENTS["noise"].article_label,
+    "shuffled registers": REPLACEMENTS["shuffle"].article_label,
 }
 
 
@@ -126,7 +128,7 @@ def _replacements(
                 condition,
                 *(_printed(cells.get((condition, column), "")) for column in columns),
             ),
-            classes="reference" if condition == PUBLISHED_ROWS["full"] else "",
+            classes="reference" if condition == _FULL else "",
         )
         for condition in conditions
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from config.errors import InputError
+from config.vocabulary.replacements import REFERENCE
 from reports.checks import tally
 from reports.inputs import Cells, Inputs
 from reports.markup import download, slug
@@ -57,7 +58,7 @@ def known_answer_plate(inputs: Inputs, dataset: str) -> Plate:
     full = [
         f"{row['model']} {percent(row['value'])} %"
         for row in inputs.ablation
-        if row["dataset"] == dataset and row["task"] == "classification" and row["condition"] == "full"
+        if row["dataset"] == dataset and row["task"] == "classification" and row["condition"] == REFERENCE
         and row["readout"] != "frozen"
     ]  # fmt: skip
     outcome = (

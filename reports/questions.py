@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from markupsafe import Markup
 
-from reports.checks import KNOWN_ANSWER, state_of_checks, tally
+from reports.checks import state_of_checks, tally
 from reports.inputs import Inputs
 from reports.markup import codes, lines
 from reports.numbers import count
@@ -19,18 +16,14 @@ _CARD = Markup(
 )
 
 
-def trained_models(inputs: Inputs) -> Mapping[str, Mapping[str, Any]]:
+def trained_models(inputs: Inputs) -> tuple[str, ...]:
     """Return the models with trained weights from elsewhere, which the third question is about."""
-    return {
-        name: model
-        for name, model in inputs.models.items()
-        if model["source"] != KNOWN_ANSWER and model.get("weights") != "random"
-    }
+    return tuple(name for name, model in inputs.models.items() if not (model.known_answer or model.random))
 
 
 def random_models(inputs: Inputs) -> tuple[str, ...]:
     """Return the models with random weights."""
-    return tuple(name for name, model in inputs.models.items() if model.get("weights") == "random")
+    return tuple(name for name, model in inputs.models.items() if model.random)
 
 
 def three_questions(inputs: Inputs) -> Markup:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from config.analysis import Comparison
+from config.vocabulary.replacements import REFERENCE
 from reports.columns import (
     Shown,
     between,
@@ -48,19 +50,21 @@ def reading_badge(row: Cells) -> Markup:
     return badge(*READINGS[row["reading"]], row["reading"])
 
 
-def comparison_tables(inputs: Inputs) -> list[tuple[str, str, list[Table]]]:
-    """Return each declared comparison with its question and one table per data set.
+def comparison_tables(inputs: Inputs) -> list[tuple[Comparison, list[Table]]]:
+    """Return each declared comparison with one table per data set.
 
     There is no table if the run lacks the models to compare.
     """
     found = []
-    for name, stated in inputs.settings["analysis"]["comparisons"].items():
+    for comparison in inputs.settings.analysis.comparisons:
         # Data sets, tasks and conditions come in display order.
         rows = [
-            row for row in inputs.statistics["comparisons"] if row["comparison"] == name and row["readout"] != "frozen"
+            row
+            for row in inputs.statistics["comparisons"]
+            if row["comparison"] == comparison.name and row["readout"] != "frozen"
         ]
-        tables = [_comparison_table(name, of_dataset) for of_dataset in grouped(rows, "dataset")]
-        found.append((name, str(stated["question"]), [table for table in tables if table is not None]))
+        tables = [_comparison_table(comparison.name, of_dataset) for of_dataset in grouped(rows, "dataset")]
+        found.append((comparison, [table for table in tables if table is not None]))
     return found
 
 
@@ -104,11 +108,11 @@ def _conclusion(row: Cells) -> Markup:
 
 def margin_table(inputs: Inputs) -> Table:
     """Return the margins of the config, with their reasons."""
-    margins = inputs.settings["analysis"]["margins"]
+    margins = inputs.settings.analysis.margins
     default = "every other task" if len(margins) > 1 else "every task"
     rows = [
-        Row((default if task == "default" else task, fixed(100 * float(stated["margin"]), 1), str(stated["reason"])))
-        for task, stated in margins.items()
+        Row((default if task == "default" else task, fixed(100 * margin.size, 1), margin.reason))
+        for task, margin in margins.items()
     ]
     return Table(
         ident="margins",
@@ -165,7 +169,7 @@ def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
         for row in _reported(inputs, "equivalence", dataset)
         if row["condition"] in conditions and row["conclusion"] == "undecided"
     ]
-    wide = 100 * (1 - 2 * float(inputs.settings["analysis"]["alpha"]))
+    wide = 100 * (1 - 2 * inputs.settings.analysis.alpha)
     shown = (
         named("Condition", "condition"),
         text("Task", "task"),
@@ -250,13 +254,13 @@ def readout_table(inputs: Inputs, dataset: str) -> Table | None:
 
 def probe_variance_table(inputs: Inputs, dataset: str) -> Table | None:
     """Return standard errors from test units and from refitted probes, or None if no probe was refitted."""
-    conditions = {"full", *whole_group_conditions(inputs.settings)}
+    conditions = {REFERENCE, *whole_group_conditions(inputs.settings)}
     rows = [
         row
         for row in inputs.statistics["probe_variance"]
         if row["dataset"] == dataset
         and row["condition"] in conditions
-        and (row["quantity"] == "delta" or row["condition"] == "full")
+        and (row["quantity"] == "delta" or row["condition"] == REFERENCE)
     ]
 
     def within(row: Cells, low: str, high: str) -> str:

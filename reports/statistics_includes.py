@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
+from config.analysis import Comparison
 from reports.error_rates import error_rate_origin, error_rate_table
 from reports.geometry import compression_table, rank_table, ratio_table, trend_table
 from reports.inputs import Inputs
@@ -79,19 +80,18 @@ def statistics_includes(inputs: Inputs) -> dict[str, str]:
 
 def _comparisons(inputs: Inputs) -> list[Markup]:
     blocks = _plates(inputs, null_plate, "comparisons")
-    for name, question, tables in comparison_tables(inputs):
-        blocks.append(Markup('<h3 id="{}">{}</h3>').format(name, question))
-        blocks += [render(table) for table in tables] or [paragraph(_absent(inputs, name))]
+    for comparison, tables in comparison_tables(inputs):
+        blocks.append(Markup('<h3 id="{}">{}</h3>').format(comparison.name, comparison.question))
+        blocks += [render(table) for table in tables] or [paragraph(_absent(comparison))]
         blocks += [source_link("tests/comparisons.csv")] if tables else []
     return blocks or [paragraph("The config declares no comparison.")]
 
 
-def _absent(inputs: Inputs, name: str) -> str:
-    stated = inputs.settings["analysis"]["comparisons"][name]
-    kind, pair = ("families", stated["families"]) if "families" in stated else ("scales", stated["scales"])
+def _absent(comparison: Comparison) -> str:
+    kind = {"family": "families", "scale": "scales"}[comparison.along]
     return (
-        f"Not available in this run. This comparison needs the {kind} {' and '.join(pair)} on the same units, under "
-        f"{', '.join(stated['conditions'])}."
+        f"Not available in this run. This comparison needs the {kind} {' and '.join(comparison.pair)} on the same "
+        f"units, under {', '.join(comparison.conditions)}."
     )
 
 

@@ -12,28 +12,27 @@ of its numbers that name a quantity are, and otherwise not measured.
 
 from __future__ import annotations
 
-import argparse
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-
 from analysis.audit.claims import Claim, load_claims
 from analysis.audit.numbers import Bounds, shown
 from analysis.audit.published import Published, PublishedNumbers, load_published
 from analysis.audit.quantities import CHANGE, QuantityName, Vocabulary, load_vocabulary
+from analysis.rows.audit import ReproducedRow
+from analysis.rows.schema import names_of, read_text
+from config.command_line import read_run, run_parser
+from config.conditions import Condition
 from config.errors import InputError, report_errors
 from config.files import write_csv
-from config.settings import conditions_of
+from config.settings import Settings
+from config.vocabulary.tasks import FROZEN
 
-COLUMNS = ("claim", "reproduced", "measured", "quantities", "number", "published", "value", "low", "high", "origin")
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
 DELTA = ("delta", "delta_low", "delta_high")
-FROZEN, RANDOM = "frozen", "random"
 PERCENT = Decimal(100)
 
 
@@ -125,6 +124,27 @@ def with_draws_averaged(rows: Sequence[Mapping[str, str]], drawn_from: Mapping[s
     return averaged
 
 
+def by_what_is_replaced(rows: Sequence[Mapping[str, str]], conditions: Mapping[str, Condition]) -> list[dict[str, str]]:
+    """Return rows whose conditions are called by what they do, as in `quantities.yaml`, and not as a config calls them.
+
+    Of several conditions that do the same, the first one of the config is kept.
+
+    Args:
+        rows: of the ablation table, draws averaged.
+        conditions: of the run, by name.
+
+    Examples:
+        >>> blank = Condition("blank", ("registers",), "zero")
+        >>> by_what_is_replaced([{"condition": "blank", "value": "0.5"}], {"blank": blank})
+        [{'condition': 'zero_registers', 'value': '0.5'}]
+    """
+    called: dict[str, str] = {}
+    for one in conditions.values():
+        called.setdefault(one.identity, one.entry)
+    identity = {entry: name for name, entry in called.items()}
+    return [{**row, "condition": identity[row["condition"]]} for row in rows if row["condition"] in identity]
+
+
 def hold(
     claim: Claim, numbers: PublishedNumbers, vocabulary: Vocabulary, measured: Mapping[QuantityName, Measurement]
 ) -> tuple[Held, ...]:
@@ -210,33 +230,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         InputError: for a missing or faulty file.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.audit.reproduced",
-        description="Compare published numbers with the measurements of a run.",
-    )
+    parser = run_parser("analysis.audit.reproduced", "Compare published numbers with the measurements of a run.")
     parser.add_argument("folder", type=Path, help="folder of the published numbers and claims")
-    parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run")
-    parser.add_argument("--ablation", type=Path, required=True, help="ablation.csv of the run")
-    parser.add_argument("--out", type=Path, required=True, help="reproduced.csv")
-    options = parser.parse_args(arguments)
-    rows, random_models = _read_run(options.ablation, options.settings)
-    write_csv(options.out, COLUMNS, reproduced_rows(options.folder, rows, random_models))
+    settings, run, given = read_run(parser, arguments)
+    rows, random_models = _measured(run.table("ablation"), settings)
+    write_csv(run.audit / "reproduced.csv", names_of(ReproducedRow), reproduced_rows(given.folder, rows, random_models))
 
 
-def _read_run(ablation: Path, settings: Path) -> tuple[list[dict[str, str]], frozenset[str]]:
-    for path in (ablation, settings):
-        if not path.is_file():
-            raise InputError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.")
-    with ablation.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = [column for column in (*NEEDED, *DELTA) if column not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"{ablation}: column {', '.join(missing)} is missing. Delete it and run again.")
-        rows = list(reader)
-    loaded = yaml.safe_load(settings.read_text(encoding="utf-8"))
-    models, conditions = loaded["models"], conditions_of(loaded["conditions"])
-    rows = with_draws_averaged(rows, {name: each.of for name, each in conditions.items() if each.of is not None})
-    return rows, frozenset(name for name, model in models.items() if model.get("weights") == RANDOM)
+def _measured(ablation: Path, run: Settings) -> tuple[list[dict[str, str]], frozenset[str]]:
+    """Return the rows of a run's ablation table, by what conditions replace, and the models with random weights."""
+    _, rows = read_text(ablation, (*NEEDED, *DELTA))
+    drawn_from = {name: each.of for name, each in run.conditions.items() if each.of is not None}
+    random_models = frozenset(name for name, model in run.models.items() if model.random)
+    return by_what_is_replaced(with_draws_averaged(rows, drawn_from), run.conditions), random_models
 
 
 if __name__ == "__main__":

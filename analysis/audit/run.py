@@ -26,19 +26,12 @@ from analysis.audit.claims import load_claims
 from analysis.audit.kinds import Verdict
 from analysis.audit.published import load_published
 from analysis.audit.quantities import load_vocabulary
-from analysis.audit.sources import COLUMNS as SOURCE_COLUMNS
 from analysis.audit.sources import sweep
 from analysis.audit.summary import summary_markdown
-from analysis.audit.tables import (
-    CLAIM_COLUMNS,
-    POINT_COLUMNS,
-    SECTION_COLUMNS,
-    claim_rows,
-    claims_data,
-    point_rows,
-    section_rows,
-)
+from analysis.audit.tables import claim_rows, claims_data, point_rows, section_rows
 from analysis.audit.verdicts import Judged, judge
+from analysis.rows.audit import ClaimRow, PointRow, SectionRow, SourceRow
+from analysis.rows.schema import names_of
 from config.files import write_csv, write_whole
 from config.layout import AUDITS
 
@@ -68,13 +61,13 @@ def write_audit(folder: Path, out: Path) -> tuple[Judged, ...]:
     numbers, vocabulary = load_published(folder), load_vocabulary(folder)
     judged = tuple(judge(claim, numbers) for claim in load_claims(folder))
     pairs = sweep(numbers, vocabulary) if vocabulary is not None else None
-    write_csv(out / "claims.csv", CLAIM_COLUMNS, claim_rows(judged))
+    write_csv(out / "claims.csv", names_of(ClaimRow), claim_rows(judged))
     write_whole(out / "claims.json", _json(claims_data(judged)))
-    write_csv(out / "summary.csv", SECTION_COLUMNS, section_rows(judged))
+    write_csv(out / "summary.csv", names_of(SectionRow), section_rows(judged))
     write_whole(out / "summary.md", summary_markdown(judged, pairs, folder.resolve().name).encode())
-    write_csv(out / "points.csv", POINT_COLUMNS, point_rows(judged, numbers, vocabulary))
+    write_csv(out / "points.csv", names_of(PointRow), point_rows(judged, numbers, vocabulary))
     if pairs is not None:
-        write_csv(out / "sources.csv", SOURCE_COLUMNS, (pair.row() for pair in pairs))
+        write_csv(out / "sources.csv", names_of(SourceRow), (pair.row() for pair in pairs))
     return judged
 
 

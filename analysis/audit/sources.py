@@ -23,11 +23,6 @@ from analysis.audit.numbers import shown
 from analysis.audit.published import Published, PublishedNumbers
 from analysis.audit.quantities import CHANGE, FULL, QuantityName, Vocabulary
 
-COLUMNS = (
-    *("quantity", "task", "metric", "model", "scale", "condition", "token", "layer"),
-    *("first", "first_value", "first_source", "second", "second_value", "second_source"),
-    *("unit", "apart", "rounding", "spread", "agreement", "superseded"),
-)
 POINTS = ("%", "pp")
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from analysis.audit.kinds import Severity, Verdict
 from analysis.audit.numbers import shown
 from analysis.audit.sources import Agreement, Pair
-from analysis.audit.tables import SECTION_COLUMNS, section_rows
+from analysis.audit.tables import section_rows
 from analysis.audit.verdicts import Judged, most_severe
+from analysis.rows.audit import SectionRow
+from analysis.rows.schema import names_of
 
 
 def summary_markdown(judged: Sequence[Judged], pairs: Sequence[Pair] | None, title: str) -> str:
@@ -33,7 +35,7 @@ def summary_markdown(judged: Sequence[Judged], pairs: Sequence[Pair] | None, tit
         "",
         "## Sections",
         "",
-        *_markdown_table(SECTION_COLUMNS, (list(row.values()) for row in section_rows(judged))),
+        *_markdown_table(names_of(SectionRow), (list(row.values()) for row in section_rows(judged))),
         "",
         "## Findings",
         "",

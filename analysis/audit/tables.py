@@ -13,14 +13,6 @@ from analysis.audit.published import Published, PublishedNumbers, file_of
 from analysis.audit.quantities import Vocabulary
 from analysis.audit.verdicts import Judged, case_of, foremost, most_severe
 
-CLAIM_COLUMNS = (
-    *("id", "place", "kind", "claim", "published", "recomputed", "tolerance", "verdict", "why", "numbers"),
-    *("severity", "value", "conclusion", "gap", "rank", "foremost", "reading", "strictest"),
-)
-SECTION_COLUMNS = ("place", "claims", *(severity.value for severity in Severity), "failing")
-POINT_COLUMNS = (
-    *("claim", "kind", "role", "number", "label", "axis", "position", "value", "low", "high", "source", "unit"),
-)
 STATED, IMPLIED, RECOMPUTED = "stated", "implied", "recomputed"
 LABEL_COLUMNS = ("model", "scale", "condition", "x", "token", "layer")
 COMPUTED = frozenset({"delta", "sum", "mean", "ratio", "percent_change"})

@@ -23,9 +23,14 @@ POWER = 0.8
 STEPS = 41
 
 
+def standard_deviation(pseudo_values: FloatArray) -> float:
+    """Return the standard deviation of jackknife pseudo-values, NaN left out; 0 for a single one."""
+    return float(np.nanstd(pseudo_values, ddof=1)) if pseudo_values.size > 1 else 0.0
+
+
 def units_to_decide(
     difference: float,
-    pseudo_values: FloatArray,
+    standard_deviation: float,
     margin: float,
     alpha: float,
     *,
@@ -42,7 +47,7 @@ def units_to_decide(
 
     Args:
         difference: observed difference.
-        pseudo_values: jackknife pseudo-values of the difference, (units,).
+        standard_deviation: of the jackknife pseudo-values of the difference.
         margin: equivalence margin, above 0.
         alpha: level of either test.
         adjusted_by: factor by which adjusting for other tests multiplied the p-value of the difference; the level of
@@ -55,12 +60,10 @@ def units_to_decide(
     Examples:
         A difference of 0.5 standard deviations needs ((1.960 + 0.842) / 0.5)² units:
 
-        >>> import numpy as np
-        >>> units_to_decide(0.5, np.array([-1.0, 1.0]) / np.sqrt(2), margin=0.1, alpha=0.05)
+        >>> units_to_decide(0.5, 1.0, margin=0.1, alpha=0.05)
         32
     """
-    deviation = float(np.nanstd(pseudo_values, ddof=1)) if pseudo_values.size > 1 else 0.0
-    if deviation == 0:
+    if standard_deviation == 0:
         return None
     size = abs(difference)
     # In units of the difference's standard error, whose inverse is √n / standard deviation.
@@ -69,7 +72,7 @@ def units_to_decide(
         needed.append(float(norm.ppf(1 - alpha / adjusted_by / 2) + norm.ppf(POWER)) / size)
     if size < margin:
         needed.append(_precision_for_equivalence(size, margin, alpha))
-    return math.ceil(units_each * max(2, math.ceil((deviation * min(needed)) ** 2)))
+    return math.ceil(units_each * max(2, math.ceil((standard_deviation * min(needed)) ** 2)))
 
 
 def _precision_for_equivalence(size: float, margin: float, alpha: float) -> float:

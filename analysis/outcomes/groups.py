@@ -11,13 +11,14 @@ import numpy as np
 
 from analysis.engine.intervals import Interval, Resampled
 from analysis.engine.metric import Counts, FloatArray
-from analysis.outcomes.files import Outcomes
+from analysis.outcomes.files import Outcomes, primary
+from config.analysis import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import task_of
 
 
 class Cell(NamedTuple):
-    """What has a value: a model's readout under a condition."""
+    """Key of a value: a model, its readout and a condition."""
 
     model: str
     readout: str
@@ -29,12 +30,12 @@ Weights = Mapping[Cell, float]
 
 
 def delta(changed: Cell) -> dict[Cell, float]:
-    """The value of a cell minus the value under `full`."""
+    """Return the weights of a change: the value of a cell minus the value under `full`."""
     return {changed: 1.0, changed._replace(condition=REFERENCE): -1.0}
 
 
 def signed_sum(*parts: tuple[float, Weights]) -> dict[Cell, float]:
-    """Σ weight × part, cells that cancel left out."""
+    """Return Σ weight × part, without the cells that cancel."""
     total: dict[Cell, float] = {}
     for weight, part in parts:
         for cell, inner in part.items():
@@ -83,7 +84,7 @@ class TaskOutcomes:
 
     @property
     def metric(self) -> str:
-        """What the task is reported as."""
+        """Name of the task's metric."""
         return task_of(self.task).metric
 
     @property
@@ -93,11 +94,11 @@ class TaskOutcomes:
 
     @property
     def units_each(self) -> float:
-        """Mean number of units that are exchanged and resampled together: 1 where none are."""
+        """Mean number of units per cluster; 1 where units are not clustered."""
         return self.size / len(self.outcomes[0].units)
 
     def cells(self) -> Iterator[tuple[Outcomes, Cell]]:
-        """Every outcome and condition, in the order of the outcomes."""
+        """Iterate over outcomes and their cells, in the order of the outcomes."""
         for one in self.outcomes:
             for condition in one.conditions:
                 yield one, Cell(one.model, one.readout, condition)
@@ -106,15 +107,15 @@ class TaskOutcomes:
         return cell in self.resampled.counts
 
     def counts(self, cell: Cell) -> Counts:
-        """The counts of a cell."""
+        """Return the counts of a cell."""
         return self.resampled.counts[cell]
 
     def value(self, weights: Weights) -> float:
-        """A signed sum of values, a fraction."""
+        """Return a signed sum of values, a fraction."""
         return self.resampled.value(weights)
 
     def interval(self, weights: Weights, level: float) -> Interval:
-        """Its interval, units resampled jointly."""
+        """Return the bootstrap interval of a signed sum of values; units are resampled jointly."""
         return self.resampled.interval(weights, level)
 
     def pseudo_values(self, weights: Weights) -> FloatArray:
@@ -123,15 +124,35 @@ class TaskOutcomes:
 
 
 def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:
-    """Outcomes grouped by dataset, task and units: each group shares its draws and resamples."""
+    """Group outcomes by dataset, task and units; the outcomes of a group share draws and resamples."""
     groups: dict[tuple[str, str, tuple[str, ...], str], list[Outcomes]] = {}
     for one in outcomes:
         groups.setdefault((one.dataset, one.task, one.units, one.members), []).append(one)
     return list(groups.values())
 
 
+def task_outcomes(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> list[TaskOutcomes]:
+    """Return what tasks are reported by, resampled, one for every set of units; in display order."""
+    ordered = _in_display_order(primary(list(outcomes)), settings)
+    return [
+        TaskOutcomes.of(group, seed=settings.seed, resamples=settings.resamples) for group in on_the_same_units(ordered)
+    ]
+
+
+def _in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:
+    return sorted(
+        outcomes,
+        key=lambda one: (
+            list(settings.datasets).index(one.dataset),
+            settings.datasets[one.dataset].index(one.task),
+            settings.models.index(one.model),
+            one.readout,
+        ),
+    )
+
+
 def _aligned(one: Outcomes, categories: tuple[str, ...]) -> Outcomes:
-    """The same outcomes over more categories: those that a model has no counts of have none to add."""
+    """Return the same outcomes over more categories, with counts of 0 in the new ones."""
     if one.categories == categories:
         return one
     places = [categories.index(name) for name in one.categories]

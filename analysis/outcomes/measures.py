@@ -18,12 +18,12 @@ KEYS = ("unit", "condition", "layer")
 
 
 class MeasureError(InputError):
-    """A file of measures that cannot be used; the message says where and what to do."""
+    """Raised for an unusable file of measures; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
 class LayerMeasures:
-    """LayerMeasures of one model on one dataset: one row an image, condition and layer, sorted by image."""
+    """Measures of one model on one dataset: one row per image, condition and layer, sorted by image."""
 
     model: str
     family: str
@@ -47,7 +47,7 @@ class LayerMeasures:
         return tuple(name for name in self.frame.columns if name not in KEYS)
 
     def values(self, measure: str, condition: str, layer: int) -> pd.Series:
-        """A measure by image, sorted by image; empty where it was not taken."""
+        """Return a measure by image, sorted by image; empty where it was not taken."""
         here = self._parts.get((condition, layer))
         if here is None or measure not in here:
             return pd.Series(dtype=np.float64)

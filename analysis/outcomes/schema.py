@@ -1,4 +1,4 @@
-"""The schema of outcome files: what a table of per-unit outcomes must hold, and what to do where it does not.
+"""Schema of outcome files: the columns of per-unit outcomes, and what is checked of them.
 
 docs/outcomes.md explains it to people who bring outcomes of their own.
 """
@@ -27,7 +27,7 @@ _PART_REMEDY = "A numerator counts a part of its denominator: were the two swapp
 
 
 class OutcomeError(InputError):
-    """An outcome file that breaks the schema; the message says where and what to do."""
+    """Raised for an outcome file that violates the schema; the message names the file, the rows and the remedy."""
 
 
 def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -61,13 +61,13 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     _require_unique_rows(frame, path)
     _require_one(frame, "model", "family", "A model is one family at one scale.", path)
     _require_one(frame, "model", "scale", "A model is one family at one scale.", path)
-    _require_one(frame, "unit", "cluster", "A unit is exchanged with one cluster.", path, within=["dataset", "task"])
+    _require_one(frame, "unit", "cluster", "A unit belongs to one cluster.", path, within=["dataset", "task"])
     return frame
 
 
 def _completed(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.copy()
-    known = frame["task"].map(lambda task: task_of(task).features)
+    known = frame["task"].map({task: task_of(task).features for task in frame["task"].unique()})
     for name, default in (("features", known), ("layer", LAST_LAYER), ("refit", 0), ("cluster", frame["unit"])):
         if name not in frame.columns:
             frame[name] = default
@@ -106,7 +106,7 @@ def _require_values(frame: pd.DataFrame, path: Path) -> None:
     """Raise for the first broken check; a count that is wrong by itself comes before its relation to another."""
     counts = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in COUNTS}
     # A task whose values are no fractions may have any numerator: a squared error exceeds the number of pixels.
-    bounded = frame["task"].map(lambda task: task_of(task).bounded).to_numpy(dtype=bool)
+    bounded = frame["task"].map({task: task_of(task).bounded for task in frame["task"].unique()}).to_numpy(dtype=bool)
     numerator, denominator = counts.values()
     negative = "Counts are sums of things that were counted."
     finite = "Leave out units without outcome."
@@ -143,7 +143,7 @@ def _require_unique_rows(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _require_one(frame: pd.DataFrame, of: str, name: str, remedy: str, path: Path, within: Sequence[str] = ()) -> None:
-    """Every value of the column `of` goes with one value of the column `name`."""
+    """Require that each value of the column `of` occurs with a single value of the column `name`."""
     pairs = frame[[*within, of, name]].drop_duplicates()
     repeated = pairs[pairs.duplicated([*within, of], keep=False)]
     if not repeated.empty:
@@ -157,7 +157,7 @@ def _require_one(frame: pd.DataFrame, of: str, name: str, remedy: str, path: Pat
 
 
 def rows(bad: pd.Series | np.ndarray, shown: int = 5) -> str:
-    """Which rows are marked, in words."""
+    """Return in words which rows are marked."""
     index = np.flatnonzero(bad)
     numbers = ", ".join(str(row) for row in index[:shown])
     more = f", … ({len(index)} in all)" if len(index) > shown else ""
@@ -165,6 +165,6 @@ def rows(bad: pd.Series | np.ndarray, shown: int = 5) -> str:
 
 
 def listed(names: Sequence[str] | np.ndarray | pd.Index, shown: int = 15) -> str:
-    """Names in quotes, not too many of them."""
+    """Return names in quotes, at most `shown` of them."""
     quoted = [f"'{name}'" for name in names]
     return ", ".join(quoted[:shown]) + (", …" if len(quoted) > shown else "")

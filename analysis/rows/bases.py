@@ -71,19 +71,25 @@ class Tested(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldAgainstMargin(Row):
-    """A test of equivalence, and what it and the test of a difference conclude together."""
+class AgainstMargin(Row):
+    """A test of equivalence."""
 
     margin: float = column("change below which nothing would matter", unit="fraction")
     p_equivalence: float = column("the larger p-value of the two one-sided permutation tests against the margin")
     p_equivalence_smallest: float = column("smallest value that p_equivalence can take")
     p_equivalence_mc_error: float = column("Monte-Carlo standard error of p_equivalence")
     included: bool = column("whether the interval at 1 − 2 alpha lies within the margin")
+    alpha: float = column("error rate of each test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldAgainstMargin(AgainstMargin):
+    """A test of equivalence, and what it and the test of a difference conclude together."""
+
     conclusion: str = column("equivalent, negligible, different or undecided: from p_max_t and p_equivalence")
     units_to_decide: int | None = column(
         "sample with which one of the two tests would decide, as strictly adjusted as here; where undecided"
     )
-    alpha: float = column("error rate of each test")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.rows.bases import Bounds, HeldAgainstMargin, OfTask, Provenance, ScoredUnder, Tested
+from analysis.rows.bases import AgainstMargin, Bounds, HeldAgainstMargin, OfTask, Provenance, ScoredUnder, Tested
 from analysis.rows.schema import Row, column
 
 
@@ -41,6 +41,15 @@ class NullBin(Compared):
     low: float = column("lower edge of the bar", unit="fraction")
     high: float = column("upper edge of the bar", unit="fraction")
     draws: int = column("draws of the permutation test in the bar")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EquivalenceTest(ScoredUnder, Bounds, AgainstMargin, Provenance):
+    """One delta against its margin, before the p-values of its family are adjusted; an intermediate table."""
+
+    delta: float = column("value minus the value under full, on the same units", unit="fraction")
+    standard_deviation: float = column("of the jackknife pseudo-values of delta", unit="fraction")
+    units_each: float = column("mean number of units behind a pseudo-value: 1 where none are clustered")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +94,7 @@ class ReadoutRow(OfTask, Bounds, Tested, Provenance):
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeVarianceRow(ScoredUnder, Provenance):
-    """What training adds to the error of a number; normal intervals."""
+    """Contribution of probe training to the standard error of a value or delta; normal intervals."""
 
     quantity: str = column("value or delta")
     refits: int = column("how often the probe was trained again, on bootstrap resamples of the training data")

@@ -22,6 +22,9 @@ from config.files import write_csv
 Cells = Mapping[str, str]
 R = TypeVar("R", bound="Row")
 
+# Digits that give a float back to the last bit: for what another computation reads.
+EVERY_DIGIT = 17
+
 _WORDS = {"true": True, "false": False}
 _NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
@@ -165,7 +168,7 @@ def write_rows(kind: type[R], rows: Iterable[R], path: Path, *, digits: int = 10
         kind: of the rows; it decides which columns the file has, also where there is no row.
         rows: in the order of the file.
         path: the file.
-        digits: significant digits of floats; 17 where another computation reads them.
+        digits: significant digits of floats; `EVERY_DIGIT` where another computation reads them.
     """
     write_csv(path, names_of(kind), map(vars, rows), digits=digits)
 

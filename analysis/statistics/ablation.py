@@ -15,7 +15,7 @@ from config.vocabulary.replacements import REFERENCE
 def ablation_rows(
     measured: TaskOutcomes, *, seed: int, draws: int, resamples: int, level: float
 ) -> tuple[list[AblationRow], PermutationDraws | None]:
-    """The rows of what a task measured, and the permutations behind their tests.
+    """Compute the ablation rows of a task, and the permutations behind their tests.
 
     Draws are keyed by (seed, purpose, dataset, task), so a row does not depend on
     which other models, readouts and conditions were evaluated.
@@ -23,7 +23,7 @@ def ablation_rows(
     Args:
         measured: one dataset and task.
         seed: of the run.
-        draws: permutation draws (`permute`).
+        draws: permutation draws.
         resamples: bootstrap resamples, for the record.
         level: coverage of the intervals, between 0 and 1.
 

@@ -1,4 +1,4 @@
-"""Do registers add up? Replacing several at once against the sum of replacing each alone.
+"""Additivity of registers: replacing several at once compared with the sum of replacing each alone.
 
 The article reads a collective loss beyond that sum as super-additivity. Both sides are measured on the same units,
 so the excess has a paired interval.
@@ -15,7 +15,8 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.registers import AdditivityRow, CumulativeRow
 from analysis.statistics.parts import provenance, scored
-from config.settings import AnalysisSettings, Condition
+from config.analysis import AnalysisSettings
+from config.conditions import Condition
 
 _REGISTER = re.compile(r"r[1-9][0-9]*")
 
@@ -23,7 +24,7 @@ RegisterSet = frozenset[str]
 
 
 def register_sets(conditions: Mapping[str, Condition]) -> dict[str, dict[RegisterSet, str]]:
-    """Replacement → set of registers → the condition that replaces exactly them.
+    """Map replacement → set of registers → the condition that replaces exactly them.
 
     What a condition replaces is read from its tokens, never from its name. `registers` stands for every register
     that a condition of the run names.
@@ -40,7 +41,7 @@ def register_sets(conditions: Mapping[str, Condition]) -> dict[str, dict[Registe
 
 
 def orders_within(sets: Mapping[RegisterSet, str]) -> list[tuple[str, ...]]:
-    """Every order of all registers whose first one, first two, … were each measured together."""
+    """Return every order of all registers for which each leading subset was measured."""
     registers = sorted(frozenset().union(*sets))
     return [
         order
@@ -50,7 +51,7 @@ def orders_within(sets: Mapping[RegisterSet, str]) -> list[tuple[str, ...]]:
 
 
 def additivity_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Iterator[AdditivityRow]:
-    """Every set of two or more registers whose members were also replaced alone."""
+    """Compute the excess of every set of two or more registers that were also replaced alone."""
     for one, by, sets in _measured_sets(measured, settings):
         for tokens, condition in sorted(sets.items(), key=lambda entry: (len(entry[0]), sorted(entry[0]))):
             singles = [sets.get(frozenset({token})) for token in sorted(tokens)]
@@ -84,7 +85,7 @@ def additivity_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Itera
 
 
 def cumulative_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Iterator[CumulativeRow]:
-    """The mean curve over all measured orders, a row for each number of registers."""
+    """Compute the mean curve over all measured orders, one row per number of registers."""
     for one, by, sets in _measured_sets(measured, settings):
         # Without each register alone there is no prediction.
         orders = [order for order in orders_within(sets) if all(frozenset({token}) in sets for token in order)]

@@ -1,4 +1,4 @@
-"""Where attention goes, layer by layer, and how far an intervention bends it.
+"""Attention by layer: attention mass between token groups, and divergence under an intervention.
 
 Jensen-Shannon divergence is in nats, of attention rows under a condition to those under `full`; attention mass is
 the share that queries of one token group give to keys of another. Means over images, with intervals over images.
@@ -18,7 +18,7 @@ from analysis.engine.metric import Counts
 from analysis.outcomes.measures import LayerMeasures
 from analysis.rows.layers import SMALLEST_DIVERGENCE, DivergenceRatioRow, TrendRow
 from analysis.statistics.parts import at_layer, of_model, provenance
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.measures import DIVERGENCE, GROUP_DIVERGENCES, GROUP_MASS
 from config.vocabulary.replacements import REFERENCE
 
@@ -30,7 +30,7 @@ def is_of_attention(measure: str) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Attention:
-    """What a model's attention does on the images that have every measure of it.
+    """Measures of a model's attention on the images that have all of them.
 
     Attributes:
         measures: of the model.
@@ -45,7 +45,7 @@ class Attention:
 
     @classmethod
     def of(cls, one: LayerMeasures, settings: AnalysisSettings) -> Attention | None:
-        """None where the run holds no measure of attention."""
+        """Resample the images jointly; None where the run has no measure of attention."""
         series = {
             (measure, condition, layer): values
             for measure, condition in _series(one, settings)
@@ -73,12 +73,12 @@ class Attention:
         return self.resampled.interval({(measure, condition, layer): 1.0}, level)
 
     def layers(self, measure: str, condition: str) -> list[int]:
-        """Layers that have a measure under a condition."""
+        """Return the layers that have a measure under a condition."""
         return [layer for layer in self.measures.layers if (measure, condition, layer) in self.resampled.counts]
 
 
 def divergence_ratio_rows(attention: Attention, settings: AnalysisSettings) -> Iterator[DivergenceRatioRow]:
-    """Zeroing against every other replacement of the same tokens, layer by layer."""
+    """Compute, by layer, the divergence under zeroing over that under each other replacement of the same tokens."""
     one, resampled = attention.measures, attention.resampled
     for condition, base in _alternatives(one, settings):
         for layer in one.layers:
@@ -102,7 +102,7 @@ def divergence_ratio_rows(attention: Attention, settings: AnalysisSettings) -> I
 
 
 def trend_rows(attention: Attention, settings: AnalysisSettings) -> Iterator[TrendRow]:
-    """Every mass under `full` and the divergence under every condition, over three layers or more."""
+    """Test monotonicity of masses under `full` and of the divergence under each condition, over at least 3 layers."""
     resampled = attention.resampled
     for measure, condition in _series(attention.measures, settings):
         layers = attention.layers(measure, condition)
@@ -144,7 +144,7 @@ def _reading(steps: int, shown_with: int, shown_against: int) -> str:
 
 
 def _series(one: LayerMeasures, settings: AnalysisSettings) -> Iterator[tuple[str, str]]:
-    """Which measures are reported under which condition."""
+    """Iterate over the reported pairs of measure and condition."""
     for condition in settings.conditions:
         if condition not in one.conditions:
             continue
@@ -160,7 +160,7 @@ def _ratio_of_sums(numerator: pd.Series, denominator: pd.Series) -> Counts:
 
 
 def _alternatives(one: LayerMeasures, settings: AnalysisSettings) -> Iterator[tuple[str, str]]:
-    """Zeroing a token group, and each other replacement of the same tokens."""
+    """Iterate over pairs of conditions: zeroing a token group, and each other replacement of it."""
     present = [condition for condition in settings.conditions.values() if condition.name in one.conditions]
     for zero in present:
         for other in present:

@@ -18,11 +18,12 @@ from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
 from analysis.engine.p_values import PermutationResult, permutation_results
 from analysis.engine.permutation import PermutationDraws, permute
+from analysis.engine.sample_size import standard_deviation
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
-from analysis.statistics.parts import bounds, held_against_margin, provenance, tested
-from config.settings import AnalysisSettings, Comparison
+from analysis.statistics.parts import against_margin, bounds, concluded, provenance, tested
+from config.analysis import AnalysisSettings, Comparison
 from config.vocabulary.replacements import REFERENCE
 
 BINS = 40
@@ -37,19 +38,19 @@ class _Pair:
     condition: str
 
     def cells(self) -> tuple[Cell, Cell]:
-        """The condition in `base` and in `changed`."""
+        """Return the cells of the condition in `base` and in `changed`."""
         return (
             Cell(self.base.model, self.base.readout, self.condition),
             Cell(self.changed.model, self.changed.readout, self.condition),
         )
 
     def weights(self) -> Weights:
-        """The delta of `changed` minus the delta of `base`, as a signed sum of values."""
+        """Return the delta of `changed` minus the delta of `base`, as a signed sum of values."""
         base, changed = self.cells()
         return signed_sum((1, delta(changed)), (-1, delta(base)))
 
     def compared(self) -> Compared:
-        """What its rows are about."""
+        """Return the columns that its rows share."""
         return Compared(
             comparison=self.comparison.name,
             dataset=self.base.dataset,
@@ -71,7 +72,7 @@ class _Tested:
 def comparison_rows(
     groups: Sequence[TaskOutcomes], settings: AnalysisSettings
 ) -> tuple[list[ComparisonRow], list[NullBin]]:
-    """Every declared comparison that the models, tasks and conditions of a run allow, and its null distribution.
+    """Compute every declared comparison that the run's models, tasks and conditions allow, and its null distribution.
 
     p-values are adjusted within each comparison, and conclusions rest on the adjusted ones. A comparison of models that
     are not on the same units has no row.
@@ -141,14 +142,13 @@ def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings
         pair.compared(),
         bounds(measured.interval(pair.weights(), settings.level)),
         tested(result, p_holm),
-        held_against_margin(
-            measured,
-            pair.weights(),
-            settings,
+        concluded(
+            against_margin(measured, pair.weights(), settings, one.p_equivalence),
             difference=result.statistic,
+            standard_deviation=standard_deviation(measured.pseudo_values(pair.weights())),
+            units_each=measured.units_each,
             p=result.p,
             p_max_t=p_max_t,
-            p_equivalence=one.p_equivalence,
         ),
         provenance(settings),
         metric=measured.metric,

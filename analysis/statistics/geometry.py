@@ -1,4 +1,4 @@
-"""How many dimensions the patches of an image fill: effective rank by model, condition and layer.
+"""Compression of effective rank: ranks of models and conditions compared on the same images.
 
 Effective rank is skewed over images, so it is reported by its median. A median is no function of summed counts:
 its interval is the BCa bootstrap over images, and two models are tested by the mean difference on the same images.
@@ -22,13 +22,13 @@ from analysis.engine.p_values import paired_permutation_tests
 from analysis.outcomes.measures import LayerMeasures
 from analysis.rows.layers import CompressionRow
 from analysis.statistics.parts import bounds, provenance, tested
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.measures import EFFECTIVE_RANK
 from config.vocabulary.replacements import REFERENCE
 
 
 def compression_rows(measures: Sequence[LayerMeasures], settings: AnalysisSettings) -> list[CompressionRow]:
-    """Declared pairs of families under `full` at every layer, and every condition against `full` at the last one.
+    """Compare declared pairs of families under `full` at every layer, and every condition with `full` at the last.
 
     A pair of models is compared at each scale and layer that both have, on the images that both have.
     """
@@ -110,7 +110,7 @@ def median_interval(values: FloatArray, dataset: str, settings: AnalysisSettings
 
 @lru_cache(maxsize=4)
 def _drawn(seed: int, dataset: str, units: int, resamples: int) -> NDArray[np.int32]:
-    """One set of resamples for all series on as many images of a dataset."""
+    """Return the resamples shared by all series with this number of images of a dataset."""
     return bootstrap_weights(units, resamples=resamples, key=(seed, "bootstrap", "measures", dataset))
 
 

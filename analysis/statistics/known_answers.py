@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import yaml
 from statsmodels.stats.proportion import proportion_confint
 
 from analysis.rows.ablation import AblationRow, Check
+from analysis.rows.chance import CHECKED_AGAINST_CHANCE, Chance
+from config.analysis import AnalysisSettings
+from config.conditions import Condition
 from config.errors import InputError
-from config.settings import AnalysisSettings, Condition
 from config.vocabulary.known_answers import CHANCE, KNOWN_ANSWERS, UNCHANGED
 from config.vocabulary.tasks import FROZEN, label_of
 
-CHECKED_AGAINST_CHANCE = "classification"
 # Probability that chance alone fails any of a run's checks against chance.
 FALSE_ALARM = 0.05
 
@@ -29,39 +28,6 @@ LARGEST_RECORD_CHANGE = 1e-4
 # A record that moved by rounding can still flip a unit whose two best answers are tied: half a
 # percentage point of the units may.
 LARGEST_DELTA = 0.005
-
-
-@dataclass(frozen=True)
-class Chance:
-    """Accuracy of a classifier that sees nothing of the image, fractions.
-
-    Between guessing evenly (1 / classes) and always naming the most frequent class.
-    """
-
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Return one number where both ends are the same."""
-        return f"{self.low:.4g}" if self.low == self.high else f"{self.low:.4g} to {self.high:.4g}"
-
-
-def read_chance(pack: Path) -> Chance:
-    """Read the chance level that a pack states.
-
-    Raises:
-        InputError: naming the file and key where it states none.
-    """
-    stated = yaml.safe_load(pack.read_text(encoding="utf-8"))
-    try:
-        chance = Chance(low=float(stated["chance"]["low"]), high=float(stated["chance"]["high"]))
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{pack}: key 'chance' with 'low' and 'high' is missing. Delete the pack and prepare the data set again."
-        ) from error
-    if not 0 <= chance.low <= chance.high <= 1:
-        raise InputError(f"{pack}: key 'chance': {chance} is no range of fractions. Delete the pack and prepare again.")
-    return chance
 
 
 def read_record_changes(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Layer curves: what can be read from each token after each layer, with intervals."""
+"""Layer curves: the metric of a probe on each token after each layer, with intervals."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from analysis.engine.intervals import Resampled
 from analysis.outcomes.files import Outcomes
 from analysis.rows.layers import CurveRow
 from analysis.statistics.parts import of_task, provenance
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.tasks import task_of
 
 
 def curve_rows(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> Iterator[CurveRow]:
-    """Values along the layers of every condition that was recorded after several.
+    """Compute the values along the layers of every condition that was recorded after several layers.
 
     Matched readout where a probe is trained. Units are resampled as for the ablation table, alike for every token and
     layer of a data set and task.
@@ -34,7 +34,7 @@ def curve_rows(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> Iter
 
 
 def _by_layer(group: Sequence[Outcomes]) -> list[set[str]]:
-    """The conditions that were recorded after each layer."""
+    """Return the conditions recorded after each layer."""
     found: dict[int, set[str]] = {}
     for one in group:
         found.setdefault(one.layer, set()).update(one.conditions)

@@ -9,8 +9,18 @@ from analysis.engine.sample_size import units_to_decide
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import TaskOutcomes, Weights
 from analysis.outcomes.measures import LayerMeasures
-from analysis.rows.bases import AtLayer, Bounds, HeldAgainstMargin, OfModel, OfTask, Provenance, Scored, Tested
-from config.settings import AnalysisSettings
+from analysis.rows.bases import (
+    AgainstMargin,
+    AtLayer,
+    Bounds,
+    HeldAgainstMargin,
+    OfModel,
+    OfTask,
+    Provenance,
+    Scored,
+    Tested,
+)
+from config.analysis import AnalysisSettings
 
 
 def of_model(one: LayerMeasures) -> OfModel:
@@ -64,46 +74,51 @@ def provenance(settings: AnalysisSettings, level: float | None = None) -> Proven
     )
 
 
-def held_against_margin(
-    measured: TaskOutcomes,
-    change: Weights,
-    settings: AnalysisSettings,
-    *,
-    difference: float,
-    p: float,
-    p_max_t: float,
-    p_equivalence: float,
-) -> HeldAgainstMargin:
-    """Return what a test of a difference and a test of equivalence conclude of a change together.
+def against_margin(
+    measured: TaskOutcomes, change: Weights, settings: AnalysisSettings, p_equivalence: float
+) -> AgainstMargin:
+    """Return the columns of a test of equivalence of a change.
 
     Args:
         measured: outcomes of the task.
         change: signed sum of values.
         settings: of the run; they hold the margin of the task.
-        difference: its value, as tested.
-        p: of the test of a difference.
-        p_max_t: the same, adjusted within its family.
         p_equivalence: of the two one-sided tests.
     """
     margin = settings.margin(measured.task).size
-    concluded = conclusion(p_max_t, p_equivalence, settings.alpha)
-    needed = None
-    if concluded == "undecided":
-        needed = units_to_decide(
-            difference,
-            measured.pseudo_values(change),
-            margin,
-            settings.alpha,
-            adjusted_by=p_max_t / p,
-            units_each=measured.units_each,
-        )
-    return HeldAgainstMargin(
+    return AgainstMargin(
         margin=margin,
         p_equivalence=p_equivalence,
         p_equivalence_smallest=1 / (settings.draws + 1),
         p_equivalence_mc_error=monte_carlo_error(p_equivalence, settings.draws),
         included=is_included(measured.interval(change, 1 - 2 * settings.alpha), margin),
-        conclusion=concluded,
-        units_to_decide=needed,
         alpha=settings.alpha,
     )
+
+
+def concluded(
+    test: AgainstMargin,
+    *,
+    difference: float,
+    standard_deviation: float,
+    units_each: float,
+    p: float,
+    p_max_t: float,
+) -> HeldAgainstMargin:
+    """Return what a test of equivalence and a test of the difference conclude together.
+
+    Args:
+        test: of equivalence.
+        difference: as tested.
+        standard_deviation: of its jackknife pseudo-values.
+        units_each: mean number of units behind one of them.
+        p: of the test of the difference.
+        p_max_t: the same, adjusted within its family.
+    """
+    conclusion_of_both = conclusion(p_max_t, test.p_equivalence, test.alpha)
+    needed = None
+    if conclusion_of_both == "undecided":
+        needed = units_to_decide(
+            difference, standard_deviation, test.margin, test.alpha, adjusted_by=p_max_t / p, units_each=units_each
+        )
+    return HeldAgainstMargin.of(test, conclusion=conclusion_of_both, units_to_decide=needed)

@@ -1,4 +1,4 @@
-"""Is it the registers, or any tokens? Registers against as many random patches, drawn repeatedly."""
+"""Control for the number of tokens: registers compared with as many random patches, drawn repeatedly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, delta, signed_sum
 from analysis.rows.contrasts import RandomPatchRow
 from analysis.statistics.parts import bounds, provenance, scored, tested
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)
@@ -31,7 +31,7 @@ class _Control:
 
 
 def random_patch_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[RandomPatchRow]:
-    """Every model and readout with a register condition and draws of random patches replaced alike.
+    """Compare every register condition with draws of random patches under the same replacement.
 
     The test swaps, within units, what a unit has under the register condition for what it has under every draw of
     patches; its statistic is the mean over draws of the difference of the metric.

@@ -1,4 +1,4 @@
-"""Is the information gone, or can the reader no longer read it? And how much does training a probe add?"""
+"""Matched and frozen readouts compared, and the variance that training a probe adds."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.contrasts import ProbeVarianceRow, ReadoutRow
 from analysis.statistics.parts import bounds, of_task, provenance, scored, tested
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 
 
 def readout_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[ReadoutRow]:
-    """Every model and condition with both readouts.
+    """Compare the readouts of every model and condition that has both.
 
     The test swaps the labels of the readouts within units: everything that a unit has under one probe for what it
     has under the other.
@@ -65,7 +65,7 @@ def _counts(measured: TaskOutcomes, cell: Cell) -> tuple[Counts, Counts]:
 def probe_variance_rows(
     measured: TaskOutcomes, outcomes: Iterable[Outcomes], settings: AnalysisSettings
 ) -> Iterator[ProbeVarianceRow]:
-    """Value and delta of every cell whose probe was refitted at least twice.
+    """Compute the variance of value and delta of every cell whose probe was refitted at least twice.
 
     Args:
         measured: the reported probes.

@@ -55,7 +55,7 @@ def recipe_of(family: Family, scale: Scale) -> Recipe:
     """Return the recipe of the committed weights.
 
     One for all, but for the narrow bottleneck: what its CLS sees has to be learned by the registers first, and at
-    1,500 steps it had only just reached five times chance.
+    1,500 steps its accuracy was only just five times chance.
     """
     return Recipe(steps=3_000) if (family, scale) == ("bottleneck", "S") else Recipe()
 

@@ -105,6 +105,14 @@ def linear_probe(
 
     Raises:
         ProbeError: where the solver does not converge.
+
+    Examples:
+        >>> labels = np.arange(40) % 2
+        >>> features = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32) + 3 * labels[:, None]
+        >>> options = Probe(strengths=(0.001, 0.1), held_out=0.25, tokens=("cls",), refits=0, iterations=500)
+        >>> probe = linear_probe(features.astype(np.float32), labels, [f"image {k}" for k in range(40)], options)
+        >>> probe.strength, float((probe.predict(features) == labels).mean())
+        (0.1, 1.0)
     """
     where = resolve_device(device)
     strengths = sorted(options.strengths)  # from the smallest C, where the optimum is near zero, to the largest
@@ -121,14 +129,26 @@ def linear_probe(
 
 
 def held_out(units: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
-    """Tell which rows are held out: a share of the images, keyed by their identity, at least one and not all."""
+    """Tell which rows are held out: a share of the images, keyed by their identity, at least one and not all.
+
+    Examples:
+        >>> held_out(["a", "a", "b", "b", "c"], share=0.34, seed=0)
+        array([ True,  True, False, False, False])
+    """
     images = sorted(set(units), key=lambda unit: digest(seed, "held out", unit))
     n = min(max(1, round(share * len(images))), len(images) - 1)
     return np.isin(np.asarray(units), images[:n])
 
 
 def log_loss(probe: LinearProbe, features: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the mean log-loss of a probe; rows of classes that it never saw are left out, NaN where no row is left."""
+    """Return the mean log-loss of a probe; rows of classes that it never saw are left out, NaN where no row is left.
+
+    Examples:
+        >>> features, labels = np.array([[0.0], [1.0], [0.0], [1.0]], dtype=np.float32), np.array([0, 0, 1, 1])
+        >>> (probe,) = fit_path(features, labels, [1.0], iterations=100, device="cpu")  # nothing to learn
+        >>> round(log_loss(probe, features, labels), 4)  # ln 2
+        0.6931
+    """
     known = np.isin(labels, probe.classes)
     if not known.any():
         return float("nan")
@@ -164,6 +184,13 @@ def fit_path(
 
     Raises:
         ProbeError: where the solver does not converge.
+
+    Examples:
+        >>> features, labels = np.array([[0.0], [1.0], [2.0], [3.0]], dtype=np.float32), np.array([0, 0, 1, 1])
+        >>> for probe in fit_path(features, labels, [0.01, 1.0], iterations=100, device="cpu"):
+        ...     print(probe.strength, probe.predict(features), probe.weights[0].round(3))
+        0.01 [0 0 1 1] [-0.018  0.018]
+        1.0 [0 0 1 1] [-0.684  0.684]
     """
     x = torch.tensor(features, dtype=torch.float64, device=device)
     centre = x.mean(dim=0)

@@ -1,4 +1,4 @@
-"""A small run with known properties, as files: what `python -m analysis.run` reads."""
+"""A small run with known properties, as files: what the jobs of the analysis read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
+from analysis.jobs import comparison, comparisons, figures, known_answers, layers, tables
+from analysis.jobs import task as of_task
+from analysis.jobs.needs import comparisons_of
+from config.layout import Run
+from config.settings import load_settings
 
 CONDITIONS = {
     "full": {},
@@ -39,17 +45,23 @@ class SyntheticRun:
     tasks: tuple[str, ...] = TASKS
 
     @property
-    def arguments(self) -> list[str]:
-        return [
-            "--settings", str(self.folder / "settings.yaml"),
-            "--outcomes", str(self.folder / "outcomes"),
-            "--packs", str(self.folder / "packs"),
-            "--record-changes", str(self.folder / "measures" / "record_changes.csv"),
-            "--measures", str(self.folder / "measures"),
-            "--tables", str(self.folder / "tables"),
-            "--tests", str(self.folder / "tests"),
-            "--figures", str(self.folder / "figures"),
-        ]  # fmt: skip
+    def run(self) -> Run:
+        return Run(self.folder)
+
+    def analyse(self, *, draw: bool = True) -> None:
+        """Every job of the analysis, in the order of its rules; `draw`: its figures too."""
+        of_run = ["--settings", str(self.run.settings)]
+        settings = load_settings(self.run.settings)
+        datasets = settings.for_analysis.datasets
+        for dataset, tasks in datasets.items():
+            for name in tasks:
+                of_task.main([*of_run, "--dataset", dataset, "--task", name])
+        for declared in comparisons_of(settings):
+            comparison.main([*of_run, "--comparison", declared.name])
+        for job in (comparisons, layers, tables, known_answers):
+            job.main(of_run)
+        for dataset in datasets if draw else ():
+            figures.main([*of_run, "--dataset", dataset])
 
     def outcomes(self, task: str, model: str) -> pd.DataFrame:
         """The outcomes that the run started with."""

@@ -12,13 +12,14 @@ from analysis.figures.conditions import delta_heatmap
 from analysis.figures.layers import layer_figures
 from analysis.outcomes.files import primary, read_outcomes
 from analysis.outcomes.measures import MeasureError, read_measures
+from analysis.rows.chance import Chance
 from analysis.rows.frames import frame_of
 from analysis.rows.layers import CurveRow, LayerMeasureRow
 from analysis.statistics.attention import Attention
-from analysis.statistics.known_answers import Chance
 from analysis.statistics.layer_curves import curve_rows
 from analysis.statistics.layer_measures import layer_measure_rows
-from config.settings import AnalysisSettings, load_settings
+from config.analysis import AnalysisSettings
+from config.settings import load_settings
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.audit.kinds import Severity
 from analysis.rows.frames import frame_of, read_frame
 from analysis.rows.registry import AUDIT, TABLES, TESTS
 from analysis.rows.schema import (
@@ -144,6 +145,10 @@ def test_every_column_says_what_it_means_and_none_is_lost(kind: type[Row]) -> No
     assert set(names_of(kind)) == {field.name for field in fields(kind)}
     assert all(one.meaning for one in columns_of(kind))
     assert all(field.default is MISSING or field.default is None for field in fields(kind))
+
+
+def test_sections_count_every_severity() -> None:
+    assert {severity.value for severity in Severity} < set(names_of(AUDIT["summary"]))
 
 
 def test_rows_import_nothing_heavy() -> None:

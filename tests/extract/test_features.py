@@ -1,15 +1,14 @@
 """Features belong to the rows they are said to belong to, whoever else is asked for."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
+from config.conditions import Condition
 from config.layout import Pack
-from config.settings import Condition
 from extract.datasets.packs import OpenPack, open_pack, shard_blocks
 from extract.datasets.prepare import prepare
 from extract.draws import Batch
@@ -66,14 +65,23 @@ def test_shuffled_features_do_not_depend_on_who_else_is_asked_for(
     np.testing.assert_allclose(some, all_[:n], atol=5e-5, rtol=5e-5)
 
 
-@pytest.mark.parametrize(("test", "pairs"), [(100, 65), (129, 65), (129, 128), (193, 129), (200, 130), (129, 129)])
+@pytest.fixture(
+    scope="module", params=[(100, 65), (129, 65), (129, 128), (193, 129), (200, 130), (129, 129)], ids=lambda n: f"{n}"
+)
+def paired(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OpenPack:
+    """Test images of which the first are paired with twins, at sizes about those of groups."""
+    test, pairs = request.param
+    folder = Pack(tmp_path_factory.mktemp("paired"))
+    prepare(replace(scenes(), calibration=2, train=10, test=test, pairs=pairs, image_size=8), 0, folder)
+    return open_pack(folder)
+
+
 @pytest.mark.parametrize("shards", [1, 2, 3])
-def test_no_pair_is_cut_in_two(tmp_path: Path, test: int, pairs: int, shards: int) -> None:
-    prepare(replace(scenes(), calibration=2, train=10, test=test, pairs=pairs, image_size=8), 0, Pack(tmp_path))
-    pack = open_pack(Pack(tmp_path))
+def test_no_pair_is_cut_in_two(paired: OpenPack, shards: int) -> None:
+    pack = paired
     blocks = [shard_blocks(pack, shard, shards) for shard in range(shards)]
     parts = [{row for block in of_shard for row in block.tolist()} for of_shard in blocks]
-    assert sum(map(len, parts)) == 10 + test + pairs == len(set.union(*parts))
+    assert sum(map(len, parts)) == len(pack.index) - 2 == len(set.union(*parts))
     for source, twin in zip(pack.pairs["source"], pack.pairs["twin"], strict=True):
         assert any({source, twin} <= set(block.tolist()) for of_shard in blocks for block in of_shard)
     groups = pack.index["group"].to_numpy()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from config.settings import Condition, Curves, Extraction
+from config.conditions import Condition
+from config.settings import Curves, Extraction
 from extract.draws import Batch
 from extract.features import Images, clean_prefix, tokens_under, under
 from extract.measures import Reference, measuring

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ RANDOM = {
         "family": "dinov3",
         "scale": "S",
         "architecture": "vit_small_patch16_dinov3",
+        "image_size": 224,
         "weights": "random",
     }
 }
@@ -51,19 +53,19 @@ SVG = (
     '<rect width="40" height="20" fill="white"/><circle cx="10" cy="10" r="5" fill="#888"/></svg>'
 )
 CLAIMS = (
-    ("sum", "introduction", "consistent", "none", "11.1 + 22.2 = 33.3; stated 33.3.", "t001;t002"),
-    ("rounded", "introduction", "consistent only with rounding", "rounding", "33.34 rounds.", "t001"),
-    ("missing", "table", "not checkable", "none", "The scores of every image.", ""),
-    ("leap", "table", "unsupported", "conclusion", "p = 0.99 shows nothing. It needs a margin.", "t003"),
+    ("sum", "introduction", "consistent", "none", [["11.1 + 22.2 = 33.3; stated 33.3."]], "t001;t002"),
+    ("rounded", "introduction", "consistent only with rounding", "rounding", [["33.34 rounds."]], "t001"),
+    ("missing", "table", "not checkable", "none", [["The scores of every image."]], ""),
+    ("leap", "table", "unsupported", "conclusion", [["p = 0.99 shows nothing."], ["It needs a margin."]], "t001;t003"),
     (
         "apart",
         "figure",
         "sources disagree",
         "number",
-        "44.4 [t001] is not 55.5 [fig/f/a/M/S/x < y/R1].",
+        [["44.4", {"numbers": ["t001"]}, " is not 55.5", {"numbers": ["fig/f/a/M/S/x < y/R1"]}, "."]],
         "t001;fig/f/a/M/S/x < y/R1",
     ),
-    ("wrong", "figure", "contradicted", "conclusion", "99.9 < 11.1 is false.", "t002"),
+    ("wrong", "figure", "contradicted", "conclusion", [["99.9 <= 11.1 is false: `x`."]], "t001;t002"),
 )
 RANKS = {"wrong": "1", "leap": "2", "apart": "3"}
 AGREEMENTS = (
@@ -142,6 +144,7 @@ class SyntheticRun:
                 lines = [filled(kind, **row) for row in rows.get(name, ())]
                 write_rows(run / folder / f"{name}.csv", lines, [column.name for column in columns_of(kind)])
         self._write_replacement(ablation)
+        (run / "audit" / "claims.json").write_text(json.dumps([_reasons(*claim) for claim in CLAIMS]))
         (run / "audit" / "summary.md").write_text("# Audit\n")
         for ident in RANKS:
             figure = run / "figures" / "audit" / f"{ident}.svg"
@@ -342,7 +345,7 @@ class SyntheticRun:
 def _audit() -> dict[str, list[Mapping[str, object]]]:
     """Rows of the audit's tables, one of each claim and finding."""
     places = (("introduction", 1, 1), ("table", 1, 0), ("figure", 0, 0))
-    point = cells("kind=sum role=parts number=t001 position= value=44.4 low=44.35 high=44.45 source=s unit=%")
+    point = cells("kind=sum role=parts position= value=44.4 low=44.35 high=44.45 source=s unit=%")
     pair = cells("first_value=67.3 second_value=78.1133 unit=% apart=10.8133 spread=0.22")
     sources = {"first_source": "article text", "second_source": "figure f"}
     return {
@@ -351,7 +354,11 @@ def _audit() -> dict[str, list[Mapping[str, object]]]:
             {"place": place, "none": none, "rounding": rounding, **cells("claims=2 number=0 conclusion=1 failing=1")}
             for place, none, rounding in places
         ],
-        "points": [point | {"claim": ident, "label": "M < N · x"} for ident, *_ in CLAIMS if ident in RANKS],
+        "points": [
+            point | {"claim": ident, "number": numbers, "label": "M < N · x"}
+            for ident, *_, numbers in CLAIMS
+            if ident in RANKS
+        ],
         "sources": [
             {**pair, **sources, "quantity": f"a quantity < {place}", "agreement": agreement, "superseded": superseded}
             for place, (agreement, superseded) in enumerate(AGREEMENTS)
@@ -360,7 +367,20 @@ def _audit() -> dict[str, list[Mapping[str, object]]]:
     }
 
 
-def _claim(ident: str, place: str, verdict: str, severity: str, why: str, numbers: str) -> dict[str, object]:
+# The second reading of a claim, which does not decide.
+OTHER = {"sum": {"reading": "all <three>", "kind": "sum", "verdict": "contradicted", "why": [["1 + 1 = 3."]]}}
+
+
+def _reasons(ident: str, place: str, verdict: str, severity: str, why: list[Any], numbers: str) -> dict[str, Any]:
+    """An entry of `claims.json`."""
+    kind = "not_checkable" if verdict == "not checkable" else "sum"
+    decides = {"reading": "as worded", "kind": kind, "verdict": verdict, "why": why}
+    files = {key: "figures.csv" if key.startswith("fig/") else "tables.csv" for key in numbers.split(";") if key}
+    others = [OTHER[ident]] if ident in OTHER else []
+    return {"id": ident, "decides": 0, "readings": [decides, *others], "note": f"A note on {ident}.", "numbers": files}
+
+
+def _claim(ident: str, place: str, verdict: str, severity: str, why: list[Any], numbers: str) -> dict[str, object]:
     return {
         "id": ident,
         "place": place,
@@ -370,7 +390,7 @@ def _claim(ident: str, place: str, verdict: str, severity: str, why: str, number
         "recomputed": "<=33.3",
         "tolerance": "0.05 pp",
         "verdict": verdict,
-        "why": why,
+        "why": "the page takes it from claims.json",
         "numbers": numbers,
         "severity": severity,
         "value": "off" if severity == "number" else "",

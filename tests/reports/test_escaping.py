@@ -13,8 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from config.analysis import Margin
+from config.conditions import Condition
 from config.layout import ROOT
-from reports import checks, facts, findings, generated, markup, questions, statistics, verdicts
+from config.settings import Model
+from reports import checks, facts, findings, generated, markup, questions, reasons, statistics, verdicts
 from reports.plates import Plate, render_plate
 from reports.project import Page, Project
 from reports.table import Body, Column, Row, Span, Table, render
@@ -82,15 +85,14 @@ def check(text: str) -> dict[str, str]:
 
 
 def settings_of(text: str) -> SimpleNamespace:
-    analysis = {"draws": 1, "resamples": 1, "margins": {text: {"margin": 0.1, "reason": text}}}
-    model = {"source": "timm", "family": text, "scale": text, "architecture": text, "weights": "random"}
     return SimpleNamespace(
-        settings={
-            **{"run": text, "seed": 1, "title": text, "analysis": analysis, "calibrate_on": text},
-            "conditions": {text: {"tokens": [text], "by": text}},
-        },
+        settings=SimpleNamespace(
+            **{"run": text, "seed": 1, "title": text, "calibrate_on": text},
+            analysis=SimpleNamespace(draws=1, resamples=1, margins={text: Margin(0.1, text)}),
+            conditions={text: Condition(text, (text,), "zero")},
+        ),
         packs={text: {"source": text, "splits": {text: {"images": 1, "classes": 1}}, "images": 1, "classes": 1}},
-        models={text: model},
+        models={text: Model(text, "timm", text, text, architecture=text, weights="random")},
         checks=(),
     )
 
@@ -102,7 +104,12 @@ def pack_with_classes(text: str) -> SimpleNamespace:
 
 
 def unchecked_sink(text: str) -> SimpleNamespace:
-    return SimpleNamespace(models={text: {"source": "known_answer", "family": "sink"}}, checks=())
+    return SimpleNamespace(models={text: Model(text, "known_answer", "sink", "S")}, checks=())
+
+
+def reasons_of(text: str) -> reasons.Reasons:
+    one = reasons.JudgedReading(text, text, text, ([text, {"numbers": [text]}], [text]))
+    return reasons.Reasons((one, one), 1, text, {text: text})
 
 
 # Where data enter, by what they become. Every entry takes one text and puts it wherever it can.
@@ -117,9 +124,11 @@ PLACES = {
     "download": lambda text: markup.download(text, text),
     "source": markup.source_link,
     "navigation": lambda text: navigation(Project(text, text, (Page(text, text),), text), Page(text, text)),
-    "claims": lambda text: render(verdicts.claims_table([claim(text)], {text: {**REPRODUCED, "reproduced": text}})),
-    "reason": lambda text: verdicts.with_sources(f"x [t001] {text}"),
-    "published numbers": lambda text: verdicts.source_list([text]),
+    "claims": lambda text: render(
+        verdicts.claims_table([claim(text)], {text: {**REPRODUCED, "reproduced": text}}, {text: reasons_of(text)})
+    ),
+    "reasons": lambda text: markup.lines(reasons.in_full(reasons_of(text))),
+    "published numbers": lambda text: reasons.number_list({text: text}),
     "findings": lambda text: render(findings.findings_table(SimpleNamespace(claims=[claim(text)]))),
     "steps": lambda text: findings._steps(claim(text), claim(text)),
     "checks": lambda text: render(checks.check_table([{**check(text), "observed": text, "low": "", "high": ""}])),

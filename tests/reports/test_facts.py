@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from config.conditions import conditions_of
 from config.resolve import schema
 from reports.facts import condition_table, dataset_table
 from reports.table import render
@@ -14,7 +15,7 @@ SCHEMA = schema()["properties"]
 
 
 def conditions(**stated: object) -> str:
-    return render(condition_table(SimpleNamespace(settings={"conditions": stated})))  # type: ignore[arg-type]
+    return render(condition_table(SimpleNamespace(settings=SimpleNamespace(conditions=conditions_of(stated)))))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("by", SCHEMA["conditions"]["additionalProperties"]["properties"]["by"]["enum"])

@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from analysis.rows.registry import AUDIT, TABLES, TESTS
+from analysis.rows.schema import glossary
 from config.layout import ERROR_RATES
 from reports.project import read_project
 
@@ -340,3 +342,12 @@ def test_error_rates_are_the_committed_ones_and_of_this_code(pages):
 def test_random_weights_are_said_to_show_nothing(pages):
     assert "dinov3_random_s" in pages["results.html"].visible
     assert "no evidence about the trained models" in pages["results.html"].visible
+
+
+def test_the_methods_explain_every_column_of_every_table(pages):
+    page = pages["methods.html"]
+    for folder, kinds in (("tables", TABLES), ("tests", TESTS), ("audit", AUDIT)):
+        for name, kind in kinds.items():
+            shown = dict(page.table(f"columns-{folder}-{name}")[1:])
+            assert shown == {column: " ".join(meaning.split()) for column, meaning in glossary(kind).items()}
+    assert "value minus the value under full, on the same units (fraction)" in page.visible

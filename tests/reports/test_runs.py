@@ -20,6 +20,7 @@ TRAINED = {
         "family": "dinov3",
         "scale": "S",
         "architecture": "vit_small_patch16_dinov3",
+        "image_size": 224,
         "weights": "/a/place/on/one/machine/dinov3.safetensors",
     }
 }
@@ -171,10 +172,10 @@ def test_published_numbers_without_the_table_are_an_error(make_run):
         build(run.settings, run.published, "pandoc")
 
 
-def test_a_missing_setting_is_named(make_run):
+def test_an_unknown_setting_is_named(make_run):
     run = make_run()
     run.settings.write_text(run.settings.read_text().replace("analysis:", "analyses:"))
-    with pytest.raises(InputError, match="missing key analysis"):
+    with pytest.raises(InputError, match=r"settings\.yaml cannot be used:[\s\S]*'analyses'.*did you mean 'analysis'"):
         build(run.settings, run.published, "pandoc")
 
 

@@ -1,6 +1,7 @@
 """The worked example of the documentation: another article, audited by another folder."""
 
 import csv
+import doctest
 import re
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def test_the_page_describes_every_kind_with_its_roles_and_options() -> None:
     for name, (roles, options) in table.items():
         assert all(role in roles for role in KINDS[name].roles), name
         assert all(option in options for option in KINDS[name].options), name
+
+
+def test_the_kind_that_the_page_tries_gives_what_it_prints() -> None:
+    tried = doctest.testfile(str(ROOT / "docs" / "audit.md"), module_relative=False, encoding="utf-8")
+    assert tried.attempted > 0 and tried.failed == 0
 
 
 def test_the_verdicts_are_those_that_the_page_tells(out: Path) -> None:

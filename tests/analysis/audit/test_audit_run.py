@@ -18,8 +18,9 @@ from analysis.audit.claims import load_claims
 from analysis.audit.kinds import KINDS, Verdict
 from analysis.audit.published import load_published
 from analysis.audit.run import main, write_audit
-from analysis.audit.tables import CLAIM_COLUMNS
 from analysis.audit.verdicts import Judged, audit, foremost, most_severe
+from analysis.rows.audit import ClaimRow
+from analysis.rows.schema import names_of
 from config.errors import InputError, report_errors
 
 ROOT = Path(__file__).parents[3]
@@ -90,7 +91,7 @@ def parts(claim: Mapping[str, Any]) -> list[Any]:
 
 def test_the_claims_table_has_its_columns_and_one_row_per_claim(files: dict[str, str]) -> None:
     table = rows(files["claims.csv"])
-    assert tuple(table[0]) == CLAIM_COLUMNS
+    assert tuple(table[0]) == names_of(ClaimRow)
     assert [row["id"] for row in table] == [claim.id for claim in load_claims(FOLDER)]
     assert all(row["why"] for row in table)
     numbers = load_published(FOLDER)

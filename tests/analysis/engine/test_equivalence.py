@@ -11,7 +11,7 @@ from statsmodels.stats.weightstats import ttost_paired
 from analysis.engine.equivalence import conclusion, equivalence_tests, is_included
 from analysis.engine.intervals import Interval, Resampled
 from analysis.engine.metric import Counts, FloatArray
-from analysis.engine.sample_size import units_to_decide
+from analysis.engine.sample_size import standard_deviation, units_to_decide
 
 
 def p_of(pseudo_values: FloatArray, margin: float, draws: int = 9999) -> float:
@@ -78,7 +78,7 @@ def test_conclusions(difference: float, equivalence: float, read: str) -> None:
 def test_the_sample_that_would_decide_decides_four_times_in_five(truth: float) -> None:
     generator = np.random.default_rng(6)
     deviation, margin = 0.5, 0.15
-    needed = units_to_decide(truth, deviation * np.array([-1.0, 1.0]) / np.sqrt(2), margin, 0.05)
+    needed = units_to_decide(truth, deviation, margin, 0.05)
     assert needed is not None
     decided = 0
     for _ in range(600):
@@ -91,23 +91,21 @@ def test_the_sample_that_would_decide_decides_four_times_in_five(truth: float) -
 
 
 def test_a_stricter_test_needs_more_units() -> None:
-    pseudo_values = np.random.default_rng(7).normal(0.1, 0.5, size=40)
-    alone, stricter = (units_to_decide(0.1, pseudo_values, 0.05, 0.05, adjusted_by=by) for by in (1, 10))
+    alone, stricter = (units_to_decide(0.1, 0.5, 0.05, 0.05, adjusted_by=by) for by in (1, 10))
     assert alone is not None and stricter is not None
     # (z(1 − α/2) + z(0.8))², the sample of a two-sided test, in the ratio of both levels.
     assert stricter / alone == pytest.approx((2.8070 + 0.8416) ** 2 / (1.9600 + 0.8416) ** 2, abs=0.03)
     # What lies within the margin may be decided by the test of equivalence, which nothing adjusts.
-    within = [units_to_decide(0.0, pseudo_values, 0.05, 0.05, adjusted_by=by) for by in (1, 10)]
+    within = [units_to_decide(0.0, 0.5, 0.05, 0.05, adjusted_by=by) for by in (1, 10)]
     assert within[0] == within[1]
 
 
 def test_a_sample_of_clusters_is_told_in_units() -> None:
-    pseudo_values = np.random.default_rng(7).normal(0.02, 0.5, size=40)
-    alone = units_to_decide(0.02, pseudo_values, 0.15, 0.05)
+    alone = units_to_decide(0.02, 0.5, 0.15, 0.05)
     assert alone is not None
-    assert units_to_decide(0.02, pseudo_values, 0.15, 0.05, units_each=2.5) == math.ceil(2.5 * alone)
+    assert units_to_decide(0.02, 0.5, 0.15, 0.05, units_each=2.5) == math.ceil(2.5 * alone)
 
 
 def test_no_variation_leaves_nothing_to_say_of_more_units() -> None:
-    assert units_to_decide(0.0, np.zeros(10), 0.01, 0.05) is None
-    assert units_to_decide(0.3, np.array([0.3]), 0.01, 0.05) is None
+    assert units_to_decide(0.0, standard_deviation(np.zeros(10)), 0.01, 0.05) is None
+    assert units_to_decide(0.3, standard_deviation(np.array([0.3])), 0.01, 0.05) is None
