@@ -7,6 +7,10 @@ In order of reading:
 - `swaps`, `permuted_statistics`, `permutation`: contrasts under random permutations of their labels.
 - `p_values`: paired permutation tests and McNemar's test.
 - `multiplicity`: adjustment for the number of tests in a family.
-- `intervals`, `medians`: bootstrap confidence intervals.
+- `estimates`: signed sums of metrics with their jackknife pseudo-values, the input of what follows.
+- `metric_tests`: tests of the metric itself, where permuting labels tests more than it.
+- `paired_proportions`, `studentised`, `unseen`: score, t and worst-case procedures; `best_interval` chooses by data,
+  `simultaneous` for a family.
+- `intervals`, `medians`: bootstrap confidence intervals, and ratios of medians.
 - `equivalence`, `sample_size`: tests for the absence of a difference, and the units that would decide.
 """

@@ -117,6 +117,9 @@ class Contrast:
     ) -> Contrast:
         """Return the contrast of the effect in the model `changed` minus the effect in the model `base`.
 
+        Its null hypothesis is additive: both effects are the same number of points of the metric. Effects that are the
+        same share of unequal levels, or the same odds ratio, are different ones here.
+
         Args:
             base: counts of the one model under the reference and under the condition.
             changed: counts of the other model, likewise.

@@ -101,6 +101,20 @@ class Counts:
             np.add.at(plane, groups, counts)
         return Counts(*sums)
 
+    def of_category(self, category: int) -> Counts:
+        """Return the counts of one category alone, such as of one class of mIoU.
+
+        Args:
+            category: its column.
+
+        Examples:
+            >>> import numpy as np
+            >>> counts = Counts(np.array([[1.0, 3.0], [2.0, 4.0]]), np.array([[2.0, 6.0], [4.0, 8.0]]))
+            >>> counts.of_category(1).numerator.tolist()
+            [[3.0], [4.0]]
+        """
+        return Counts(self.numerator[:, [category]], self.denominator[:, [category]])
+
     def value(self) -> float:
         """Return the metric of all units together, a fraction; NaN if there is nothing to count."""
         return float(mean_of_ratios(self.numerator.sum(axis=0), self.denominator.sum(axis=0)))

@@ -60,7 +60,9 @@ def paired_permutation_tests(
     """Test each contrast by permuting the two labels within units, two-sided by absolute value.
 
     Null hypothesis: within every unit, independently of the others, what the unit has under the two labels has the
-    same joint distribution with the labels swapped. Which label a unit's counts come from carries no information.
+    same joint distribution with the labels swapped. Which label a unit's counts come from carries no information. (A
+    sharp hypothesis. Where the contrast is linear, the test holds its level for many units also if only the metric is
+    the same; of mIoU it does not, and `metric_tests` does.)
 
     p-value: with m random permutations, of which b give a statistic at least as extreme as the observed one (ties
     included), p = (b + 1) / (m + 1). The observed arrangement is one of the possible ones, so p is never 0; the

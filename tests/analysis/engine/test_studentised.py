@@ -36,6 +36,7 @@ from analysis.engine.studentised import (
     studentised_bounds,
     uncorrected_statistic,
     upper_p,
+    with_training,
 )
 from analysis.engine.unseen import bounded_bounds, bounded_upper_p
 
@@ -138,6 +139,23 @@ def test_the_transformation_makes_skewed_means_normal() -> None:
     corrected = np.array([corrected_statistic(t, a) for t, a in zip(statistic, skewness, strict=True)])
     assert abs(np.mean(statistic < critical) - 0.05) > 0.03
     assert abs(np.mean(corrected < critical) - 0.05) < 0.01
+
+
+def test_training_widens_intervals_as_a_simulation_says() -> None:
+    # Means over 100 units of one of many training runs, and the spread of four others.
+    generator = np.random.default_rng(16)
+    hit = []
+    for _ in range(3_000):
+        runs = generator.normal(0, 0.1, size=5)
+        values = generator.normal(runs[0], 1.0, size=100)
+        error = float(values.std(ddof=1)) / 10
+        # A refit is scored on the same units, whose error it shares.
+        refitted = values.mean() + runs[1:] - runs[0]
+        low, high = studentised_bounds(with_training(Studentised(float(values.mean()), error, 99.0), refitted), 0.95)
+        hit.append(low <= 0 <= high)
+    assert np.mean(hit) == pytest.approx(0.95, abs=0.015)
+    with pytest.raises(ValueError, match="two refits"):
+        with_training(Studentised(0.0, 0.1, 9.0), np.zeros(1))
 
 
 def test_bounds_are_where_the_one_sided_p_is_half_of_what_is_left() -> None:
