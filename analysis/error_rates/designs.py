@@ -9,7 +9,12 @@ import numpy as np
 
 from analysis.engine.metric import FloatArray
 from analysis.error_rates.design import Design
-from analysis.error_rates.hard_designs import hard_designs
+from analysis.error_rates.hard_designs import (
+    hard_coverages,
+    hard_sizes_of_equivalence,
+    powers,
+    tests_of_the_metric,
+)
 from analysis.error_rates.hard_procedures import equivalence
 from analysis.error_rates.procedures import (
     ALPHA,
@@ -36,10 +41,13 @@ BOOTSTRAP = "BCa, expanded"
 def designs() -> Iterator[Design]:
     """Yield every design, in the order of the report."""
     yield from type_i_errors()
+    yield from tests_of_the_metric()
     yield from family_wise_errors()
+    yield from powers()
     yield from coverages()
+    yield from hard_coverages()
     yield from sizes_of_equivalence()
-    yield from hard_designs()
+    yield from hard_sizes_of_equivalence()
 
 
 def type_i_errors() -> Iterator[Design]:
