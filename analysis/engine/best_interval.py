@@ -6,7 +6,6 @@ import math
 
 from analysis.engine.estimates import Estimate
 from analysis.engine.intervals import Interval, wilson_interval
-from analysis.engine.paired_proportions import score_interval
 from analysis.engine.studentised import studentised, studentised_bounds
 from analysis.engine.unseen import bounded_bounds
 
@@ -79,9 +78,7 @@ def best_interval(estimate: Estimate, level: float) -> Interval:
     if method == "none":
         return Interval(math.nan, math.nan, method)
     if estimate.changes is not None:
-        changes = estimate.changes
-        low, high = score_interval(changes.gained, changes.lost, changes.units, level)
-        return Interval(float(low), float(high), method)
+        return Interval(*estimate.changes.interval(level), method)
     if estimate.successes is not None:
         return wilson_interval(estimate.successes, estimate.units, level)
     of = studentised(estimate, corrected=method != "jackknife t")

@@ -15,12 +15,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import brentq
 from scipy.special import bdtr, ndtr, ndtri
 
 from analysis.engine.metric import Counts, FloatArray
+
+Number = TypeVar("Number", float, FloatArray)
+
+# Far below every bound, which are about 1 / n from the observed difference.
+JUST_ABOVE = 1e-12
 
 # Halvings of the range of differences: bounds are known to 1e-13.
 HALVINGS = 44
@@ -57,6 +64,31 @@ class PairedChanges:
         """The observed difference of the proportions."""
         return (self.gained - self.lost) / self.units
 
+    def interval(self, level: float) -> tuple[float, float]:
+        """Return the `score_interval` of these changes; quicker than it for a single one.
+
+        Args:
+            level: confidence level, between 0 and 1.
+        """
+        critical = float(ndtri((1 + level) / 2))
+        return -_highest(self.lost, self.gained, self.units, critical), _highest(
+            self.gained, self.lost, self.units, critical
+        )
+
+
+def _highest(gained: float, lost: float, n: float, critical: float) -> float:
+    """Return the largest difference whose score statistic is not below −`critical`."""
+
+    def beyond(difference: float) -> float:
+        up, down = (lost, gained) if difference < 0 else (gained, lost)
+        spread = float(_variance(up, down, n, abs(difference)))
+        return gained - lost - n * difference + critical * math.sqrt(max(spread, 0.0))
+
+    observed = (gained - lost) / n
+    # Where all units are alike, the observed difference itself has no variance, and every other one has.
+    inner = observed + (JUST_ABOVE if gained + lost in (0, n) else 0.0)
+    return float(brentq(beyond, inner, 1.0, xtol=1e-12)) if inner < 1 else 1.0
+
 
 def score_statistic(gained: ArrayLike, lost: ArrayLike, units: ArrayLike, difference: ArrayLike) -> FloatArray:
     """Return Tango's score statistic of the hypothesis that the true difference is `difference`.
@@ -84,16 +116,19 @@ def score_statistic(gained: ArrayLike, lost: ArrayLike, units: ArrayLike, differ
     # Mirrored where δ < 0, so that no root is a difference of two large numbers.
     sign = np.where(delta < 0, -1.0, 1.0)
     up, down, delta = np.where(delta < 0, lost, gained), np.where(delta < 0, gained, lost), np.abs(delta)
-    linear = (2 * n - up + down) * delta - up - down
-    constant = down * delta * (1 - delta)
-    root = np.sqrt(linear**2 + 8 * n * constant)
-    rarer = np.where(linear <= 0, (root - linear) / (4 * n), 2 * constant / np.where(linear > 0, root + linear, 1.0))
-    variance = n * (2 * rarer + delta * (1 - delta))
     distance = up - down - n * delta
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(distance == 0, 0.0, distance / np.sqrt(variance))
+        statistic = np.where(distance == 0, 0.0, distance / np.sqrt(_variance(up, down, n, delta)))
     scored: FloatArray = sign * statistic
     return scored
+
+
+def _variance(up: Number, down: Number, n: Number, delta: Number) -> Number:
+    """Return the variance of up − down if the true difference is `delta`, at least 0."""
+    linear = (2 * n - up + down) * delta - up - down
+    root = (linear * linear + 8 * n * down * delta * (1 - delta)) ** 0.5
+    # n (2 q + δ (1 − δ)); where q is a difference of two like numbers, it is small beside δ.
+    return (root - linear) / 2 + n * delta * (1 - delta)
 
 
 def score_interval(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import betaincinv, stdtrit
-from scipy.stats import nct, norm
+from scipy.special import betaincinv, ndtr, ndtri, stdtrit
+from scipy.stats import nct
 
 from analysis.engine.best_interval import best_interval
 from analysis.engine.estimates import Estimate
@@ -20,7 +20,7 @@ from analysis.engine.studentised import studentised
 POWER = 0.8
 
 # True differences within an interval for which the number of units is computed.
-STEPS = 41
+STEPS = 21
 
 
 def standard_deviation(pseudo_values: FloatArray) -> float:
@@ -74,7 +74,7 @@ def units_to_decide(
     # In units of the difference's standard error, whose inverse is √n / standard deviation.
     needed: list[float] = []
     if size > 0:
-        needed.append(float(norm.ppf(1 - alpha / adjusted_by / 2) + norm.ppf(POWER)) / size)
+        needed.append(float(ndtri(1 - alpha / adjusted_by / 2) + ndtri(POWER)) / size)
     if size < margin:
         needed.append(_precision_for_equivalence(size, margin, alpha))
     return math.ceil(units_each * max(2, math.ceil((standard_deviation * min(needed)) ** 2)))
@@ -82,14 +82,14 @@ def units_to_decide(
 
 def _precision_for_equivalence(size: float, margin: float, alpha: float) -> float:
     """Return the inverse standard error with which both one-sided tests reject with power 0.8."""
-    critical = float(norm.ppf(1 - alpha))
+    critical = float(ndtri(1 - alpha))
 
     def lacking(precision: float) -> float:
         near, far = (margin - size) * precision - critical, (margin + size) * precision - critical
-        return float(norm.cdf(near) + norm.cdf(far)) - 1 - POWER
+        return float(ndtr(near) + ndtr(far)) - 1 - POWER
 
     # Enough for the nearer side with the error of both.
-    enough = (critical + float(norm.ppf((1 + POWER) / 2))) / (margin - size)
+    enough = (critical + float(ndtri((1 + POWER) / 2))) / (margin - size)
     return float(brentq(lacking, 0.0, enough + 1e-9))
 
 
@@ -148,7 +148,7 @@ def units_to_decide_range(
         deviation = max(spread, math.sqrt(max(size * estimate.largest - size**2, 0.0)) if rare else 0.0)
         ways = []
         if size > 0 and (deviation > 0 or size >= margin):
-            critical = float(norm.ppf(1 - alpha / adjusted_by / 2) + norm.ppf(POWER))
+            critical = float(ndtri(1 - alpha / adjusted_by / 2) + ndtri(POWER))
             ways.append(math.ceil(each * max(2, (deviation * critical / size) ** 2)))
         if size < margin:
             precision = _precision_for_equivalence(size, margin, alpha)
@@ -260,6 +260,6 @@ def power_of_equivalence(difference: float, deviation: float, units: int, margin
     """
     if units < smallest_units(min(margin, 0.999), alpha):
         return 0.0
-    scale, critical = math.sqrt(units) / deviation, float(norm.ppf(1 - alpha))
-    sides = norm.cdf((margin - difference) * scale - critical) + norm.cdf((margin + difference) * scale - critical)
+    scale, critical = math.sqrt(units) / deviation, float(ndtri(1 - alpha))
+    sides = ndtr((margin - difference) * scale - critical) + ndtr((margin + difference) * scale - critical)
     return float(max(0.0, sides - 1))

@@ -81,6 +81,7 @@ def test_bounds_are_where_the_statistic_is_critical(gained: int, lost: int, same
             assert float(ndtr(sign * score_statistic(gained, lost, units, bound))) == pytest.approx(
                 (1 + level) / 2, abs=1e-6
             )
+    assert PairedChanges(gained, lost, units).interval(level) == pytest.approx((low, high), abs=1e-9)
     mirrored = score_interval(lost, gained, units, level)
     assert [-float(bound) for bound in mirrored[::-1]] == pytest.approx([low, high], abs=1e-9)
 
