@@ -40,7 +40,7 @@ def interval_method(estimate: Estimate) -> str:
         return "wilson"
     if not estimate.is_determined:
         return "none"
-    if estimate.clustered:
+    if estimate.clustered and estimate.differing:
         return "cluster t"
     if estimate.differing < SPARSE and 2 * estimate.differing < estimate.units:
         return "sparse"
@@ -50,7 +50,8 @@ def interval_method(estimate: Estimate) -> str:
 def best_interval(estimate: Estimate, level: float) -> Interval:
     """Return the confidence interval of a value, or of a signed sum of metrics, by the method that holds its coverage.
 
-    The interval is about other units from the same source. It has no width only where clusters leave it none.
+    The interval is about other units from the same source. It always has a width: no change
+    among these units does not exclude one among others.
 
     Reference: those of `paired_proportions`, `studentised` and `unseen`.
 

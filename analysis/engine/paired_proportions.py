@@ -126,9 +126,10 @@ def score_statistic(gained: ArrayLike, lost: ArrayLike, units: ArrayLike, differ
 def _variance(up: Number, down: Number, n: Number, delta: Number) -> Number:
     """Return the variance of up − down if the true difference is `delta`, at least 0."""
     linear = (2 * n - up + down) * delta - up - down
-    root = (linear * linear + 8 * n * down * delta * (1 - delta)) ** 0.5
+    root: Number = (linear * linear + 8 * n * down * delta * (1 - delta)) ** 0.5
     # n (2 q + δ (1 − δ)); where q is a difference of two like numbers, it is small beside δ.
-    return (root - linear) / 2 + n * delta * (1 - delta)
+    variance: Number = (root - linear) / 2 + n * delta * (1 - delta)
+    return variance
 
 
 def score_interval(

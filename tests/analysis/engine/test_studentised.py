@@ -210,6 +210,7 @@ def test_equivalence_of_a_mean_is_the_paired_t_test_of_many_symmetric_difference
         (delta(scores(np.arange(9.0)), scores(np.arange(9.0) ** 2)), "skewness-corrected t"),
         (delta(scores(np.full(50, 0.5)), scores(np.r_[0.1, np.full(49, 0.5)])), "sparse"),
         (delta(*masks(np.random.default_rng(8), 6), cluster_sizes=np.full(6, 2.0)), "cluster t"),
+        (delta(scores(np.ones(6)), scores(np.ones(6)), np.full(6, 2.0)), "sparse"),
     ],
 )
 def test_methods_are_chosen_by_the_data(found: Estimate, method: str) -> None:
