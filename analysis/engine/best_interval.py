@@ -50,8 +50,8 @@ def interval_method(estimate: Estimate) -> str:
 def best_interval(estimate: Estimate, level: float) -> Interval:
     """Return the confidence interval of a value, or of a signed sum of metrics, by the method that holds its coverage.
 
-    The interval is about other units from the same source. It always has a width: no change
-    among these units does not exclude one among others.
+    The interval is about other units from the same source. It always has a width: no change among these units does not
+    exclude one among others.
 
     Reference: those of `paired_proportions`, `studentised` and `unseen`.
 
