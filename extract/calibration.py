@@ -63,13 +63,20 @@ def calibrate(network: Network, pack: OpenPack, batch_size: int, covariances: bo
 
 
 def covariance_factor(covariance: Tensor) -> Tensor:
-    """Return F with F·Fᵀ = ``covariance`` (… × dimension × dimension, float64), also where that is singular.
+    """Return the symmetric square root F of a covariance, F·F = F·Fᵀ = ``covariance``, also where that is singular.
 
-    With fewer images than dimensions it always is, so that there is no Cholesky factor; eigenvalues below zero are
-    rounding.
+    Of all factors only this one follows from the covariance alone. Signs of eigenvectors, and their rotation where
+    eigenvalues are close, are the choice of each solver; with them in the factor, draws would differ between a CPU and
+    a GPU. With fewer images than dimensions the covariance is singular, and has no Cholesky factor.
+
+    Args:
+        covariance: … × dimension × dimension, float64; eigenvalues below zero are taken as rounding.
+
+    Returns:
+        The factor, of the same shape.
     """
     values, vectors = torch.linalg.eigh(covariance)
-    factor: Tensor = vectors * values.clamp(min=0).sqrt().unsqueeze(-2)
+    factor: Tensor = (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT
     return factor
 
 
