@@ -45,8 +45,9 @@ class Watch(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if isinstance(out, Tensor) and out.device.type == "cuda" and not func.is_view:
-            source = args[0] if args and isinstance(args[0], Tensor) else out
+        first = out[0] if isinstance(out, tuple) else out
+        if isinstance(first, Tensor) and first.device.type == "cuda" and not func.is_view:
+            source = args[0] if args and isinstance(args[0], Tensor) else first
             if source.device.type == "cpu":
                 self.copies += 1
             else:

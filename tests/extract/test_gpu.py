@@ -1,8 +1,8 @@
 """The GPU computes what the CPU does. Skipped where there is none.
 
-Every test computes on both and compares. Features after the final norm have unit variance, and float32 rounding moves
-them by some 1e-5 from one order of summation to another; TF32, which rounds inputs to ten bits, by some 1e-2. The
-tolerances lie between the two.
+Every test computes on both and compares. Tolerances lie between what rounding does to features of unit variance and
+what TF32 does: with both emulated on a CPU, another order of summation moved them by up to 7e-6, and inputs of
+products rounded to TF32's ten bits by 1.6e-3 to 3.7e-3.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ from tests.extract.test_probes import OPTIONS, examples, probabilities, units
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 GPU = "cuda"
-FEATURES = 5e-4  # of a feature after the final norm
+FEATURES = 2e-4  # of a feature after the final norm
 PROBABILITY = 2e-6  # of a probe, on the same features
 BY = ("zero", "mean", "noise", "resample", "shuffle", "shuffle_trajectory")
 BATCH = Batch(tuple("abcdefgh"), ("g",) * 8, seed=0)
