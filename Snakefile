@@ -5,8 +5,10 @@ from snakemake.utils import min_version
 
 from config.inputs import require_inputs
 from config.layout import Run
-from config.settings import ConfigError, resolve, save_resolved, settings
-from config.sources import sources
+from config.resolve import ConfigError, resolve
+from config.settings import save_resolved, settings
+from config.sources import code_of, sources
+from config.values import values
 
 min_version("9.10")
 

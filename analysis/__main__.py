@@ -12,16 +12,17 @@ from typing import Any
 
 import yaml
 
-from analysis.figures import delta_heatmap
-from analysis.measures import read_measures
-from analysis.outcome_schema import OutcomeError
-from analysis.outcomes import Outcomes, read_outcomes
-from analysis.settings import AnalysisSettings, analysis_settings
-from analysis.statistics_figures import statistics_figures
-from analysis.study import study
-from analysis.tables import write_csv
+from analysis.figures.drawing import draw_figures
+from analysis.outcomes.files import Outcomes, read_outcomes
+from analysis.outcomes.measures import read_measures
+from analysis.outcomes.schema import OutcomeError
+from analysis.rows.registry import path_of
+from analysis.statistics.study import study
+from analysis.statistics.tables import write_table
 from config.errors import InputError, report_errors
-from config.settings import resolve_analysis
+from config.layout import Run
+from config.resolve import resolve_analysis
+from config.settings import AnalysisSettings, analysis_of, conditions_of
 
 SUFFIXES = (".parquet", ".csv")
 
@@ -54,7 +55,7 @@ def read_folder(folder: Path) -> list[Outcomes]:
     return found
 
 
-def settings_for(outcomes: Sequence[Outcomes], stated: Mapping[str, Any], path: Path) -> AnalysisSettings:
+def settings_for(outcomes: Sequence[Outcomes], stated: Mapping[str, Any]) -> AnalysisSettings:
     """Settings of an analysis of `outcomes`: what is stated, what they hold, and defaults for the rest.
 
     Models, datasets, tasks and conditions come in the order of the files. Conditions that the settings describe keep
@@ -63,19 +64,19 @@ def settings_for(outcomes: Sequence[Outcomes], stated: Mapping[str, Any], path: 
     Args:
         outcomes: to be analysed.
         stated: the keys seed, conditions and analysis of a config, each optional.
-        path: of the settings, for messages.
     """
     resolved = resolve_analysis(stated)
-    tasks: dict[str, dict[str, list[str]]] = {}
+    tasks: dict[str, tuple[str, ...]] = {}
     for one in outcomes:
-        listed = tasks.setdefault(one.dataset, {"tasks": []})["tasks"]
-        if one.task not in listed:
-            listed.append(one.task)
-    names = _distinct(condition for one in outcomes for condition in one.conditions)
-    settings = analysis_settings(
-        {**resolved, "datasets": tasks, "models": _distinct(one.model for one in outcomes)}, path
+        tasks[one.dataset] = tuple(dict.fromkeys((*tasks.get(one.dataset, ()), one.task)))
+    settings = AnalysisSettings.of(
+        analysis_of(resolved["analysis"]),
+        seed=resolved["seed"],
+        datasets=tasks,
+        models=_distinct(one.model for one in outcomes),
+        conditions=conditions_of(resolved["conditions"]),
     )
-    return settings.with_conditions(names)
+    return settings.with_conditions(_distinct(condition for one in outcomes for condition in one.conditions))
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
@@ -111,19 +112,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--measures", type=Path, help="folder of <model>/<dataset>/*.parquet, where there are any")
     given = parser.parse_args(arguments)
     outcomes = read_folder(given.folder)
-    settings = settings_for(outcomes, read_stated(given.settings), given.settings or given.folder)
+    settings = settings_for(outcomes, read_stated(given.settings))
     models = {one.model: (one.family, one.scale) for one in outcomes}
     measures = read_measures(given.measures, models, list(settings.datasets)) if given.measures else []
     found = study(outcomes, measures, settings)
-    for kind, tables in (("tables", found.tables), ("tests", found.tests)):
-        for name, table in tables.items():
-            write_csv(table, given.out / kind / f"{name}.csv")
-    ablation = found.tables["ablation"]
+    run = Run(given.out)
+    tables = {**found.tables, **found.tests}
+    for name, table in tables.items():
+        write_table(table, path_of(name, run))
     for dataset in settings.datasets:
-        folder = given.out / "figures" / dataset
-        delta_heatmap(ablation[ablation["dataset"] == dataset], settings, folder / "delta_heatmap.svg")
-        statistics_figures(found, dataset, folder)
-    print(f"{len(ablation)} rows in {given.out / 'tables' / 'ablation.csv'}; tests in {given.out / 'tests'}")
+        draw_figures(tables, dataset, settings, None, run)
+    print(f"{len(found.ablation)} rows in {run.table('ablation')}; tests in {run.tests}")
 
 
 if __name__ == "__main__":

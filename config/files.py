@@ -1,7 +1,9 @@
 """Files that are either whole or absent."""
 
+import csv
 import errno
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,3 +64,28 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``, whole or not at all."""
     with written_whole(path) as partial:
         partial.write_bytes(content)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, digits: int = 10) -> None:
+    """Write rows as CSV, whole or not at all; equal rows give equal bytes.
+
+    Args:
+        path: the file to write.
+        columns: names of the columns, in order.
+        rows: one mapping per row; a missing key and None are empty cells, bools are ``true`` and ``false``.
+        digits: significant digits of floats. NaN is an empty cell, and −0.0 is written as 0.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name), digits) for name in columns] for row in rows)
+    write_whole(path, text.getvalue().encode("utf-8"))
+
+
+def _cell(value: object, digits: int) -> object:
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool) or type(value).__name__ == "bool_":
+        return "true" if value else "false"
+    # Adding 0 turns -0.0 into 0.0: which of the two a sum ends in is an accident of rounding.
+    return f"{float(value) + 0.0:.{digits}g}" if isinstance(value, float) else value

@@ -3,15 +3,9 @@
 from pathlib import Path
 
 from config.layout import Run
-from config.settings import ConfigError, Dataset, Model, Settings
-
-# What a data set's folder must hold, by source.
-LAYOUTS = {
-    "class_folders": ("train", "test"),
-    "voc": ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt"),
-    "images": (),
-    "spair": ("JPEGImages", "PairAnnotation/test", "Layout/large/test.txt"),
-}
+from config.resolve import ConfigError
+from config.settings import Dataset, Model, Settings
+from config.vocabulary.sources import SOURCES
 
 
 def missing_data(dataset: Dataset) -> str | None:
@@ -19,7 +13,7 @@ def missing_data(dataset: Dataset) -> str | None:
     if dataset.path is None:
         return None
     key = f"datasets.{dataset.name}.path"
-    expected = () if dataset.test_share is not None else LAYOUTS[dataset.source]
+    expected = () if dataset.test_share is not None else SOURCES[dataset.source].layout
     wanted = f"the folder that holds {', '.join(expected)}" if expected else "the folder of the images"
     if not dataset.path.is_dir():
         return f"{key}: there is no folder {dataset.path}; set the key to {wanted}"

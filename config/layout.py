@@ -5,22 +5,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "analysis" / "published"
-ERROR_RATES = ROOT / "analysis" / "error_rates.csv"
+ERROR_RATES = ROOT / "analysis" / "error_rates" / "error_rates.csv"
 KNOWN_ANSWER_WEIGHTS = ROOT / "extract" / "known_answer" / "weights"
 AUDITS = Path("results") / "audits"
 KNOWN_ANSWER_TRAINING = Path("results") / "known_answer_models"
-CALIBRATION = Path("results") / "error_rates"
+ERROR_RATES_RUN = Path("results") / "error_rates"
 
-# The files of the analysis: tables/<name>.csv, tests/<name>.csv, figures/<dataset>/<name>.svg.
-TABLES = (
-    *("ablation", "replacement", "known_answers", "additivity", "cumulative", "geometry", "compression", "attention"),
-    *("divergence_ratios", "probe_variance", "measures", "layer_curves"),
-)
-TESTS = ("comparisons", "nulls", "equivalence", "random_patches", "readouts", "trends")
-STATISTICS_FIGURES = ("nulls", "cumulative", "effective_rank", "divergence")
-LAYER_FIGURES = (
-    *("attention_divergence", "patch_cosine", "rank_by_condition", "attention_to_registers", "token_curves"),
-)
+# The figures of the analysis: figures/<dataset>/<name>.svg. Its tables: analysis.rows.registry.
+STATISTICS_FIGURES = ("nulls", "cumulative")
+LAYER_FIGURES = ("divergence", "patch_cosine", "effective_rank", "attention_to_registers", "token_curves")
 FIGURES = ("delta_heatmap", "known_answers", *LAYER_FIGURES, *STATISTICS_FIGURES)
 
 
@@ -105,20 +98,44 @@ class Run:
         """How the probes of a task were fitted: penalty, held-out loss, iterations."""
         return self.folder / "outcomes" / task / f"{model}.probes.csv"
 
+    def part(self, dataset: str, task: str, name: str) -> Path:
+        """A table of one data set and task, before p-values are adjusted."""
+        return self.folder / "statistics" / dataset / task / f"{name}.csv"
+
+    def nulls(self, dataset: str, task: str) -> Path:
+        """The null distributions of one data set and task."""
+        return self.folder / "statistics" / dataset / task / "nulls.parquet"
+
+    def comparison(self, comparison: str, name: str) -> Path:
+        """A table of one declared comparison."""
+        return self.folder / "comparisons" / comparison / f"{name}.csv"
+
     @property
     def tables(self) -> Path:
         """Folder of the result tables."""
         return self.folder / "tables"
+
+    def table(self, name: str) -> Path:
+        """A result table."""
+        return self.tables / f"{name}.csv"
 
     @property
     def tests(self) -> Path:
         """Folder of the statistical tests."""
         return self.folder / "tests"
 
+    def test(self, name: str) -> Path:
+        """A table of statistical tests."""
+        return self.tests / f"{name}.csv"
+
     @property
     def figures(self) -> Path:
         """Folder of the figures."""
         return self.folder / "figures"
+
+    def figure(self, dataset: str, name: str) -> Path:
+        """A figure of a data set."""
+        return self.figures / dataset / f"{name}.svg"
 
     @property
     def audit(self) -> Path:

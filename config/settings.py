@@ -1,55 +1,39 @@
-"""The configuration as typed values, checked before anything runs.
+"""The configuration as typed values.
 
-``config/schema.yaml`` describes every key; this module reads it, fills in its defaults, and adds the rules that
-a schema cannot state. Every complaint names the key, the value and what is allowed.
+:mod:`config.resolve` checks a raw config and fills in its defaults; this module is the only place where the result is
+turned into types. Extraction, analysis, workflow and report all read a run's settings from here.
 """
 
-import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any
 
-import jsonschema
 import yaml
 
-from config.errors import InputError
+from config.consistency import names_of
 from config.files import written_whole
-
-SCHEMA = Path(__file__).with_name("schema.yaml")
-RANDOM_PATCHES = "random_patches"
-KEY_POINTS = "spair"  # the source whose pairs are matched at key points
-# Which sources a key of a data set is for, where it is not for all of them.
-ONLY_FOR = {
-    "path": ("class_folders", "voc", "images", "spair"),
-    "test_share": ("class_folders",),
-    "classes": ("voc",),
-    "calibration": ("scenes", "class_folders", "voc", "images"),
-    "train": ("scenes",),
-    "test": ("scenes",),
-    "pairs": ("scenes", "class_folders", "voc", "images"),
-    "segmentation_train": ("scenes", "voc"),
-}
-TASKS_OF = {
-    "scenes": ("classification", "retrieval", "correspondence", "segmentation"),
-    "class_folders": ("classification", "retrieval", "correspondence"),
-    "voc": ("retrieval", "correspondence", "segmentation"),
-    "images": ("retrieval", "correspondence"),
-    "spair": ("correspondence",),
-}
-WITH_MASKS = ("scenes", "voc")
-KNOWN_ANSWER = {"family": ("plain", "open", "bottleneck", "sink"), "scale": ("S", "B")}
-
-
-class ConfigError(InputError):
-    """A config that cannot be run, with every complaint on a line of its own."""
+from config.resolve import read_yaml, resolve
+from config.vocabulary.replacements import REFERENCE, REPLACEMENTS, Replacement
+from config.vocabulary.sources import pairs_of
+from config.vocabulary.tasks import reported_tasks
+from config.vocabulary.tokens import RANDOM_PATCHES, group_of
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the run; ``weights`` is "hub", "random" or a path (None: committed, known-answer only).
+    """A model of the run.
 
-    ``sha256`` is what the checkpoint's hash must be, in lower case.
+    Attributes:
+        name: its name in every file.
+        source: known_answer or timm.
+        family: what tables call it without its size.
+        scale: its size.
+        architecture: timm's name of it.
+        image_size: side of its square input in pixels.
+        weights: hub, random, or a path; None for the committed weights of a known-answer model.
+        sha256: what the checkpoint's hash must be, in lower case.
     """
 
     name: str
@@ -60,6 +44,16 @@ class Model:
     image_size: int | None = None
     weights: str | None = None
     sha256: str | None = None
+
+    @property
+    def known_answer(self) -> bool:
+        """Whether its answer is known by construction."""
+        return self.source == "known_answer"
+
+    @property
+    def random(self) -> bool:
+        """Whether its weights are random, so that its results say nothing of a trained model."""
+        return self.weights == "random"
 
 
 @dataclass(frozen=True)
@@ -80,17 +74,30 @@ class Dataset:
     test_share: float | None = None
     classes: tuple[str, ...] | None = None
 
+    @property
+    def reported_tasks(self) -> tuple[str, ...]:
+        """The tasks whose outcomes are written for it: those asked for, and what comes with them."""
+        return tuple(part for task in self.tasks for part in reported_tasks(task, pairs_of(self.source)))
+
 
 @dataclass(frozen=True)
 class Condition:
     """What is replaced after every block, and by what; ``full`` replaces nothing.
+
+    What a condition does is read from ``tokens`` and ``by``, never from its name.
 
     Attributes:
         name: its name in every file.
         tokens: names of the replaced tokens.
         by: name of the replacement.
         patches: how many patches ``random_patches`` stands for.
-        draw: which draw of random patches it is, counted from 1, and of: the name in the config of which it is one.
+        draw: which draw of random patches it is, counted from 1.
+        of: the config's entry that it is a draw of.
+
+    Examples:
+        >>> blank = Condition("blank", ("registers",), "zero")
+        >>> blank.group, blank.identity, blank.replacement.label
+        ('registers', 'zero_registers', 'zero')
     """
 
     name: str
@@ -99,6 +106,56 @@ class Condition:
     patches: int = 4
     draw: int | None = None
     of: str | None = None
+
+    @property
+    def replacement(self) -> Replacement | None:
+        """What replaces the tokens; None for ``full``."""
+        return None if self.by is None else REPLACEMENTS[self.by]
+
+    @property
+    def group(self) -> str:
+        """The token group that is replaced as a whole (cls, registers, random_patches); else empty."""
+        return group_of(self.tokens)
+
+    @property
+    def identity(self) -> str:
+        """What it does in one word, the same whatever a config calls it: ``full``, ``zero_registers``, ``mean_r1_r2``.
+
+        Draws of random patches have the identity of the entry that they are drawn from; it names how many patches they
+        are, unless these are as many as the article's models have registers.
+        """
+        if self.by is None:
+            return REFERENCE
+        number = [str(self.patches)] if RANDOM_PATCHES in self.tokens and self.patches != type(self).patches else []
+        return "_".join((self.by, *number, *self.tokens))
+
+    @property
+    def entry(self) -> str:
+        """The config's entry that it comes from."""
+        return self.of or self.name
+
+
+def register_conditions(conditions: Mapping[str, Condition], *, article: bool = False) -> dict[str, str]:
+    """Return `full` and the conditions that replace all registers, each with its label, in the order of replacements.
+
+    Args:
+        conditions: by name.
+        article: whether labels are those of the article's table, where it has them.
+
+    Examples:
+        >>> register_conditions({"a": Condition("a", ("registers",), "mean"), "b": Condition("b", ("r1",), "zero")})
+        {'full': 'full', 'a': 'mean'}
+    """
+    found: dict[str, list[str]] = {}
+    for condition in conditions.values():
+        if condition.group == "registers" and condition.by is not None:
+            found.setdefault(condition.by, []).append(condition.name)
+    labels = {REFERENCE: REFERENCE.capitalize() if article else REFERENCE}
+    for name, replacement in REPLACEMENTS.items():
+        label = replacement.article_label or replacement.label.capitalize() if article else replacement.label
+        alike = found.get(name, [])
+        labels |= {one: label if len(alike) == 1 else f"{label} ({one})" for one in alike}
+    return labels
 
 
 Layers = tuple[int, ...] | None  # None: every layer
@@ -144,7 +201,7 @@ class Probe:
     """The linear probe.
 
     Attributes:
-        strengths: inverse penalties (C) to choose from.
+        strengths: inverse regularisation strengths C to choose from.
         held_out: share of the training images on which one is chosen.
         tokens: classified under every condition.
         refits: bootstrap resamples of the training images on which the CLS probe is fitted again.
@@ -156,6 +213,120 @@ class Probe:
     tokens: tuple[str, ...]
     refits: int
     iterations: int
+
+
+@dataclass(frozen=True)
+class Margin:
+    """The largest difference that counts as none: a fraction above 0, and why."""
+
+    size: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Deltas of two families at each scale, or of two scales in each family, that are compared.
+
+    Attributes:
+        name: its key in the config.
+        question: what is asked, as the report prints it.
+        along: `family` or `scale`: which of the two is compared.
+        pair: two of them; the delta of the second minus the delta of the first.
+        conditions: whose deltas.
+        tasks: empty for every task.
+    """
+
+    name: str
+    question: str
+    along: str
+    pair: tuple[str, str]
+    conditions: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """How outcomes are tested.
+
+    Attributes:
+        draws: permutation draws.
+        resamples: bootstrap resamples.
+        level: coverage of intervals, between 0 and 1.
+        families: the columns that tests of one multiplicity family have in common.
+        alpha: error rate of tests.
+        margins: task → margin of equivalence; `default` for the others.
+        comparisons: differences of deltas.
+        compressions: pairs of families whose effective ranks are compared.
+    """
+
+    draws: int
+    resamples: int
+    level: float
+    families: tuple[str, ...]
+    alpha: float
+    margins: Mapping[str, Margin]
+    comparisons: tuple[Comparison, ...]
+    compressions: tuple[tuple[str, str], ...]
+
+    def margin(self, task: str) -> Margin:
+        """Return what counts as no difference in a task."""
+        return self.margins.get(task, self.margins["default"])
+
+
+@dataclass(frozen=True)
+class AnalysisSettings(Analysis):
+    """What is reported, in which order, and how it is tested.
+
+    Attributes:
+        seed: with names, the key of every random draw.
+        datasets: data set → its reported tasks, both in display order.
+        models: names in display order.
+        conditions: name → condition in display order, draws one by one; `full` is always among them.
+        known_answers: model → family, of those whose answer is known by construction.
+    """
+
+    seed: int
+    datasets: Mapping[str, tuple[str, ...]]
+    models: tuple[str, ...]
+    conditions: Mapping[str, Condition]
+    known_answers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        analysis: Analysis,
+        *,
+        seed: int,
+        datasets: Mapping[str, tuple[str, ...]],
+        models: Iterable[str],
+        conditions: Mapping[str, Condition],
+        known_answers: Mapping[str, str] | None = None,
+    ) -> "AnalysisSettings":
+        """Combine how outcomes are tested with what they are of; `full` comes first where it is not listed."""
+        tested = {each.name: getattr(analysis, each.name) for each in fields(Analysis)}
+        return cls(
+            **tested,
+            seed=seed,
+            datasets=MappingProxyType(dict(datasets)),
+            models=tuple(models),
+            conditions=MappingProxyType({REFERENCE: Condition(REFERENCE)} | dict(conditions)),
+            known_answers=MappingProxyType(dict(known_answers or {})),
+        )
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks of all data sets, in the order in which they are first named."""
+        return tuple(dict.fromkeys(task for tasks in self.datasets.values() for task in tasks))
+
+    def with_conditions(self, names: Iterable[str]) -> "AnalysisSettings":
+        """Return the same settings with more conditions at the end, of which nothing but the name is known."""
+        more = {name: Condition(name) for name in names if name not in self.conditions}
+        return replace(self, conditions=MappingProxyType({**self.conditions, **more}))
+
+    @property
+    def drawn_from(self) -> Mapping[str, str]:
+        """Condition → the config's entry that it is a draw of, for random patches."""
+        return {name: one.of for name, one in self.conditions.items() if one.of is not None}
 
 
 @dataclass(frozen=True)
@@ -172,77 +343,33 @@ class Settings:
     extraction: Extraction
     measures: Measures
     probe: Probe
-    analysis: Mapping[str, Any]
+    analysis: Analysis
 
     def outcomes_of(self, task: str) -> tuple[str, ...]:
         """Return the tasks whose outcomes are written where ``task`` is asked for: itself, and what comes with it."""
-        parts = (part for dataset in self.datasets_with(task) for part in outcomes_of(task, dataset.source))
+        asked = self.datasets_with(task)
+        parts = (part for dataset in asked for part in reported_tasks(task, pairs_of(dataset.source)))
         return tuple(dict.fromkeys(parts))
 
     def datasets_with(self, task: str) -> tuple[Dataset, ...]:
         """Return the data sets that ``task`` is run on."""
         return tuple(dataset for dataset in self.datasets.values() if task in dataset.tasks)
 
-
-def outcomes_of(task: str, source: str | None) -> tuple[str, ...]:
-    """Return the tasks that a task's outcomes are reported as on a data set of that source, or of none of ours.
-
-    Correspondence brings cycle consistency with it, or, for key points, the mean over images beside that over points.
-    """
-    if task != "correspondence" or source is None:
-        return (task,)
-    return (task, "pck_per_image") if source == KEY_POINTS else (task, "cycle_consistency")
-
-
-def resolve(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Check a raw config and return it with every default filled in.
-
-    Raises:
-        ConfigError: with one line a complaint: the key, the value and what is allowed.
-    """
-    schema = yaml.safe_load(SCHEMA.read_text())
-    validator = jsonschema.Draft202012Validator(schema)
-    complaints = [
-        line
-        for error in sorted(validator.iter_errors(raw), key=lambda error: list(map(str, error.path)))
-        for line in _explain(error)
-    ]
-    if not complaints:
-        config: dict[str, Any] = _with_defaults(raw, schema)
-        first = next(iter(config["datasets"]))
-        config.setdefault("calibrate_on", first)
-        config["measures"].setdefault("datasets", [first])
-        complaints = [*_misplaced(raw), *_inconsistencies(config)]
-        config["datasets"] = {name: _of_its_source(dataset) for name, dataset in config["datasets"].items()}
-        if not complaints:
-            return config
-    raise ConfigError("The config cannot be used:\n  " + "\n  ".join(complaints))
-
-
-def resolve_analysis(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the keys of a config that outcomes made elsewhere are analysed by: seed, conditions, analysis.
-
-    Returns them with every default filled in; `conditions` is empty where left out.
-
-    Raises:
-        ConfigError: as :func:`resolve`.
-    """
-    whole = yaml.safe_load(SCHEMA.read_text())
-    keys = ("seed", "conditions", "analysis")
-    schema = {**whole, "required": [], "properties": {key: whole["properties"][key] for key in keys}}
-    complaints = [
-        line for error in jsonschema.Draft202012Validator(schema).iter_errors(raw) for line in _explain(error)
-    ]
-    if not complaints:
-        config: dict[str, Any] = {"conditions": {}, **_with_defaults(raw, schema)}
-        complaints = list(_undecided_comparisons(config))
-        if not complaints:
-            return config
-    raise ConfigError("The settings cannot be used:\n  " + "\n  ".join(complaints))
+    @property
+    def for_analysis(self) -> AnalysisSettings:
+        """What the analysis reads."""
+        return AnalysisSettings.of(
+            self.analysis,
+            seed=self.seed,
+            datasets={name: dataset.reported_tasks for name, dataset in self.datasets.items()},
+            models=self.models,
+            conditions=self.conditions,
+            known_answers={name: model.family for name, model in self.models.items() if model.known_answer},
+        )
 
 
 def settings(config: Mapping[str, Any]) -> Settings:
-    """Turn a resolved config (see :func:`resolve`) into typed values."""
+    """Turn a resolved config (see :func:`config.resolve.resolve`) into typed values."""
     extraction, measures = config["extraction"], config["measures"]
     curves = extraction["curves"]
     return Settings(
@@ -284,7 +411,35 @@ def settings(config: Mapping[str, Any]) -> Settings:
                 "tokens": tuple(config["probe"]["tokens"]),
             }
         ),
-        analysis=config["analysis"],
+        analysis=analysis_of(config["analysis"]),
+    )
+
+
+def analysis_of(stated: Mapping[str, Any]) -> Analysis:
+    """Turn the resolved section `analysis` of a config into typed values."""
+    return Analysis(
+        **{
+            **stated,
+            "families": tuple(stated["families"]),
+            "margins": MappingProxyType(
+                {task: Margin(float(one["margin"]), one["reason"]) for task, one in stated["margins"].items()}
+            ),
+            "comparisons": tuple(_comparison(name, one) for name, one in stated["comparisons"].items()),
+            "compressions": tuple((first, second) for first, second in stated["compressions"]),
+        }
+    )
+
+
+def _comparison(name: str, stated: Mapping[str, Any]) -> Comparison:
+    along, key = ("family", "families") if "families" in stated else ("scale", "scales")
+    first, second = stated[key]
+    return Comparison(
+        name=name,
+        question=stated["question"],
+        along=along,
+        pair=(first, second),
+        conditions=tuple(stated["conditions"]),
+        tasks=tuple(stated.get("tasks", ())),
     )
 
 
@@ -294,14 +449,14 @@ def conditions_of(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Conditi
 
 
 def _conditions(name: str, entry: Mapping[str, Any]) -> Iterator[Condition]:
-    """Yield the condition of a config's entry, or one a draw."""
+    """Yield the condition of a config's entry, or one per draw."""
     given = {key: value for key, value in entry.items() if key != "draws"}
     condition = Condition(name, **{**given, "tokens": tuple(entry.get("tokens", ()))})
     if RANDOM_PATCHES not in condition.tokens:
         yield condition
         return
-    for draw in range(1, entry.get("draws", 1) + 1):
-        yield replace(condition, name=f"{name}_{draw}", draw=draw, of=name)
+    for draw, drawn in enumerate(names_of(name, entry), start=1):
+        yield replace(condition, name=drawn, draw=draw, of=name)
 
 
 def _layers(layers: str | list[int]) -> Layers:
@@ -309,176 +464,12 @@ def _layers(layers: str | list[int]) -> Layers:
 
 
 def load_settings(path: Path) -> Settings:
-    """Read the resolved config that a run keeps beside its results."""
-    return settings(resolve(yaml.safe_load(path.read_text())))
+    """Read the resolved config that a run keeps beside its results.
 
-
-def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    named = schema.get("properties", {})
-    other = schema.get("additionalProperties")
-    filled = {
-        key: _with_defaults(item, named.get(key, other if isinstance(other, Mapping) else {}))
-        for key, item in value.items()
-    }
-    for key, below in named.items():
-        if key not in filled and "default" in below:
-            filled[key] = _with_defaults(below["default"], below)
-    return filled
-
-
-def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
-    """Say what a schema error means: the key, the value, and what is allowed."""
-    place = ".".join(map(str, error.absolute_path)) or "the config"
-    value = cast(Any, error.instance)
-    schema = cast(Mapping[str, Any], error.schema)
-    match error.validator:
-        case "additionalProperties":
-            allowed = sorted(schema["properties"])
-            for key in sorted(set(value) - set(allowed), key=str):
-                yield (
-                    f"{place}: unknown key {key!r} (value {value[key]!r}){_did_you_mean(key, allowed)}; "
-                    f"allowed: {', '.join(allowed)}"
-                )
-        case "required":
-            missing = sorted(set(schema["required"]) - set(value))
-            yield f"{place}: missing {', '.join(missing)}; found: {', '.join(map(str, value)) or 'nothing'}"
-        case "enum":
-            allowed = schema["enum"]
-            yield (
-                f"{place}: {value!r} is not known{_did_you_mean(value, allowed)}; "
-                f"allowed: {', '.join(map(str, allowed))}"
-            )
-        case "type":
-            yield f"{place}: {value!r} is a {type(value).__name__}; needed: {schema['type']}"
-        case "pattern":
-            yield f"{place}: {value!r} is not allowed; needed: text that matches {schema['pattern']}"
-        case _:
-            yield f"{place}: {error.message}"
-
-
-def _did_you_mean(value: object, allowed: list[str]) -> str:
-    close = difflib.get_close_matches(str(value), list(map(str, allowed)), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _misplaced(raw: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys of data sets that their source has no use for."""
-    for name, dataset in raw["datasets"].items():
-        for key in set(dataset) & set(ONLY_FOR):
-            if dataset["source"] not in ONLY_FOR[key]:
-                yield (
-                    f"datasets.{name}.{key}: {dataset[key]!r} cannot be set for source {dataset['source']}; remove it "
-                    f"(it is for {', '.join(ONLY_FOR[key])})"
-                )
-
-
-def _of_its_source(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a data set without the defaults of keys that its source has no use for."""
-    return {key: value for key, value in dataset.items() if dataset["source"] in ONLY_FOR.get(key, TASKS_OF)}
-
-
-def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong between keys."""
-    for name, model in config["models"].items():
-        place = f"models.{name}"
-        if model["source"] == "known_answer":
-            for key, allowed in KNOWN_ANSWER.items():
-                if model[key] not in allowed:
-                    yield (f"{place}.{key}: {model[key]!r} is no known-answer {key}; allowed: {', '.join(allowed)}")
-            if model.get("weights") in ("hub", "random"):
-                yield (
-                    f"{place}.weights: {model['weights']!r} is for source timm; allowed: the path of a checkpoint, or "
-                    "leave the key out for the committed weights"
-                )
-            for key in {"architecture", "image_size"} & set(model):
-                yield f"{place}.{key}: {model[key]!r} cannot be set for source known_answer; remove it"
-        else:
-            if model.get("weights") == "random" and "sha256" in model:
-                yield f"{place}.sha256: {model['sha256']!r} cannot be set for random weights; remove it"
-            for key in ("architecture", "image_size", "weights"):
-                if key not in model:
-                    yield f"{place}: missing {key}; needed for source timm"
-    for name, dataset in config["datasets"].items():
-        place, source = f"datasets.{name}", dataset["source"]
-        if source in ONLY_FOR["path"] and "path" not in dataset:
-            yield f"{place}: missing path; needed for source {source}: the folder of the data set"
-        for task in dataset["tasks"]:
-            if task not in TASKS_OF[source]:
-                needs = {"segmentation": "masks", "classification": "one class an image", "retrieval": "twins"}[task]
-                yield (
-                    f"{place}.tasks: {task!r} needs {needs}, which source {source} lacks; "
-                    f"allowed: {', '.join(TASKS_OF[source])}"
-                )
-        if (
-            source in ONLY_FOR["pairs"]
-            and dataset["pairs"] < 2
-            and {"retrieval", "correspondence"} & {*dataset["tasks"]}
-        ):
-            yield f"{place}.pairs: {dataset['pairs']}, but retrieval and correspondence need pairs; allowed: at least 2"
-        if source == "scenes" and dataset["pairs"] > dataset["test"]:
-            yield (
-                f"{place}.pairs: {dataset['pairs']} is more than the {dataset['test']} test images; "
-                f"allowed: at most {dataset['test']}"
-            )
-    yield from _undecided_comparisons(config)
-    if config["calibrate_on"] not in config["datasets"]:
-        yield (
-            f"calibrate_on: {config['calibrate_on']!r} is not a data set of this config; "
-            f"allowed: {', '.join(config['datasets'])}"
-        )
-    elif config["datasets"][config["calibrate_on"]]["source"] == "spair":
-        yield f"calibrate_on: {config['calibrate_on']!r} is of source spair, which has no calibration images"
-    elif (images := config["datasets"][config["calibrate_on"]]["calibration"]) < 2:
-        yield (
-            f"datasets.{config['calibrate_on']}.calibration: {images}, but calibrate_on names this data set; "
-            "allowed: at least 2"
-        )
-    if unknown := [name for name in config["measures"]["datasets"] if name not in config["datasets"]]:
-        yield (
-            f"measures.datasets: {', '.join(unknown)} is not a data set of this config; "
-            f"allowed: {', '.join(config['datasets'])}"
-        )
-    names = [condition.name for name, entry in config["conditions"].items() for condition in _conditions(name, entry)]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"conditions: two conditions are called {name}, one of them a draw of random patches; rename one"
-    if unknown := [name for name in config["extraction"]["curves"]["conditions"] if name not in names]:
-        yield (
-            f"extraction.curves.conditions: {', '.join(unknown)} is not a condition of this config; "
-            f"allowed: {', '.join(names)}"
-        )
-    for name, condition in config["conditions"].items():
-        yield from _wrong_for_its_tokens(name, condition)
-        if (name == "full") != (not condition):
-            yield (
-                f"conditions.{name}: {dict(condition)!r}; only full, and it alone, replaces nothing: "
-                "every other condition needs tokens and by"
-            )
-
-
-def _wrong_for_its_tokens(name: str, condition: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a condition on random patches, or on other tokens, cannot have."""
-    tokens = condition.get("tokens", [])
-    if RANDOM_PATCHES not in tokens:
-        for key in sorted({"patches", "draws"} & set(condition)):
-            yield f"conditions.{name}.{key}: {condition[key]} is for tokens [{RANDOM_PATCHES}]; remove it"
-    elif tokens != [RANDOM_PATCHES]:
-        yield f"conditions.{name}.tokens: {tokens}; random_patches are replaced alone: make two conditions of it"
-    elif condition.get("by") not in ("zero", "shuffle", None):
-        yield (
-            f"conditions.{name}.by: {condition['by']!r} needs calibrated tokens, and random patches are none; "
-            "allowed: zero, shuffle"
-        )
-
-
-def _undecided_comparisons(config: Mapping[str, Any]) -> Iterator[str]:
-    for name, comparison in config["analysis"]["comparisons"].items():
-        if ("families" in comparison) == ("scales" in comparison):
-            yield (
-                f"analysis.comparisons.{name}: {'both' if 'families' in comparison else 'neither'} of families and "
-                "scales given; needed: exactly one, the two that are compared"
-            )
+    Raises:
+        ConfigError: the file is missing, is no mapping, or cannot be used as a config.
+    """
+    return settings(resolve(read_yaml(path), path))
 
 
 def save_resolved(config: Mapping[str, Any], path: Path) -> None:

@@ -13,6 +13,12 @@ from pathlib import Path
 from config.layout import ROOT
 
 ROOMS = ("analysis", "config", "extract", "reports")
+# An import statement, at the start of a line or indented; a syntax tree would take ten times as long in every dry run.
+IMPORT = re.compile(
+    r"^[ \t]*(?:from (?P<module>[\w.]+) )?import (?P<names>[\w., ]+|\([\w., \n]+\))(?: *#.*)?$", re.MULTILINE
+)
+# Declares a column of a table; its first argument says what the column means.
+COLUMN = "column"
 
 
 @cache
@@ -29,7 +35,7 @@ def sources(module: str) -> tuple[str, ...]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        path = _file_of(name)
+        path = file_of(name)
         if name in found or path is None:
             continue
         found[name] = path
@@ -37,43 +43,60 @@ def sources(module: str) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(ROOT).as_posix() for path in found.values()))
 
 
-# What moves files about and computes nothing.
-_PLUMBING = ("config/errors.py", "config/files.py", "config/layout.py", "config/sources.py")
-
-
-@cache
-def code_digest(module: str) -> str:
-    """Return a digest of what ``module`` and everything it imports compute; files and paths do not enter it.
-
-    Comments, docstrings, blank lines and indentation do not either, so a result that is signed with it goes stale by
-    a change of code only. No string of the sources but a docstring may have triple quotes.
-    """
-    found = hashlib.blake2b(digest_size=8)
-    for source in sources(module):
-        if source in _PLUMBING:
-            continue
-        code = re.sub(r'"""[\s\S]*?"""', "", (ROOT / source).read_text(encoding="utf-8"))
-        lines = [line.strip() for line in code.splitlines() if not line.strip().startswith("#")]
-        found.update("\n".join([source, *filter(None, lines)]).encode())
-    return found.hexdigest()
-
-
-def _file_of(name: str) -> Path | None:
-    if name.split(".")[0] not in ROOMS:
+def file_of(module: str) -> Path | None:
+    """Return the file of a module of the project; None where the name is of none, or of another package's."""
+    if module.split(".")[0] not in ROOMS:
         return None
-    stem = ROOT.joinpath(*name.split("."))
+    stem = ROOT.joinpath(*module.split("."))
     for path in (stem.with_suffix(".py"), stem / "__init__.py"):
         if path.is_file():
             return path
     return None
 
 
-def _imported(name: str, path: Path) -> list[str]:
+@cache
+def code_of(module: str) -> str:
+    """Return a digest of the code of a module and of everything that it imports.
+
+    A rule that has it among its params is run again when the code changes. What is written for readers does not
+    change it: comments, docstrings, formatting, and what the columns of tables mean (`analysis.rows.schema.column`).
+
+    Args:
+        module: dotted name, such as ``analysis.jobs.tables``.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    found = hashlib.blake2b(digest_size=8)
+    for source in sources(module):
+        found.update(f"{source}\0{_code(ROOT / source)}\0".encode())
+    return found.hexdigest()
+
+
+@cache
+def _code(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    _strip(tree)
+    return ast.dump(tree)
+
+
+def _strip(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    """Remove what is written for readers from a definition and from those that it holds."""
+    if ast.get_docstring(node, clean=False) is not None:
+        del node.body[0]
+    for statement in node.body:
+        if isinstance(statement, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            _strip(statement)
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.value, ast.Call):
+            declared = statement.value
+            if isinstance(declared.func, ast.Name) and declared.func.id == COLUMN:
+                del declared.args[:1]
+
+
+@cache
+def _imported(name: str, path: Path) -> tuple[str, ...]:
     names = [name.rpartition(".")[0]]  # importing a module runs its package first
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.append(node.module)
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return names
+    for line in IMPORT.finditer(path.read_text(encoding="utf-8")):
+        module, listed = line["module"], re.findall(r"(\w+)(?: as \w+)?", line["names"])
+        names += [module, *(f"{module}.{one}" for one in listed)] if module else line["names"].split(", ")
+    return tuple(names)

@@ -1,4 +1,4 @@
-"""What every prefix token holds after every block: ``python -m extract.calibration --help``.
+"""Calibration moments of every prefix token after every block: ``python -m extract.calibration --help``.
 
 Taken over the calibration split, whose images no evaluation uses.
 """
@@ -19,13 +19,13 @@ from config.layout import Run
 from config.settings import Settings, load_settings
 from extract.datasets.packs import OpenPack, open_pack
 from extract.features import clean_prefix
-from extract.interventions import Calibration
 from extract.models import Network, load_network
+from extract.replacements import Calibration
 
 
 @torch.inference_mode()
 def calibrate(network: Network, pack: OpenPack, batch_size: int, covariances: bool = False) -> Calibration:
-    """Measure a network's prefix tokens on the calibration split of a pack, in the unchanged forward pass.
+    """Return the moments of a network's prefix tokens over the calibration split of a pack, in the unchanged pass.
 
     The moments are those of each block's raw output, before any norm: what a condition replaces. Accumulated in
     float64 around the first batch's mean, so that variances far below the squared mean survive.
@@ -33,7 +33,7 @@ def calibrate(network: Network, pack: OpenPack, batch_size: int, covariances: bo
     Args:
         network: the model.
         pack: its calibration split is used, and nothing else.
-        batch_size: images a pass.
+        batch_size: images per pass.
         covariances: whether whole covariances are measured too; they take layers × tokens × dimension² numbers.
 
     Returns:
@@ -74,6 +74,12 @@ def covariance_factor(covariance: Tensor) -> Tensor:
 
     Returns:
         The factor, of the same shape.
+
+    Examples:
+        >>> singular = torch.ones(2, 2, dtype=torch.float64)
+        >>> factor = covariance_factor(singular)
+        >>> bool((factor @ factor.mT - singular).abs().max() < 1e-12)
+        True
     """
     values, vectors = torch.linalg.eigh(covariance)
     factor: Tensor = (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT
@@ -109,7 +115,8 @@ def run(settings: Settings, folder: Run, model: str) -> None:
     """Calibrate one model of a run and write the result."""
     network = load_network(settings.models[model], settings.seed, settings.extraction)
     pack = open_pack(folder.pack(settings.calibrate_on))
-    covariances = any(condition.by == "resample" for condition in settings.conditions.values())
+    replacements = (condition.replacement for condition in settings.conditions.values())
+    covariances = any(each is not None and each.covariance for each in replacements)
     calibration = calibrate(network, pack, settings.extraction.batch_size, covariances)
     facts = {
         "model": network.signature,

@@ -1,57 +1,29 @@
 """Turn the records of one model into outcomes: ``python -m extract.evaluate --help``.
 
-Classification, retrieval and correspondence need no model any more. Segmentation, which does, is
-:mod:`extract.tasks.segmentation`.
+These tasks need no model any more. Segmentation, which does, is :mod:`extract.tasks.segmentation`.
 """
 
 import argparse
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from config.errors import report_errors
 from config.layout import Run
 from config.settings import Dataset, Settings, load_settings
-from extract.datasets.packs import OpenPack, open_pack, shard_name
-from extract.outcomes import Counts, Fit, save_fits, save_outcomes
+from config.vocabulary.tasks import TASKS
+from extract.datasets.packs import open_pack, shard_name
+from extract.outcomes import save_fits, save_outcomes
 from extract.records import Records, Skipped, open_records
 from extract.tasks.classification import classification
 from extract.tasks.correspondence import correspondence
+from extract.tasks.recorded import Recorded, RecordTask
 from extract.tasks.retrieval import retrieval
 
-TASKS = ("classification", "retrieval", "correspondence")
-
-
-@dataclass
-class Scored:
-    """What evaluating leaves: counts by task of the outcomes, and fits by task."""
-
-    counts: dict[str, list[Counts]] = field(default_factory=lambda: defaultdict(list))
-    fits: dict[str, list[Fit]] = field(default_factory=lambda: defaultdict(list))
-
-
-def score(
-    task: str,
-    dataset: str,
-    pack: OpenPack,
-    records: dict[str, Records | Skipped],
-    settings: Settings,
-    scored: Scored,
-) -> None:
-    """Add the counts and fits of one task on one data set to ``scored``."""
-    match task:
-        case "classification":
-            options = settings.probe, settings.seed, settings.extraction.device
-            counts, fits = classification(dataset, pack.index, records, *options)
-            scored.counts[task] += counts
-            scored.fits[task] += fits
-        case "retrieval":
-            scored.counts[task] += retrieval(dataset, pack.index, pack.pairs, records)
-        case "correspondence":
-            for part, counts in correspondence(dataset, pack.pairs, records).items():
-                scored.counts[part] += counts
-        case _:
-            raise ValueError(f"{task!r} is no task on records; allowed: {', '.join(TASKS)}")
+RECORD_TASKS: Mapping[str, RecordTask] = {
+    "classification": classification,
+    "retrieval": retrieval,
+    "correspondence": correspondence,
+}
 
 
 def records_of(settings: Settings, folder: Run, model: str, dataset: Dataset) -> dict[str, Records | Skipped]:
@@ -63,21 +35,28 @@ def records_of(settings: Settings, folder: Run, model: str, dataset: Dataset) ->
     }
 
 
-def run(settings: Settings, folder: Run, model: str, tasks: tuple[str, ...]) -> None:
+def recorded(settings: Settings, folder: Run, model: str, dataset: Dataset) -> Recorded:
+    """Open what a run recorded of a data set through a model."""
+    pack = open_pack(folder.pack(dataset.name))
+    records = records_of(settings, folder, model, dataset)
+    device = settings.extraction.device
+    return Recorded(dataset.name, pack.index, pack.pairs, records, settings.probe, settings.seed, device)
+
+
+def run(settings: Settings, folder: Run, model: str, tasks: Sequence[str]) -> None:
     """Score one model on every data set of a run that asks for one of ``tasks``, and write the outcomes."""
-    scored = Scored()
-    for dataset in settings.datasets.values():
-        wanted = [task for task in tasks if task in dataset.tasks]
-        if wanted:
-            pack = open_pack(folder.pack(dataset.name))
-            records = records_of(settings, folder, model, dataset)
-            for task in wanted:
-                score(task, dataset.name, pack, records, settings, scored)
+    opened = {
+        dataset.name: recorded(settings, folder, model, dataset)
+        for dataset in settings.datasets.values()
+        if set(tasks) & set(dataset.tasks)
+    }
     for task in tasks:
+        scores = [RECORD_TASKS[task](opened[dataset.name]) for dataset in settings.datasets_with(task)]
         for part in settings.outcomes_of(task):
-            save_outcomes(scored.counts[part], part, settings.models[model], folder.outcomes(part, model))
-        if task == "classification":
-            save_fits(scored.fits[task], folder.probes(task, model))
+            counts = [each for score in scores for each in score.counts.get(part, ())]
+            save_outcomes(counts, part, settings.models[model], folder.outcomes(part, model))
+        if TASKS[task].probed:
+            save_fits([fit for score in scores for fit in score.fits], folder.probes(task, model))
 
 
 def main() -> None:
@@ -85,10 +64,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--task", choices=TASKS, nargs="+", required=True)
+    parser.add_argument("--task", choices=RECORD_TASKS, nargs="+", required=True)
     arguments = parser.parse_args()
     settings = load_settings(arguments.settings)
-    run(settings, Run(arguments.settings.parent), arguments.model, tuple(arguments.task))
+    run(settings, Run(arguments.settings.parent), arguments.model, arguments.task)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Forward passes under a condition, and the tokens that are read from them."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +12,11 @@ from torch import Tensor
 from config.errors import InputError
 from config.settings import Condition
 from extract.datasets.packs import OpenPack, batches, whole_groups
-from extract.interventions import MIXING, Batch, Calibration, intervene
+from extract.draws import Batch
+from extract.interventions import intervene
 from extract.models import Network
-from extract.observation import See, observe
+from extract.observation import observe
+from extract.replacements import Calibration
 
 
 class FeatureError(InputError):
@@ -29,7 +30,7 @@ class Images:
     Attributes:
         rows: rows of the pack.
         x: network input, B×3×size×size.
-        batch: who they are.
+        batch: their identity.
         clean: layers × B × prefix tokens × dimension, the prefix tokens of the unchanged pass, where a condition needs
             them.
     """
@@ -50,13 +51,23 @@ def images_of(
 ) -> Images:
     """Put images (pack rows, and their pixels) onto the device, with what ``conditions`` need of their clean pass."""
     x = network.input(pixels)
-    trajectories = any(condition.by == "shuffle_trajectory" for condition in conditions)
-    clean = clean_prefix(network, x) if trajectories else None
+    replacements = (condition.replacement for condition in conditions)
+    clean = clean_prefix(network, x) if any(each is not None and each.clean_pass for each in replacements) else None
     return Images(rows, x, batch_of(pack, rows, seed), clean)
 
 
+def mixes_images(condition: Condition) -> bool:
+    """Tell whether a condition takes rows of other images, so that a pass must hold whole groups.
+
+    Examples:
+        >>> mixes_images(Condition("s", ("cls",), "shuffle")), mixes_images(Condition("full"))
+        (True, False)
+    """
+    return condition.replacement is not None and condition.replacement.mixes_images
+
+
 def batch_of(pack: OpenPack, rows: NDArray[np.int64], seed: int) -> Batch:
-    """Return the identities of pack rows."""
+    """Return the identity of pack rows."""
     units, groups = (tuple(pack.index[key].to_numpy()[rows]) for key in ("unit", "group"))
     return Batch(units, groups, seed)
 
@@ -71,33 +82,19 @@ def clean_prefix(network: Network, x: Tensor) -> Tensor:
     return torch.stack(seen)
 
 
-@torch.inference_mode()
-def run_under(
-    network: Network,
-    images: Images,
-    condition: Condition,
-    calibration: Calibration | None,
-    layers: tuple[int, ...],
-    see: See,
-    measuring: AbstractContextManager[Any] | None = None,
-) -> None:
-    """Run one forward pass under a condition.
+@contextmanager
+def under(network: Network, images: Images, condition: Condition, calibration: Calibration | None) -> Iterator[None]:
+    """Put a network under a condition for the forward passes of ``images`` inside the ``with`` block.
 
     Args:
-        network: the model.
+        network: the model; passes inside the block take no gradients.
         images: what passes.
         condition: what is replaced.
-        calibration: needed by mean, noise and resample.
-        layers: blocks whose output ``see`` is shown, after the condition has replaced its rows.
-        see: called with the block's index and B × tokens × dimension.
-        measuring: a further observer, entered after the condition.
+        calibration: needed where the replacement's record is ``calibrated``.
     """
-    with (
-        intervene(network.module, condition, network.layout, calibration, images.batch, images.clean),
-        observe(network.module, layers, see),
-        measuring or nullcontext(),
-    ):
-        network.run(images.x)
+    intervention = intervene(network.module, condition, network.layout, calibration, images.batch, images.clean)
+    with torch.inference_mode(), intervention:
+        yield
 
 
 @dataclass(frozen=True)
@@ -126,7 +123,11 @@ def tokens_under(
         FeatureError: for NaN or infinite features.
     """
     seen: list[Tensor] = []
-    run_under(network, images, condition, calibration, layers, lambda _layer, output: seen.append(network.norm(output)))
+    with (
+        under(network, images, condition, calibration),
+        observe(network.module, layers, lambda _layer, output: seen.append(network.norm(output))),
+    ):
+        network.run(images.x)
     sequence = torch.stack(seen, dim=1)
     finite = torch.isfinite(sequence.flatten(1)).all(dim=1)
     if not finite.all():
@@ -136,14 +137,14 @@ def tokens_under(
 
 
 def non_finite(network: Network, condition: Condition, unit: str) -> FeatureError:
-    """Return the complaint about features of an image that are not finite."""
+    """Return the error for features of an image that are NaN or infinite."""
     return FeatureError(
         f"{network.name} under {condition.name}: NaN or infinite features for image {unit}. "
         "Check the weights, and extraction.precision if it is not float32"
     )
 
 
-def passes(
+def tokens_by_batch(
     network: Network,
     pack: OpenPack,
     rows: NDArray[np.int64],
@@ -155,10 +156,10 @@ def passes(
 ) -> Iterator[tuple[NDArray[np.int64], Tokens]]:
     """Yield the rows and tokens of ``rows`` under a condition, a batch at a time.
 
-    What an image's features are depends neither on ``batch_size`` nor on which other rows are asked for: conditions
-    that mix images get their groups whole, and the rows that nobody asked for are dropped afterwards.
+    An image's features depend neither on ``batch_size`` nor on which other rows are asked for: conditions that mix
+    images get whole groups, and the rows that were not asked for are dropped afterwards.
     """
-    mixes = condition.by in MIXING
+    mixes = mixes_images(condition)
     passed = whole_groups(rows, pack.index["group"]) if mixes else rows
     for part in batches(passed, pack.index["group"], batch_size, whole_groups=mixes):
         images = images_of(network, pack, part, np.asarray(pack.images[part]), seed, (condition,))

@@ -1,15 +1,16 @@
 """What the jobs of the extraction read and write, for its rules."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from config.layout import KNOWN_ANSWER_WEIGHTS, ROOT, Run
-from config.settings import WITH_MASKS, Settings
+from config.settings import Settings
+from config.values import values
+from config.vocabulary.sources import SOURCES
+from config.vocabulary.tasks import TASKS
 
-PROBED = ("classification", "segmentation")
 NVIDIA = Path("/dev/nvidiactl")  # there where the driver is loaded; asking torch would import it in every dry run
 
 
@@ -34,19 +35,16 @@ class Jobs:
     def outcomes(self, tasks: Iterable[str]) -> list[Path]:
         """Return the outcomes, and what is told of the probes, of one model's tasks; with wildcard model."""
         outcomes = [self.run.outcomes(part, "{model}") for task in tasks for part in self.settings.outcomes_of(task)]
-        return outcomes + [self.run.probes(task, "{model}") for task in tasks if task in PROBED]
+        return outcomes + [self.run.probes(task, "{model}") for task in tasks if TASKS[task].probed]
 
     def values(self, *keys: str, model: str | None = None, dataset: str | None = None) -> str:
-        """Return what a job reads from the config: when one of these changes, and only then, it is run again.
-
-        As text with sorted keys, since Snakemake compares the text of params, and the order of keys is no change.
-        """
-        read = {key: self.resolved[key] for key in keys}
+        """Return what a job reads from the config (`config.values`), of one model or data set where one is named."""
+        read = {}
         if model is not None:
             read["model"] = self.resolved["models"][model]
         if dataset is not None:
             read["dataset"] = self.resolved["datasets"][dataset]
-        return json.dumps(read, sort_keys=True)
+        return values(self.resolved, *keys, **read)
 
     def weights(self, model: str) -> list[Path]:
         """Return the checkpoint that a model is read from, where it is a file."""
@@ -64,7 +62,7 @@ class Jobs:
     def pack(self, dataset: str) -> list[Path]:
         """Return the files of a pack."""
         pack = self.run.pack(dataset)
-        masks = [pack.masks] if self.settings.datasets[dataset].source in WITH_MASKS else []
+        masks = [pack.masks] if "masks" in SOURCES[self.settings.datasets[dataset].source].has else []
         return [pack.images, pack.index, pack.pairs, pack.facts, *masks]
 
     def packs(self, task: str | None = None) -> list[Path]:
@@ -83,16 +81,9 @@ class Jobs:
 
     def covariances(self) -> bool:
         """Tell whether a condition draws from whole covariances, which calibration then measures."""
-        return any(condition.by == "resample" for condition in self.settings.conditions.values())
-
-    def measures(self) -> list[Path]:
-        """Return every file of measures."""
-        return [
-            self.run.measures(model, dataset, f"{shard}-of-{self.settings.datasets[dataset].shards}")
-            for model in self.settings.models
-            for dataset in self.settings.measures.datasets
-            for shard in range(1, self.settings.datasets[dataset].shards + 1)
-        ]
+        return any(
+            one.replacement is not None and one.replacement.covariance for one in self.settings.conditions.values()
+        )
 
     def records(self, model: str) -> list[Path]:
         """Return every record of a model."""

@@ -1,4 +1,4 @@
-"""Matching image pairs patch by patch: does a patch find its own place in the warped twin, and a key point its twin?"""
+"""Matching of image pairs: the nearest neighbour of each patch, or key point, in the other image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from extract.datasets.warps import true_patches
 
 @dataclass(frozen=True)
 class PairCounts:
-    """Counts of one or more pairs, int64, one value a pair.
+    """Counts of one or more image pairs, int64, one value per pair.
 
     Attributes:
         hits: source patches whose most similar twin patch is the true one.
@@ -29,7 +29,7 @@ class PairCounts:
 
 @torch.inference_mode()
 def match(source: Tensor, twin: Tensor, warps: NDArray[np.floating], grid: tuple[int, int]) -> PairCounts:
-    """Match every patch of the sources to its nearest neighbour in the twin by cosine similarity.
+    """Count the patches whose nearest neighbour in the twin, by cosine similarity, is the true one.
 
     Args:
         source: pairs × patches × dimension.
@@ -39,6 +39,12 @@ def match(source: Tensor, twin: Tensor, warps: NDArray[np.floating], grid: tuple
 
     Returns:
         Counts per pair. Ties go to the first patch in raster order.
+
+    Examples:
+        >>> patches = torch.eye(4)[None]  # a 2 × 2 grid, each patch a direction of its own
+        >>> identity = np.array([[[1, 0, 0], [0, 1, 0]]])
+        >>> match(patches, patches[:, [1, 0, 2, 3]], identity, grid=(2, 2))
+        PairCounts(hits=array([2]), points=array([4]), cycles=array([4]))
     """
     similarity = F.normalize(source, dim=-1) @ F.normalize(twin, dim=-1).transpose(1, 2)
     forth = similarity.argmax(dim=2)
@@ -64,7 +70,7 @@ def match_keypoints(
     radii: NDArray[np.floating],
     grid: tuple[int, int],
 ) -> PairCounts:
-    """Find annotated points again: PCK, the percentage of correct key points (Min et al. 2019, SPair-71k).
+    """Count the annotated points that are found in the twin: PCK, correct key points (Min et al. 2019, SPair-71k).
 
     The patch that holds a source point is matched to its nearest neighbour in the twin by cosine similarity; the
     point is found where the centre of that patch lies within the radius of the annotated point, border included.
@@ -80,6 +86,12 @@ def match_keypoints(
     Returns:
         Counts per pair of key points: found, asked for, and mutual nearest neighbours. Ties go to the first patch in
         raster order.
+
+    Examples:
+        >>> patches = torch.eye(4)[None]
+        >>> here, there = np.array([[0.2, 0.3], [0.8, 0.7]]), np.array([[0.25, 0.25], [0.1, 0.1]])
+        >>> match_keypoints(patches, patches, [here], [there], radii=np.array([[0.1, 0.1]]), grid=(2, 2))
+        PairCounts(hits=array([1]), points=array([2]), cycles=array([2]))
     """
     down, across = grid
     n = [len(points) for points in source_points]

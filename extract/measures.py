@@ -1,11 +1,11 @@
 """Measures: geometry and attention of an image under a condition, after every layer, reduced on the device.
 
 Gram matrices, cosines and neighbours are of tokens after the final norm, as every feature is; patch norms are of the
-block's raw output, since the norm would level them. A file holds one row an image × condition × layer; beside it lie
+block's raw output, since the norm would level them. A file holds one row per image × condition × layer; beside it lie
 the mean spectra, as sums over images that add up over shards.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -29,23 +29,43 @@ from extract.models import Network
 from extract.observation import observe, observe_attention
 from extract.tokens import TokenLayout
 
-GEOMETRY = (
-    "effective_rank",
-    "effective_rank_share",
-    "effective_rank_centred",
-    "effective_rank_unnormalised",
-    "participation_ratio",
-    "patch_norm",
-    "high_norm_share",
-    "patch_cosine",
-)
+
+@dataclass(frozen=True)
+class Patches:
+    """Patch tokens of the measured images after a block, B × patches × dimension, float32.
+
+    Attributes:
+        normed: after the final norm.
+        reference: likewise under ``full``.
+        norms: lengths of the block's raw output, B × patches.
+        spectrum: of ``normed`` (see :func:`extract.geometry.gram_spectrum`), B × eigenvalues.
+    """
+
+    normed: Tensor
+    reference: Tensor
+    norms: Tensor
+    spectrum: Tensor
+
+
+GEOMETRY: Mapping[str, Callable[[Patches], Tensor]] = {
+    "effective_rank": lambda of: geometry.effective_rank(of.spectrum),
+    "effective_rank_share": lambda of: geometry.effective_rank(of.spectrum) / of.normed.shape[1],
+    "effective_rank_centred": lambda of: geometry.effective_rank(geometry.gram_spectrum(of.normed, centred=True)),
+    "effective_rank_unnormalised": lambda of: geometry.effective_rank(
+        geometry.gram_spectrum(of.normed, unit_rows=False)
+    ),
+    "participation_ratio": lambda of: geometry.participation_ratio(of.spectrum),
+    "patch_norm": lambda of: of.norms.mean(dim=-1),
+    "high_norm_share": lambda of: geometry.high_norm_share(of.norms),
+    "patch_cosine": lambda of: geometry.cosine_to(of.reference, of.normed),
+}
 
 
 def measured_rows(pack: OpenPack, dataset: str, options: Measures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the test images whose geometry is measured, and those whose attention is measured too.
 
-    Spread evenly over the test split, whose order is keyed, so that no batch holds many of them: what they leave for
-    comparison lies on the device until the batch is done.
+    Spread evenly over the test split, whose order is keyed, so that no batch holds many of them: what is kept of them
+    for comparison stays on the device until the batch is done.
     """
 
     def spread(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -83,19 +103,19 @@ def columns(layout: TokenLayout) -> list[str]:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the unchanged pass leaves for the other conditions to be compared with, by layer."""
+    """Patches and attention of the unchanged pass, by layer, which other conditions are compared with."""
 
     patches: dict[int, Tensor] = field(default_factory=dict)
     attention: dict[int, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The measures of one pass.
+class PassMeasures:
+    """Measures of one forward pass.
 
     Attributes:
-        geometry: by layer and column, one value a measured image.
-        attention: by layer and column, one value an image whose attention is measured.
+        geometry: by layer and column, one value per measured image.
+        attention: by layer and column, one value per image whose attention is measured.
         spectra: by layer, images × eigenvalues.
     """
 
@@ -111,9 +131,8 @@ def measuring(
     geometry_places: NDArray[np.int64],
     attention_places: NDArray[np.int64],
     reference: Reference,
-    measured: Measured,
-) -> Iterator[None]:
-    """Measure the forward pass inside the ``with`` block.
+) -> Iterator[PassMeasures]:
+    """Measure the forward pass inside the ``with`` block; yields the measures, which the pass fills.
 
     Args:
         network: the model.
@@ -121,8 +140,8 @@ def measuring(
         geometry_places: places in the batch of the images whose geometry is measured.
         attention_places: places of those whose attention is measured too.
         reference: of the unchanged pass over the same batch; an empty one is filled, which the unchanged pass does.
-        measured: what is filled.
     """
+    found = PassMeasures()
     device = network.device
     chosen, attended = (torch.from_numpy(places).to(device) for places in (geometry_places, attention_places))
     groups = token_groups(network.layout, device)
@@ -131,50 +150,39 @@ def measuring(
         raw = output[chosen]
         normed = network.norm(raw)
         first = reference.patches.setdefault(layer, normed[:, groups["patches"]])
-        measured.geometry[layer], measured.spectra[layer] = _geometry(raw, normed, first, groups)
+        found.geometry[layer], found.spectra[layer] = _geometry(raw, normed, first, groups)
 
     def see_attention(layer: int, weights: Tensor) -> None:
         rows = weights[attended].float()
         first = reference.attention.setdefault(layer, rows)
-        measured.attention[layer] = _attention(rows, first, groups)
+        found.attention[layer] = _attention(rows, first, groups)
 
     with ExitStack() as observing:
         if len(chosen):
             observing.enter_context(observe(network.module, layers, see))
         if len(attended):
             observing.enter_context(observe_attention(network.module, layers, see_attention))
-        yield
+        yield found
 
 
 def _geometry(
     raw: Tensor, normed: Tensor, reference: Tensor, groups: dict[str, Tensor]
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return the geometry of images' tokens, raw and after the final norm (B × tokens × dimension), and spectra."""
-    patches = normed[:, groups["patches"]].float()
-    spectrum = geometry.gram_spectrum(patches)
+    normed_patches = normed[:, groups["patches"]].float()
     norms = raw[:, groups["patches"]].float().norm(dim=-1)
-    rank = geometry.effective_rank(spectrum)
-    values = (
-        rank,
-        rank / patches.shape[1],
-        geometry.effective_rank(geometry.gram_spectrum(patches, centred=True)),
-        geometry.effective_rank(geometry.gram_spectrum(patches, unit_rows=False)),
-        geometry.participation_ratio(spectrum),
-        norms.mean(dim=-1),
-        geometry.high_norm_share(norms),
-        geometry.cosine_to(reference.float(), patches),
-    )
-    found = dict(zip(GEOMETRY, values, strict=True))
+    patches = Patches(normed_patches, reference.float(), norms, geometry.gram_spectrum(normed_patches))
+    found = {name: measure(patches) for name, measure in GEOMETRY.items()}
     if "registers" in groups:
         registers = normed[:, groups["registers"]].float()
         unit = F.normalize(registers, dim=-1)
         cosines = unit @ unit.mT
         for one, other in combinations(range(registers.shape[1]), 2):
             found[f"cosine_r{one + 1}_r{other + 1}"] = cosines[:, one, other]
-        nearest, cosine = geometry.nearest_patch(registers, patches)
+        nearest, cosine = geometry.nearest_patch(registers, patches.normed)
         for k in range(registers.shape[1]):
             found[f"nearest_r{k + 1}"], found[f"nearest_r{k + 1}_cosine"] = nearest[:, k], cosine[:, k]
-    return found, spectrum
+    return found, patches.spectrum
 
 
 def _attention(weights: Tensor, reference: Tensor, groups: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -195,7 +203,7 @@ class MeasuresTable:
         self._frames: list[pd.DataFrame] = []
         self._spectra: dict[tuple[str, int], tuple[NDArray[np.float64], int]] = {}
 
-    def add(self, measured: Measured, condition: str, units: NDArray[np.str_], attended: NDArray[np.bool_]) -> None:
+    def add(self, measured: PassMeasures, condition: str, units: NDArray[np.str_], attended: NDArray[np.bool_]) -> None:
         """Add the measures of one pass.
 
         Args:
@@ -217,7 +225,7 @@ class MeasuresTable:
             self._spectra[condition, layer] = (total + spectrum.sum(axis=0), n + len(spectrum))
 
     def measures(self) -> pa.Table:
-        """Return a row an image × condition × layer."""
+        """Return one row per image × condition × layer."""
         keys = [("unit", pa.string()), ("condition", pa.string()), ("layer", pa.int64())]
         schema = pa.schema([*keys, *((name, pa.float32()) for name in self._columns)])
         if not self._frames:

@@ -25,6 +25,11 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Te
 
     Returns:
         Four int64 tensors of words in [0, 2³²).
+
+    Examples:
+        >>> zero = torch.zeros((), dtype=torch.int64)
+        >>> [f"{word.item():08x}" for word in philox((zero,) * 4, (zero,) * 2)]  # the authors' known answer
+        ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
     c0, c1, c2, c3 = counter
     k0, k1 = key
@@ -55,6 +60,14 @@ def keyed_normal(image_keys: Tensor, layer: int, tokens: tuple[int, ...], dimens
 
     Returns:
         float64 tensor, B×len(tokens)×dimension, on the device of ``image_keys``.
+
+    Examples:
+        >>> keys = torch.tensor([7, 8])
+        >>> draw = keyed_normal(keys, layer=2, tokens=(1, 4), dimension=6)
+        >>> draw.shape
+        torch.Size([2, 2, 6])
+        >>> bool((draw[1, 1] == keyed_normal(keys[1:], layer=2, tokens=(4,), dimension=6)).all())
+        True
     """
     device = image_keys.device
     blocks = torch.arange(math.ceil(dimension / 4), device=device).view(1, 1, -1)

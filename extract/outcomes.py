@@ -1,16 +1,15 @@
 """Outcomes: additive counts per unit, condition and category, the contract between extraction and analysis."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from config.files import written_whole
+from config.files import write_csv, written_whole
 from config.settings import Model
 
 SCHEMA = pa.schema(
@@ -36,7 +35,7 @@ ROWS = 2**18  # held as columns before they are written
 
 
 @dataclass(frozen=True)
-class Counts:
+class OutcomeCounts:
     """Counts of n units under one condition.
 
     Attributes:
@@ -46,7 +45,7 @@ class Counts:
         units: identities, n.
         categories: identities of the counted categories, n ("" where a task has one).
         numerator, denominator: n each.
-        clusters: identities of what is exchanged together, n; the units themselves where None.
+        clusters: identities of what is permuted together, n; the units themselves where None.
         refit: 0 for the probe that is reported, 1, 2, … for one fitted on a resample of its training images.
     """
 
@@ -73,7 +72,7 @@ class Counts:
         units: NDArray[np.str_],
         correct: NDArray[np.bool_],
         refit: int = 0,
-    ) -> "Counts":
+    ) -> "OutcomeCounts":
         """Return the counts of units that are right or wrong: correct / 1."""
         one = np.ones(len(units))
         blank = np.full(len(units), "")
@@ -82,7 +81,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Fit:
-    """What is told of a fitted probe: where it belongs, and how its penalty was chosen."""
+    """Summary of a fitted probe: what it was fitted on, and how its regularisation was chosen.
+
+    Attributes:
+        dataset, condition, features, layer: what it was fitted on.
+        strength: inverse regularisation strength C that was chosen.
+        held_out_loss: mean log-loss on the held-out part of the training data; NaN where there was one C only.
+        iterations: of the last fit.
+        training_rows: that it was fitted on.
+    """
 
     dataset: str
     condition: str
@@ -94,7 +101,7 @@ class Fit:
     training_rows: int
 
 
-def save_outcomes(counts: Sequence[Counts], task: str, model: Model, path: Path) -> None:
+def save_outcomes(counts: Sequence[OutcomeCounts], task: str, model: Model, path: Path) -> None:
     """Write the outcomes of one task and model, a part at a time."""
     with written_whole(path) as partial, pq.ParquetWriter(partial, SCHEMA) as file:
         waiting: list[pa.Table] = []
@@ -107,7 +114,7 @@ def save_outcomes(counts: Sequence[Counts], task: str, model: Model, path: Path)
             file.write_table(pa.concat_tables(waiting))
 
 
-def _table(counts: Counts, task: str, model: Model) -> pa.Table:
+def _table(counts: OutcomeCounts, task: str, model: Model) -> pa.Table:
     n = len(counts.units)
     columns = {
         "dataset": pa.repeat(counts.dataset, n),
@@ -130,7 +137,5 @@ def _table(counts: Counts, task: str, model: Model) -> pa.Table:
 
 
 def save_fits(fits: Sequence[Fit], path: Path) -> None:
-    """Write what is told of the probes of one task and model."""
-    frame = pd.DataFrame(fits, columns=list(Fit.__dataclass_fields__))
-    with written_whole(path) as partial:
-        frame.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    """Write the summaries of the probes of one task and model."""
+    write_csv(path, list(Fit.__dataclass_fields__), map(asdict, fits), digits=6)

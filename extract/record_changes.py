@@ -4,42 +4,57 @@ The strictest reading of "a replacement changes nothing": not that a score stays
 """
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from config.errors import report_errors
-from config.files import written_whole
+from config.files import write_csv
 from config.layout import Run
 from config.settings import Settings, load_settings
+from config.vocabulary.replacements import REFERENCE
 from extract.evaluate import records_of
 from extract.records import Records, Skipped
 
 
-def record_changes(settings: Settings, folder: Run) -> pd.DataFrame:
-    """Return the largest absolute change against ``full`` of any feature.
+@dataclass(frozen=True)
+class RecordChange:
+    """How far a condition moves what is recorded of a token.
 
-    One row a model, data set, condition, token (registers together) and layer that both were recorded after.
+    Attributes:
+        model, dataset, condition: what was recorded.
+        token: cls, registers (all together) or patch_mean.
+        layer: that both passes were recorded after.
+        max_abs_change: largest absolute change of any feature of any image against ``full``.
     """
-    rows = []
+
+    model: str
+    dataset: str
+    condition: str
+    token: str
+    layer: int
+    max_abs_change: float
+
+
+def record_changes(settings: Settings, folder: Run) -> Iterator[RecordChange]:
+    """Yield how far each condition moves each token, after every layer that it and ``full`` were recorded after."""
     for model in settings.models:
         for dataset in settings.datasets.values():
             records = records_of(settings, folder, model, dataset)
-            full = records["full"]
+            full = records.pop(REFERENCE)
             assert not isinstance(full, Skipped)
+            groups = {"cls": ("cls",), "registers": full.registers, "patch_mean": ("patch_mean",)}
             for condition, changed in records.items():
-                if isinstance(changed, Skipped) or condition == "full":
+                if isinstance(changed, Skipped):
                     continue
-                groups = {"cls": ("cls",), "registers": full.registers, "patch_mean": ("patch_mean",)}
                 for group, tokens in groups.items():
                     kept = [token for token in tokens if token in full.tokens]
                     for layer in sorted(set(full.layers) & set(changed.layers)) if kept else []:
                         # NumPy's maximum, unlike Python's, lets no NaN pass for a number.
-                        largest = np.max([_largest(full, changed, token, layer) for token in kept])
-                        rows.append((model, dataset.name, condition, group, layer, largest))
-    columns = ["model", "dataset", "condition", "token", "layer", "max_abs_change"]
-    return pd.DataFrame(rows, columns=columns)
+                        largest = float(np.max([_largest(full, changed, token, layer) for token in kept]))
+                        yield RecordChange(model, dataset.name, condition, group, layer, largest)
 
 
 def _largest(full: Records, changed: Records, token: str, layer: int) -> float:
@@ -54,8 +69,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = Run(arguments.settings.parent)
     changes = record_changes(load_settings(arguments.settings), folder)
-    with written_whole(folder.record_changes) as path:
-        changes.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    write_csv(folder.record_changes, list(RecordChange.__dataclass_fields__), map(asdict, changes), digits=6)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Records: what is kept of every image and image pair, one file a shard and condition.
+"""Records: what is kept of every image and image pair, one file per shard and condition.
 
 A record file is written row by row as the images pass, so that its size bounds no memory, and read tensor by
 tensor. In it, ``rows`` are rows of the pack, ``<token>/<layer>`` the features of a token after the final norm
@@ -75,7 +75,7 @@ class TensorFile:
 
 @contextmanager
 def tensor_file(path: Path, plan: Mapping[str, Planned], facts: Mapping[str, str]) -> Iterator[TensorFile]:
-    """Open a file of planned tensors for writing; it gets its name when the ``with`` block is left unharmed."""
+    """Open a file of planned tensors for writing; it gets its name when the ``with`` block ends well."""
     with written_whole(path) as partial, partial.open("wb") as file:
         yield TensorFile(file, plan, facts)
 
@@ -114,7 +114,7 @@ class Records:
     """The records of one condition, opened; tensors are read when asked for.
 
     Attributes:
-        paths: the files, one a shard.
+        paths: the files, one per shard.
         tokens: names of the recorded tokens: cls, r1, r2, …, patch_mean; a model without CLS has no cls.
         layers: recorded layers, counted from 0, ascending.
         rows: rows of the pack, n, ascending.

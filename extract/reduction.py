@@ -1,4 +1,4 @@
-"""What is kept of a condition's passes: which layers, and how block outputs are reduced on the device."""
+"""Reduction of block outputs on the device: which layers are kept, and which features and counts."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from config.settings import Condition, Settings
+from config.vocabulary.replacements import REFERENCE
 from extract.matching import PairCounts, match, match_keypoints
 from extract.models import Network
 from extract.observation import See
@@ -43,7 +44,7 @@ def plans(network: Network, settings: Settings) -> tuple[Plan, ...]:
     options = settings.extraction
     exact = network.layers(options.layers)
     found = []
-    for condition in sorted(settings.conditions.values(), key=lambda condition: condition.name != "full"):
+    for condition in sorted(settings.conditions.values(), key=lambda condition: condition.name != REFERENCE):
         if not network.layout.missing(condition.tokens):
             wanted = options.layers_of(condition)
             layers = network.layers(wanted)
@@ -76,7 +77,7 @@ def planned_tensors(plan: Plan, network: Network, images: int, pairs: int) -> di
 
 
 class Reduction:
-    """What block outputs leave under one condition, over one load of images."""
+    """Reduces block outputs to features and counts, under one condition, over one load of images."""
 
     def __init__(self, network: Network, plan: Plan) -> None:
         self._network, self._plan = network, plan
@@ -85,7 +86,7 @@ class Reduction:
         self._rows: list[NDArray[np.int64]] = []
 
     def observer(self, rows: NDArray[np.int64], paired: NDArray[np.int64]) -> See:
-        """Return what the next pass over pack ``rows`` shows its block outputs to.
+        """Return the observer of the block outputs of the next pass, over pack ``rows``.
 
         ``paired`` are the rows of the pack whose patches are kept until the load's pairs are matched.
         """

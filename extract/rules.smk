@@ -1,11 +1,12 @@
 """From images and weights to outcomes."""
 
 from config.layout import KNOWN_ANSWER_TRAINING
-from config.settings import KNOWN_ANSWER
-from extract.evaluate import TASKS as TASKS_ON_RECORDS
+from config.vocabulary.known_answers import KNOWN_ANSWERS, SCALES
+from config.vocabulary.tasks import ASKED, TASKS
 from extract.jobs import Jobs
 
 jobs = Jobs(resolved, run_settings, run)
+TASKS_ON_RECORDS = [task for task in ASKED if TASKS[task].on_records]
 
 
 for _dataset in run_settings.datasets:
@@ -13,8 +14,6 @@ for _dataset in run_settings.datasets:
     rule:
         name:
             f"prepare_{_dataset}"
-        input:
-            modules=sources("extract.datasets.prepare"),
         output:
             jobs.pack(_dataset),
         log:
@@ -24,6 +23,7 @@ for _dataset in run_settings.datasets:
             settings=run.settings,
             dataset=_dataset,
             values=jobs.values("seed", dataset=_dataset),
+            code=code_of("extract.datasets.prepare"),
         shell:
             "python -m extract.datasets.prepare --settings {params.settings} "
             "--dataset {params.dataset} --workers {threads} 2>&1 | tee {log}"
@@ -33,7 +33,6 @@ rule calibrate:
     input:
         pack=jobs.pack(run_settings.calibrate_on),
         weights=lambda wildcards: jobs.weights(wildcards.model),
-        modules=sources("extract.calibration"),
     output:
         run.calibration("{model}"),
     log:
@@ -46,6 +45,7 @@ rule calibrate:
             "seed", "calibrate_on", "extraction", model=wildcards.model
         ),
         covariances=jobs.covariances(),
+        code=code_of("extract.calibration"),
     shell:
         "python -m extract.calibration --settings {params.settings} --model {wildcards.model} "
         "2>&1 | tee {log}"
@@ -56,7 +56,6 @@ rule extract:
         pack=lambda wildcards: jobs.pack(wildcards.dataset),
         weights=lambda wildcards: jobs.weights(wildcards.model),
         calibration=run.calibration("{model}"),
-        modules=sources("extract.run"),
     output:
         jobs.shard_pattern(),
     log:
@@ -69,6 +68,7 @@ rule extract:
             "seed", "conditions", "extraction", "measures", model=wildcards.model
         ),
         shard=lambda wildcards: int(wildcards.shard) - 1,
+        code=code_of("extract.run"),
     shell:
         "python -m extract.run --settings {params.settings} --model {wildcards.model} "
         "--dataset {wildcards.dataset} --shard {params.shard} 2>&1 | tee {log}"
@@ -78,7 +78,6 @@ rule evaluate:
     input:
         packs=jobs.packs(),
         records=lambda wildcards: jobs.records(wildcards.model),
-        modules=sources("extract.evaluate"),
     output:
         jobs.outcomes(jobs.tasks(TASKS_ON_RECORDS)),
     log:
@@ -91,6 +90,7 @@ rule evaluate:
         values=lambda wildcards: jobs.values(
             "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
         ),
+        code=code_of("extract.evaluate"),
     shell:
         "python -m extract.evaluate --settings {params.settings} --model {wildcards.model} "
         "--task {params.tasks} 2>&1 | tee {log}"
@@ -101,7 +101,6 @@ rule segment:
         packs=jobs.packs("segmentation"),
         weights=lambda wildcards: jobs.weights(wildcards.model),
         calibration=run.calibration("{model}"),
-        modules=sources("extract.tasks.segmentation"),
     output:
         jobs.outcomes(["segmentation"]),
     log:
@@ -113,6 +112,7 @@ rule segment:
         values=lambda wildcards: jobs.values(
             "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
         ),
+        code=code_of("extract.tasks.segmentation"),
     shell:
         "python -m extract.tasks.segmentation --settings {params.settings} "
         "--model {wildcards.model} 2>&1 | tee {log}"
@@ -121,13 +121,13 @@ rule segment:
 rule record_changes:
     input:
         records=[file for model in run_settings.models for file in jobs.records(model)],
-        modules=sources("extract.record_changes"),
     output:
         run.record_changes,
     log:
         run.folder / "logs" / "record_changes.log",
     params:
         settings=run.settings,
+        code=code_of("extract.record_changes"),
     shell:
         "python -m extract.record_changes --settings {params.settings} 2>&1 | tee {log}"
 
@@ -135,8 +135,6 @@ rule record_changes:
 # Never part of `all`: the committed weights are read from the checkout, and retrained ones are laid beside them
 # for comparison, not over them.
 rule train_known_answer_model:
-    input:
-        modules=sources("extract.known_answer.train"),
     output:
         [
             KNOWN_ANSWER_TRAINING / f"{{family}}_{{size}}.{suffix}"
@@ -145,11 +143,12 @@ rule train_known_answer_model:
     log:
         KNOWN_ANSWER_TRAINING / "logs" / "{family}_{size}.log",
     wildcard_constraints:
-        family="|".join(KNOWN_ANSWER["family"]),
-        size="|".join(scale.lower() for scale in KNOWN_ANSWER["scale"]),
+        family="|".join(KNOWN_ANSWERS),
+        size="|".join(scale.lower() for scale in SCALES),
     params:
         folder=KNOWN_ANSWER_TRAINING,
         scale=lambda wildcards: wildcards.size.upper(),
+        code=code_of("extract.known_answer.train"),
     shell:
         "python -m extract.known_answer.train --family {wildcards.family} --scale {params.scale} "
         "--output {params.folder} --threads {threads} 2>&1 | tee {log}"
@@ -159,6 +158,6 @@ rule known_answer_models:
     input:
         expand(
             KNOWN_ANSWER_TRAINING / "{family}_{size}.safetensors",
-            family=KNOWN_ANSWER["family"],
-            size=[scale.lower() for scale in KNOWN_ANSWER["scale"]],
+            family=KNOWN_ANSWERS,
+            size=[scale.lower() for scale in SCALES],
         ),

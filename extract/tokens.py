@@ -7,11 +7,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from config.settings import RANDOM_PATCHES
+from config.vocabulary.tokens import RANDOM_PATCHES
 
 
 class _FirstBlockReached(Exception):
-    """Stops a forward pass once the sequence that enters the first block is known."""
+    """Raised to stop a forward pass after the sequence that enters the first block was caught."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class TokenLayout:
         registers: rows of the registers, r1 first.
         patches: rows of the patches, in raster order.
         grid: patches down and across.
+
+    Examples:
+        >>> layout = TokenLayout(cls=0, registers=(1, 2, 3, 4), patches=range(5, 21), grid=(4, 4))
+        >>> layout.rows(("cls", "r3")), layout.missing(("r4", "r5")), layout.prefix
+        ((0, 3), ('r5',), (0, 1, 2, 3, 4))
     """
 
     cls: int | None
@@ -67,11 +72,11 @@ class TokenLayout:
 
 @torch.no_grad()
 def read_layout(network: nn.Module, image_size: int) -> TokenLayout:
-    """Find the rows of CLS, registers and patches by changing each and looking where the change arrives.
+    """Return the rows of CLS, registers and patches, found by perturbing each token and seeing which row changes.
 
-    No order of tokens is assumed: the learned CLS token and every learned register are moved in turn, and the
-    row of the sequence entering the first block that moves with it is its row. The rows that no learned token
-    owns must depend on the image, and are the patches.
+    No order of tokens is assumed: the learned CLS token and every learned register are perturbed in turn, and the
+    row of the sequence entering the first block that changes with it is its row. The rows that belong to no learned
+    token must depend on the image, and are the patches.
 
     Args:
         network: a timm Vision Transformer (``cls_token``, ``reg_token``, ``blocks``, ``patch_embed``).
@@ -79,6 +84,11 @@ def read_layout(network: nn.Module, image_size: int) -> TokenLayout:
 
     Raises:
         ValueError: where a learned token reaches no row, or several; or the patches are not one run of rows.
+
+    Examples:
+        >>> from timm.models.vision_transformer import VisionTransformer
+        >>> read_layout(VisionTransformer(img_size=32, embed_dim=8, depth=1, num_heads=2, reg_tokens=2), 32)
+        TokenLayout(cls=0, registers=(1, 2), patches=range(3, 7), grid=(2, 2))
     """
     device = next(network.parameters()).device
     blank = torch.zeros(1, 3, image_size, image_size, device=device)

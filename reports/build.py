@@ -1,4 +1,4 @@
-r"""From tables, figures and verdicts to the report.
+r"""Build the report of a run from its tables, figures and verdicts.
 
 python -m reports.build --settings results/demo/settings.yaml --published analysis/published
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from config.errors import InputError, report_errors
 from config.layout import PUBLISHED
-from reports.errors import ReportError
 from reports.inputs import Inputs, read_inputs
 from reports.project import read_project
 from reports.staging import copy_files, stage
@@ -23,18 +22,18 @@ RENDERERS = ("auto", "quarto", "pandoc")
 
 
 def build(settings: Path, published: Path, renderer: str = "auto") -> Path:
-    """Stage and render the report of a run; return its first page.
+    """Stage and render the report of a run, and return its first page.
 
-    The old report stays until the new one is whole, and is then replaced altogether, so that no page of an
-    older run is left.
+    An earlier report stays until the new one is complete. It is then replaced as a whole, so that no outdated page
+    remains.
 
     Args:
         settings: `settings.yaml` of the run.
         published: folder of the published numbers.
-        renderer: one of `RENDERERS`; `auto` is Quarto where it is found, else Pandoc.
+        renderer: one of `RENDERERS`; `auto` is Quarto if it is installed, otherwise Pandoc.
 
     Raises:
-        ReportError: something is missing or a page cannot be rendered.
+        InputError: something is missing or a page cannot be rendered.
     """
     inputs = read_inputs(settings, published)
     stage(inputs, inputs.run.site)
@@ -62,15 +61,15 @@ def _render(inputs: Inputs, output: Path, renderer: str) -> None:
 
 
 def _require_pages(folder: Path) -> None:
-    missing = [page.html for page in read_project().pages if not (folder / page.html).is_file()]
+    missing = [page.file for page in read_project().pages if not (folder / page.file).is_file()]
     if missing:
-        raise ReportError(
-            f"The renderer ended well, but did not write {', '.join(missing)}. Try another one: `--renderer`."
+        raise InputError(
+            f"The renderer succeeded, but did not write {', '.join(missing)}. Try another one with `--renderer`."
         )
 
 
 def _replace(report: Path, fresh: Path) -> None:
-    # A folder cannot be renamed onto one that is not empty: the old one steps aside first.
+    # A folder cannot be renamed onto one that is not empty, so the old one is moved out of the way first.
     old = report.with_name(f".{report.name}.old")
     _remove(old)
     if report.exists():
@@ -84,31 +83,25 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns 0, or 2 with a message on stderr when the report cannot be built."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: build the report of a run."""
     parser = argparse.ArgumentParser(prog="python -m reports.build", description="Build the HTML report of a run.")
     parser.add_argument(
         "--settings",
         type=Path,
         required=True,
-        help="settings.yaml of the run; its tables, figures and verdicts lie beside it",
+        help="settings.yaml of the run, in the folder of its tables, figures and verdicts",
     )
     parser.add_argument("--published", type=Path, default=PUBLISHED, help="folder of the published numbers")
     parser.add_argument(
         "--renderer",
         choices=RENDERERS,
         default="auto",
-        help="auto: Quarto where it is found, else Pandoc (default: %(default)s)",
+        help="auto: Quarto if it is installed, otherwise Pandoc (default: %(default)s)",
     )
     given = parser.parse_args(arguments)
-    try:
-        page = build(given.settings, given.published, given.renderer)
-    except ReportError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"Report: {page}")
-    return 0
+    print(f"Report: {build(given.settings, given.published, given.renderer)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    report_errors(main)

@@ -1,27 +1,29 @@
-"""The known answers: the table of checks, and what came of them in a sentence."""
+"""Checks against known answers: their table, and a summary in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.inputs import Cells, Inputs
-from reports.numbers import MISSING, count, interval, quantity
-from reports.table import Body, Column, Markup, Row, Table, escaped
+from markupsafe import Markup
 
-KNOWN_ANSWER = "known_answer"
+from config.vocabulary.known_answers import KNOWN_ANSWERS
+from reports.inputs import Cells, Inputs
+from reports.markup import aside, badge, code, codes, heading, lines
+from reports.numbers import MISSING, count, interval, quantity
+from reports.table import Body, Column, Row, Table
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many checks there were, and how many passed."""
+    """Number of checks, and of those that passed."""
 
     total: int
     passed: int
 
     @property
     def failed(self) -> int:
-        """Checks that did not pass."""
+        """Number of checks that did not pass."""
         return self.total - self.passed
 
 
@@ -31,12 +33,12 @@ def tally(checks: Sequence[Cells]) -> Tally:
 
 
 def passed(check: Cells) -> bool:
-    """Whether a check passed."""
+    """Return whether a check passed."""
     return check["passed"].strip().lower() == "true"
 
 
 def check_table(checks: Sequence[Cells]) -> Table:
-    """Every check, by data set and model, with what was expected and what was observed."""
+    """Return every check with its expected and observed value, by data set and model."""
     groups = dict.fromkeys((check["dataset"], check["model"]) for check in checks)
     return Table(
         ident="checks",
@@ -52,7 +54,7 @@ def check_table(checks: Sequence[Cells]) -> Table:
         bodies=tuple(
             Body(
                 tuple(_row(check) for check in checks if (check["dataset"], check["model"]) == (dataset, model)),
-                heading=Markup(f"<b>{escaped(model)}</b> <small>on {escaped(dataset)}</small>"),
+                heading=heading(model, f"on {dataset}"),
             )
             for dataset, model in groups
         ),
@@ -60,13 +62,11 @@ def check_table(checks: Sequence[Cells]) -> Table:
 
 
 def _row(check: Cells) -> Row:
-    good = passed(check)
-    sign, label, key = ("✓", "passed", "consistent") if good else ("✕", "failed", "contradicted")
     return Row(
         (
-            Markup(f'<span class="badge {key}"><span class="sign" aria-hidden="true">{sign}</span> {label}</span>'),
-            Markup(f'{escaped(check["check"])} <span class="ident">{escaped(check["quantity"])}</span>'),
-            Markup(f"<code>{escaped(check['condition'])}</code>"),
+            badge("consistent", "✓", "passed") if passed(check) else badge("contradicted", "✕", "failed"),
+            Markup("{} {}").format(check["check"], aside(check["quantity"])),
+            code(check["condition"]),
             check["expected"],
             quantity(check["observed"]) if check["observed"] else "not measured",
             interval(check["low"], check["high"], quantity) or MISSING,
@@ -74,27 +74,46 @@ def _row(check: Cells) -> Row:
     )
 
 
-def state_of_checks(inputs: Inputs) -> str:
-    """What came of the known answers, as HTML paragraphs."""
-    if not any(model["source"] == KNOWN_ANSWER for model in inputs.models.values()):
-        return (
-            "<p>This run has no known-answer model: whether the instrument works was not tested in it, "
-            "and its other results stand without that test.</p>"
+def unchecked_models(inputs: Inputs) -> list[str]:
+    """Return the models with a known answer that no check of this run tests."""
+    checked = {check["model"] for check in inputs.checks}
+    return [
+        name
+        for name, model in inputs.models.items()
+        if model.known_answer and KNOWN_ANSWERS[model.family].check and name not in checked
+    ]
+
+
+def state_of_checks(inputs: Inputs) -> Markup:
+    """Return the result of the checks in words, with a warning about known answers that were not checked."""
+    if not any(model.known_answer for model in inputs.models.values()):
+        return Markup(
+            "<p>This run has no known-answer model. It did not test whether the instrument works, "
+            "and its other results should be read with that in mind.</p>"
         )
-    if not inputs.checks:
-        return (
-            "<p>This run has known-answer models, but none of a family whose construction fixes an answer "
-            "(bottleneck, sink), or no condition that tests it: nothing was checked.</p>"
-        )
+    return lines(filter(None, (_result(inputs), _warning(inputs))))
+
+
+def _result(inputs: Inputs) -> Markup:
     counted = tally(inputs.checks)
+    if counted.total == 0:
+        return Markup("<p><strong>Nothing was checked</strong> against a known answer in this run.</p>")
     if counted.failed == 0:
-        return (
-            f"<p><strong>All {count(counted.total)} checks passed.</strong> Where the answer is known by "
-            "construction, the ablations gave it.</p>"
-        )
+        return Markup(
+            "<p><strong>{}.</strong> Wherever the answer is known by construction, the ablations recovered it.</p>"
+        ).format("The one check passed" if counted.total == 1 else f"All {count(counted.total)} checks passed")
     failing = sorted({check["model"] for check in inputs.checks if not passed(check)})
-    models = ", ".join(f"<code>{escaped(model)}</code>" for model in failing)
-    return (
-        f"<p><strong>{count(counted.failed)} of {count(counted.total)} checks failed</strong> ({models}). "
-        "Until they pass, read every other measurement of this run with that in mind.</p>"
-    )
+    return Markup(
+        "<p><strong>{} of {} checks failed</strong> ({}). Until they pass, every other measurement of this run should "
+        "be interpreted with caution.</p>"
+    ).format(count(counted.failed), count(counted.total), codes(failing))
+
+
+def _warning(inputs: Inputs) -> Markup:
+    unchecked = unchecked_models(inputs)
+    if not unchecked:
+        return Markup()
+    return Markup(
+        '<p class="note warning"><strong>Known answers that were not checked:</strong> {}. Their construction fixes '
+        "an answer, but no condition of this run tests it. Add one that replaces all registers.</p>"
+    ).format(codes(unchecked))

@@ -1,18 +1,21 @@
-"""The simulated error rates: the table, and whether the code that they are of is this one."""
+"""The simulated error rates: their table, and whether they belong to the present code."""
 
 from __future__ import annotations
 
-from config.sources import code_digest
-from reports.columns import Shown, badge, body, grouped, heading, number, text
-from reports.inputs import Cells, Inputs
-from reports.numbers import MISSING, count, percent
-from reports.table import Column, Markup, Table, escaped
+from markupsafe import Markup
 
-SIMULATION = "analysis.error_rates"
+from config.code_digest import code_digest
+from reports.columns import Shown, body, grouped, number, text
+from reports.inputs import Cells, Inputs
+from reports.markup import badge, heading
+from reports.numbers import MISSING, count, percent
+from reports.table import Column, Table
+
+SIMULATION = "analysis.error_rates.rates:measure"
 
 
 def error_rate_table(inputs: Inputs) -> Table:
-    """Every simulated rate, with what it should be."""
+    """Return every simulated rate with its expected value and limits."""
     shown = (
         Shown("Data", lambda row: row["data"], "prose"),
         text("Procedure", "procedure"),
@@ -21,30 +24,30 @@ def error_rate_table(inputs: Inputs) -> Table:
         number("Measured", "rate", percent),
         number("SE", "standard_error", percent, muted=True),
         Shown("Limits", lambda row: _limits(row) if row["within"] else MISSING, "number muted"),
-        Shown("Kept", lambda row: _kept(row["within"])),
+        Shown("Within limits", lambda row: _kept(row["within"])),
     )
     return Table(
         ident="error-rates",
-        caption="Error rates and coverage where the truth is known, percent",
+        caption="Error rates and coverage where the truth is known, in percent",
         columns=tuple(Column(column.title, column.classes) for column in shown),
         bodies=tuple(body(shown, of, heading(of[0]["quantity"])) for of in grouped(inputs.error_rates, "quantity")),
     )
 
 
-def error_rate_origin(inputs: Inputs) -> str:
-    """What the rates were computed from, as HTML."""
+def error_rate_origin(inputs: Inputs) -> Markup:
+    """Return how the rates were computed, and whether the code has changed since."""
     first = inputs.error_rates[0]
-    same = first["code"] == code_digest(SIMULATION)
-    state = (
-        "They are of the code that made this report."
-        if same
-        else "<strong>The code has changed since: run <code>snakemake calibration</code> again.</strong>"
-    )
-    return (
-        f"<p>{count(first['sets'])} simulated sets a row, seed {escaped(first['seed'])}, computed beforehand by "
-        f"<code>snakemake calibration</code> and stored with the digest <code>{escaped(first['code'])}</code> of the "
-        f"code that they measure. {state}</p>"
-    )
+    if first["code"] == code_digest(SIMULATION):
+        state = Markup("The code that produced this report is the code that was simulated.")
+    else:
+        state = Markup(
+            "<strong>The code has changed since then. Run <code>snakemake error_rates</code> again.</strong>"
+        )
+    return Markup(
+        "<p>Each row is based on {sets} simulated data sets, seed {seed}. The rates were computed beforehand by "
+        "<code>snakemake error_rates</code> and are stored with the digest <code>{digest}</code> of the simulated "
+        "code. {state}</p>"
+    ).format(sets=count(first["sets"]), seed=first["seed"], digest=first["code"], state=state)
 
 
 def _limits(row: Cells) -> str:
@@ -52,7 +55,7 @@ def _limits(row: Cells) -> str:
     return f"at most {upper}" if float(row["low"]) == 0 else f"{100 * float(row['low']):g} to {upper}"
 
 
-def _kept(within: str) -> Markup | str:
+def _kept(within: str) -> str:
     if not within:
         return "for comparison"
     return badge("consistent", "✓", "yes") if within == "true" else badge("contradicted", "✕", "no")

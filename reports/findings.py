@@ -1,20 +1,22 @@
-"""The audit's findings: the gravest at a glance, a page for each, and where one quantity stands twice."""
+"""Findings of the audit: the most severe at a glance, a page for each, and quantities with several values."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Iterator, Mapping, Sequence
 
-from reports.errors import ReportError
+from markupsafe import Markup
+
+from config.errors import InputError
 from reports.inputs import Cells, Inputs
+from reports.markup import aside, attribute, code, fenced, lines, paragraph, slug
 from reports.numbers import MINUS, MISSING, count, counted, quantity
-from reports.outcomes import slug
 from reports.plates import Plate, render_plate
 from reports.project import FINDING
-from reports.table import Body, Column, Markup, Row, Table, escaped, fenced, render
-from reports.verdicts import badge, printed, source_list, verdict_of, with_sources, without_sources
+from reports.reasons import in_brief, in_full, number_list
+from reports.table import Body, Column, Row, Table, render
+from reports.verdicts import printed, verdict_badge, verdict_of
 
 _ROLES = {"stated": "stated in the article", "implied": "implied", "recomputed": "recomputed"}
 _AGREES = ("same", "within rounding", "within the spread of repeats")
@@ -26,50 +28,57 @@ SEVERITIES = {
 }
 
 
-def grave(inputs: Inputs) -> tuple[Cells, ...]:
-    """Claims that fail with a severity of number or above, gravest first, as the audit ranks them."""
+def severe(inputs: Inputs) -> tuple[Cells, ...]:
+    """Return the claims that fail with a severity of number or above, most severe first, as the audit ranks them."""
     return tuple(sorted((claim for claim in inputs.claims if claim["rank"]), key=lambda claim: int(claim["rank"])))
 
 
 def page_name(claim: Cells) -> str:
-    """The name of a finding's page, without suffix."""
+    """Return the name of a finding's page, without suffix."""
     return f"{FINDING}{slug(claim['id'])}"
 
 
-def foremost(inputs: Inputs) -> str:
-    """A card for each finding that the audit puts first: what is claimed, what the numbers give, a picture."""
+def foremost(inputs: Inputs) -> Markup:
+    """Return a card for each finding that the audit ranks first: the claim, what the numbers give, and a figure."""
     first = sorted((claim for claim in inputs.claims if claim["foremost"]), key=lambda claim: int(claim["foremost"]))
     if not first:
-        return "<p>No finding is graver than rounding.</p>"
-    return '<div class="findings">\n' + "\n".join(_card(inputs, claim) for claim in first) + "\n</div>"
+        return paragraph("No finding is more severe than rounding.")
+    cards = lines(_card(inputs, claim) for claim in first)
+    return Markup('<div class="findings">\n{}\n</div>').format(cards)
 
 
-def _card(inputs: Inputs, claim: Cells) -> str:
-    return (
-        f'<article class="finding">\n<header>{badge(verdict_of(claim)).html} '
-        f'<span class="place">{escaped(claim["place"])}</span></header>\n'
-        f'<h3><a href="{page_name(claim)}.html">{escaped(claim["claim"])}</a></h3>\n'
-        f'<p class="arithmetic">{without_sources(_first_part(claim["why"]))}</p>\n'
-        f'<div class="paper"><img src="{_figure(inputs, claim)}" alt="{_alt(inputs, claim)}"></div>\n</article>'
+def _card(inputs: Inputs, claim: Cells) -> Markup:
+    return Markup(
+        '<article class="finding">\n<header>{verdict} <span class="place">{place}</span></header>\n'
+        '<h3>{title}</h3>\n<p class="arithmetic">{arithmetic}</p>\n'
+        '<div class="paper"><img src="{figure}" alt="{alt}"></div>\n</article>'
+    ).format(
+        verdict=verdict_badge(verdict_of(claim)),
+        place=claim["place"],
+        title=_link(claim, claim["claim"]),
+        arithmetic=in_brief(inputs.reasons[claim["id"]]),
+        figure=_figure(inputs, claim),
+        alt=_alt(inputs, claim),
     )
 
 
-def _first_part(why: str) -> str:
-    return why.partition(" Other reading (")[0]
+def _link(claim: Cells, words: str, relation: str = "") -> Markup:
+    """Return a link to a finding's page; `relation` is how that page relates to the present one."""
+    return Markup('<a href="{}.html"{}>{}</a>').format(page_name(claim), attribute("rel", relation), words)
 
 
 def _figure(inputs: Inputs, claim: Cells) -> str:
     file = inputs.run.figures / "audit" / f"{claim['id']}.svg"
     if not file.is_file():
-        raise ReportError(f"{file} is missing. Run the workflow up to it: `snakemake audit_figures`.")
-    return escape(f"figures/audit/{claim['id']}.svg")
+        raise InputError(f"{file} is missing. Run the workflow up to it: `snakemake audit_figures`.")
+    return f"figures/audit/{claim['id']}.svg"
 
 
 def _alt(inputs: Inputs, claim: Cells) -> str:
     points = _points(inputs, claim)
-    told = "; ".join(f"{point['label'] or _role(point)} {quantity(point['value'])}" for point in points[:6])
+    listed = "; ".join(f"{point['label'] or _role(point)} {quantity(point['value'])}" for point in points[:6])
     more = f"; and {len(points) - 6} more" if len(points) > 6 else ""
-    return escape(f"The published points of the finding {claim['id']}: {told}{more}.", quote=True)
+    return f"The published points of the finding {claim['id']}: {listed}{more}."
 
 
 def _points(inputs: Inputs, claim: Cells) -> list[Cells]:
@@ -81,23 +90,23 @@ def _role(point: Cells) -> str:
 
 
 def findings_table(inputs: Inputs) -> Table:
-    """Every finding of severity number or above, gravest first, with a link to its page."""
+    """Every finding of severity number or above, most severe first, with a link to its page."""
     rows = tuple(
         Row(
             (
-                badge(verdict_of(claim)),
-                Markup(f'<a href="{page_name(claim)}.html">{escaped(claim["claim"])}</a>'),
+                verdict_badge(verdict_of(claim)),
+                _link(claim, claim["claim"]),
                 claim["severity"],
                 printed(claim["published"]),
                 printed(claim["recomputed"]),
                 claim["place"],
             )
         )
-        for claim in grave(inputs)
+        for claim in severe(inputs)
     )
     return Table(
         ident="findings",
-        caption="Findings of severity number or above, gravest first",
+        caption="Findings of severity number or above, most severe first",
         columns=(
             Column("Verdict"),
             Column("Claim", "prose"),
@@ -111,15 +120,17 @@ def findings_table(inputs: Inputs) -> Table:
 
 
 def sections_table(inputs: Inputs) -> Table:
-    """Claims of each section by severity."""
+    """Return the number of claims of each section by severity."""
     rows = tuple(
         Row(
             (
                 row["place"],
                 count(row["claims"]),
                 *(
-                    Markup(f'<span class="zero">{MISSING}</span>') if row[s] == "0" else count(row[s])
-                    for s in SEVERITIES
+                    Markup('<span class="zero">{}</span>').format(MISSING)
+                    if row[severity] == "0"
+                    else count(row[severity])
+                    for severity in SEVERITIES
                 ),
                 count(row["failing"]),
             )
@@ -139,14 +150,14 @@ def sections_table(inputs: Inputs) -> Table:
     )
 
 
-def severities() -> str:
-    """What each severity means."""
-    items = "".join(f"<dt>{name}</dt><dd>{meaning}</dd>" for name, meaning in SEVERITIES.items())
-    return f'<dl class="severities">{items}</dl>'
+def severities() -> Markup:
+    """Return the meaning of each severity."""
+    items = (Markup("<dt>{}</dt><dd>{}</dd>").format(name, meaning) for name, meaning in SEVERITIES.items())
+    return Markup('<dl class="severities">{}</dl>').format(Markup().join(items))
 
 
 def sources_table(inputs: Inputs) -> Table:
-    """Values for one quantity that differ by more than rounding and published repeats explain."""
+    """Return values of the same quantity that differ by more than rounding and published repeats explain."""
     groups: dict[str, list[Cells]] = {}
     for pair in differing(inputs.sources):
         groups.setdefault(pair["quantity"], []).append(pair)
@@ -164,7 +175,7 @@ def sources_table(inputs: Inputs) -> Table:
 
 
 def differing(sources: Sequence[Cells]) -> list[Cells]:
-    """Pairs that are beyond rounding and repeats, older versions left out."""
+    """Return the pairs that differ beyond rounding and repeats, without superseded versions."""
     return [pair for pair in sources if pair["superseded"] == "no" and pair["agreement"] not in _AGREES]
 
 
@@ -172,35 +183,33 @@ def _quantity_row(name: str, pairs: Sequence[Cells]) -> Row:
     values = dict.fromkeys(
         (pair[f"{side}_value"], pair[f"{side}_source"]) for pair in pairs for side in ("first", "second")
     )
-    listed = "".join(
-        f"<li>{escaped(quantity(value))} <span class='ident'>{escaped(source)}</span></li>" for value, source in values
-    )
+    listed = Markup().join(Markup("<li>{} {}</li>").format(quantity(value), aside(source)) for value, source in values)
     furthest = max(pairs, key=lambda pair: float(pair["apart"]))
     return Row(
         (
             name,
-            Markup(f'<ul class="values">{listed}</ul>'),
+            Markup('<ul class="values">{}</ul>').format(listed),
             f"{quantity(furthest['apart'])} {furthest['unit'] if furthest['unit'] != '%' else 'points'}",
             quantity(furthest["spread"]) if furthest["spread"] else "not published",
         )
     )
 
 
-def sources_state(inputs: Inputs) -> str:
-    """How many pairs were compared, and how they compare."""
+def sources_state(inputs: Inputs) -> Markup:
+    """Return how many pairs were compared, and how they agree."""
     current = [pair for pair in inputs.sources if pair["superseded"] == "no"]
     counts = Counter(pair["agreement"] for pair in current)
-    told = "; ".join(f"{count(number)} {escaped(agreement)}" for agreement, number in counts.most_common())
-    older = len(inputs.sources) - len(current)
-    return (
-        f"<p>{counted(len(current), 'pair')} of values for the same quantity: {told}. Another {count(older)}, with "
-        "figures that are stored with the article as older versions, are in the file alone.</p>"
+    listed = "; ".join(f"{count(number)} {agreement}" for agreement, number in counts.most_common())
+    older = counted(len(inputs.sources) - len(current), "further pair")
+    return paragraph(
+        f"{counted(len(current), 'pair')} of values for the same quantity: {listed}. The file also lists {older} that "
+        "involve superseded versions of figures, which are stored with the article."
     )
 
 
 def pages(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Name and source of each finding's page."""
-    found = grave(inputs)
+    """Yield name and source of each finding's page."""
+    found = severe(inputs)
     for claim in found:
         name = page_name(claim)
         title = json.dumps(f"Finding {claim['rank']} of {len(found)}")
@@ -212,40 +221,48 @@ def pages(inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 
 def page_parts(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Name and content of what each finding's page includes."""
-    found = grave(inputs)
+    """Yield file name and content of what each finding's page includes."""
+    found = severe(inputs)
     for place, claim in enumerate(found):
         before, after = (found[i] if 0 <= i < len(found) else None for i in (place - 1, place + 1))
         yield f"{page_name(claim)}.md", fenced(_page(inputs, claim, before, after))
 
 
-def _page(inputs: Inputs, claim: Cells, before: Cells | None, after: Cells | None) -> str:
+_PAGE = Markup(
+    '{steps}\n<p class="statement">{claim}</p>\n'
+    '<p class="facts">{badge} {meaning}. Severity: <b>{severity}</b>, {severity_meaning}. Section: {place}.</p>\n'
+    '<h2 id="picture">The published points</h2>\n{plate}\n'
+    '<h2 id="arithmetic">The arithmetic</h2>\n{arithmetic}\n'
+    '<h2 id="numbers">The numbers</h2>\n{points}\n'
+    '<p class="facts">Kind of claim: {kind}. Identifier: {ident}. '
+    '<a href="audit.html#claim-{ident_in_link}">In the table of all claims</a>.</p>'
+)
+
+
+def _page(inputs: Inputs, claim: Cells, before: Cells | None, after: Cells | None) -> Markup:
     verdict = verdict_of(claim)
     plate = Plate(
         ident="points",
         file=_figure(inputs, claim),
         alt=_alt(inputs, claim),
-        caption="The published points, redrawn. Bars and bands are what rounding or digitising allows.",
+        caption="The published points, redrawn. Bars and bands show the uncertainty from rounding or digitising.",
         sources=("audit/points.csv",),
         wide=True,
     )
-    return "\n".join(
-        (
-            _steps(before, after),
-            f'<p class="statement">{escaped(claim["claim"])}</p>',
-            f'<p class="facts">{badge(verdict).html} {escaped(verdict.meaning)}. '
-            f"Severity: <b>{escaped(claim['severity'])}</b>, {escaped(SEVERITIES.get(claim['severity'], ''))}. "
-            f"Section: {escaped(claim['place'])}.</p>",
-            '<h2 id="picture">The published points</h2>',
-            render_plate(plate),
-            '<h2 id="arithmetic">The arithmetic</h2>',
-            *(f"<p>{with_sources(part)}</p>" for part in _paragraphs(claim["why"])),
-            '<h2 id="numbers">The numbers</h2>',
-            render(_points_table(_points(inputs, claim))),
-            f'<p class="facts">Kind of claim: <code>{escaped(claim["kind"])}</code>. Identifier: '
-            f'<code>{escaped(claim["id"])}</code>. <a href="audit.html#claim-{escaped(claim["id"])}">In the table of '
-            "all claims</a>.</p>",
-        )
+    return _PAGE.format(
+        steps=_steps(before, after),
+        claim=claim["claim"],
+        badge=verdict_badge(verdict),
+        meaning=verdict.meaning,
+        severity=claim["severity"],
+        severity_meaning=SEVERITIES.get(claim["severity"], ""),
+        place=claim["place"],
+        plate=render_plate(plate),
+        arithmetic=lines(in_full(inputs.reasons[claim["id"]])),
+        points=render(_points_table(_points(inputs, claim), inputs.reasons[claim["id"]].numbers)),
+        kind=code(claim["kind"]),
+        ident=code(claim["id"]),
+        ident_in_link=claim["id"],
     )
 
 
@@ -254,21 +271,16 @@ def _digits(text: str) -> str:
     return text.replace("-", MINUS)
 
 
-def _steps(before: Cells | None, after: Cells | None) -> str:
-    links = ['<a href="audit.html">The audit</a>']
+def _steps(before: Cells | None, after: Cells | None) -> Markup:
+    links = [Markup('<a href="audit.html">The audit</a>')]
     if before is not None:
-        links.append(f'<a href="{page_name(before)}.html" rel="prev">graver</a>')
+        links.append(_link(before, "more severe", "prev"))
     if after is not None:
-        links.append(f'<a href="{page_name(after)}.html" rel="next">less grave</a>')
-    return f'<p class="jumps">{" · ".join(links)}</p>'
+        links.append(_link(after, "less severe", "next"))
+    return Markup('<p class="jumps">{}</p>').format(Markup(" · ").join(links))
 
 
-def _paragraphs(why: str) -> list[str]:
-    first, *others = why.split(" Other reading (")
-    return [first, *(f"Other reading ({other}" for other in others)]
-
-
-def _points_table(points: Sequence[Cells]) -> Table:
+def _points_table(points: Sequence[Cells], files: Mapping[str, str]) -> Table:
     return Table(
         ident="numbers-table",
         caption="Every value that the verdict rests on",
@@ -288,9 +300,9 @@ def _points_table(points: Sequence[Cells]) -> Table:
                             point["label"] or MISSING,
                             _digits(point["value"]),
                             f"{_digits(point['low'])} to {_digits(point['high'])}",
-                            Markup(
-                                escaped(point["source"])
-                                + source_list([number for number in point["number"].split(";") if number])
+                            Markup("{}{}").format(
+                                point["source"],
+                                number_list({key: files[key] for key in point["number"].split(";") if key}),
                             ),
                         )
                     )

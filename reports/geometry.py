@@ -1,63 +1,54 @@
-"""Geometry and attention: effective ranks, compression, divergence and trends, as tables."""
+"""Tables of geometry and attention: effective ranks, compression, divergence ratios and trends."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from config.vocabulary.measures import EFFECTIVE_RANK, Measure, variants_of
+from config.vocabulary.replacements import REFERENCE
 from reports.columns import (
     Shown,
     between,
     body,
     grouped,
-    heading,
     named,
     number,
     p,
-    pair,
     tabulate,
     whole_group_conditions,
 )
 from reports.inputs import Cells, Inputs
+from reports.markup import heading, pair
 from reports.numbers import MISSING, count, fixed, is_missing, percent, quantity
 from reports.statistics import reading_badge
 from reports.table import Body, Table
 
-_VARIANTS = {
-    "effective_rank": "Effective rank",
-    "effective_rank_centred": "Centred",
-    "effective_rank_unnormalised": "Unnormalised",
-    "participation_ratio": "Participation ratio",
-}
-
 
 def rank_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Median rank under full at the last layer, in every variant; None where no rank was measured."""
-    rows = [
-        row
-        for row in inputs.statistics["geometry"]
-        if row["dataset"] == dataset and row["condition"] == "full" and row["measure"] in _VARIANTS
-    ]
+    """Return the median rank under full at the last layer by every definition, or None if none was measured."""
+    rows = [row for row in inputs.measures if row["dataset"] == dataset and row["condition"] == REFERENCE]
     cells = {(row["model"], row["measure"]): row for row in _last_layers(rows)}
-    present = [name for name in _VARIANTS if any(measure == name for _, measure in cells)]
+    measured = {measure for _, measure in cells}
 
-    def variant(name: str) -> Shown:
-        return Shown(_VARIANTS[name], lambda row: _rank(cells[row["model"], name]["median"]), "number")
+    def variant(measure: Measure) -> Shown:
+        show = percent if measure.percent else _rank
+        return Shown(measure.title, lambda row: show(cells[row["model"], measure.name]["median"]), "number")
 
     shown = (
         named("Model", "model"),
         number("n", "n", count),
         number("Median", "median", _rank),
-        between(show=_rank),
+        between("Interval", "median_low", "median_high", _rank),
         between("Quartiles", "quartile_1", "quartile_3", _rank),
-        *map(variant, present[1:]),
+        *(variant(measure) for measure in variants_of(EFFECTIVE_RANK) if measure.name in measured),
     )
-    main = [cells[model, present[0]] for model in inputs.models if present and (model, present[0]) in cells]
-    caption = f"Effective rank of the patches under full, last layer, {dataset}"
+    main = [cells[model, EFFECTIVE_RANK] for model in inputs.models if (model, EFFECTIVE_RANK) in cells]
+    caption = f"Effective rank of the patch tokens under full, last layer, {dataset}"
     return tabulate(f"ranks-{dataset}", caption, shown, [body(shown, main)] if main else [])
 
 
 def compression_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Ranks of families and conditions against each other at the last layer; None where there are none."""
+    """Return comparisons of ranks between models and between conditions at the last layer, or None."""
     conditions = whole_group_conditions(inputs.settings)
     rows = [row for row in inputs.statistics["compression"] if row["dataset"] == dataset]
     models = _last_layers([row for row in rows if row["base"] != row["model"]])
@@ -72,13 +63,13 @@ def compression_table(inputs: Inputs, dataset: str) -> Table | None:
     by_pair = (Shown("Compared", lambda row: pair(row["base"], row["model"], " → ")), *numbers)
     by_condition = (named("Compared", "condition"), *numbers)
     bodies: list[Body] = [body(by_pair, models, "Models under full")] if models else []
-    bodies += [body(by_condition, of, heading(of[0]["model"], "against full")) for of in grouped(within, "model")]
+    bodies += [body(by_condition, of, heading(of[0]["model"], "compared with full")) for of in grouped(within, "model")]
     caption = f"Compression of effective rank, last layer, {dataset}"
     return tabulate(f"compression-{dataset}", caption, by_pair, bodies)
 
 
 def ratio_table(inputs: Inputs, dataset: str) -> Table | None:
-    """How many times as far zeroing bends attention, last layer; None where no divergence was measured."""
+    """Return the divergence of attention under zeroing as a multiple of that under other replacements, or None."""
     conditions = whole_group_conditions(inputs.settings)
     rows = [
         row
@@ -86,34 +77,34 @@ def ratio_table(inputs: Inputs, dataset: str) -> Table | None:
         if row["dataset"] == dataset and row["condition"] in conditions and row["base"] in conditions
     ]
     shown = (
-        Shown("Zeroed, over", lambda row: pair(row["condition"], row["base"])),
+        Shown("Zeroed / other", lambda row: pair(row["condition"], row["base"])),
         number("Zeroed, nats", "divergence", quantity),
         number("Other, nats", "base_divergence", quantity),
         number("Ratio", "ratio", lambda ratio: "rounding" if is_missing(ratio) else _times(ratio)),
         between(show=_times),
     )
-    caption = f"Divergence of attention to full, last layer, {dataset}"
+    caption = f"Divergence of attention from full, last layer, {dataset}"
     return tabulate(f"divergence-ratios-{dataset}", caption, shown, _models(shown, _last_layers(rows)))
 
 
 def trend_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Whether attention moves one way through the layers; None where none was measured."""
-    conditions = {"full", *whole_group_conditions(inputs.settings)}
+    """Return whether attention changes monotonically across layers, or None if it was not measured."""
+    conditions = {REFERENCE, *whole_group_conditions(inputs.settings)}
     rows = [row for row in inputs.statistics["trends"] if row["dataset"] == dataset and row["condition"] in conditions]
     shown = (
         Shown("Measure", lambda row: _measure(row["measure"])),
         named("Condition", "condition"),
         number("First", "first", quantity),
         number("Last", "last", quantity),
-        Shown("Steps along, against", lambda row: f"{row['with_trend']}, {row['against']}", "number"),
+        Shown("Steps with, against the trend", lambda row: f"{row['with_trend']}, {row['against']}", "number"),
         Shown(
-            "Largest step against",
+            "Largest step against it",
             lambda row: quantity(row["largest_against"]) if int(row["against"]) else MISSING,
             "number muted",
         ),
-        Shown("Reading", reading_badge),
+        Shown("Result", reading_badge),
     )
-    return tabulate(f"trends-{dataset}", f"From layer to layer on {dataset}", shown, _models(shown, rows))
+    return tabulate(f"trends-{dataset}", f"Trends across layers on {dataset}", shown, _models(shown, rows))
 
 
 def _models(shown: Sequence[Shown], rows: Sequence[Cells]) -> list[Body]:
@@ -129,7 +120,7 @@ def _measure(name: str) -> str:
 
 
 def _last_layers(rows: Sequence[Cells]) -> list[Cells]:
-    """The rows of each model's last layer."""
+    """Return the rows of each model's last layer."""
     last: dict[tuple[str, str], int] = {}
     for row in rows:
         key = (row.get("base_condition", ""), row["model"])

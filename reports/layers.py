@@ -1,110 +1,95 @@
-"""What happens inside, layer by layer: figures, and the medians after the last layer."""
+"""The layers page: figures by layer, and tables of the medians after the last layer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.definitions import definition_list
-from reports.inputs import Cells, Inputs
-from reports.numbers import MISSING, count, fixed
-from reports.outcomes import slug
-from reports.plates import Plate, figure_of
-from reports.table import Body, Column, Markup, Row, Table, Text, escaped
+from markupsafe import Markup
 
-# Figure → what it shows, in words, and the table that it is drawn from.
+from config.vocabulary.measures import MEASURES, Measure
+from config.vocabulary.replacements import REFERENCE
+from reports.inputs import Cells, Inputs
+from reports.markup import code, definition_list, heading, slug
+from reports.numbers import MISSING, count, fixed
+from reports.plates import Plate, figure_of
+from reports.table import Body, Column, Row, Table
+
+# Figure → what it shows, further explanation, and the table that it is drawn from.
 FIGURES = {
-    "attention_divergence": (
+    "divergence": (
         "Divergence of attention from full, by layer and replacement of the registers",
-        "measures",
+        "The axis is logarithmic. Solid lines are medians, dotted lines are means, and points at the bottom edge are "
+        "rounding error.",
+        "layer_measures",
     ),
-    "patch_cosine": ("Mean cosine between each patch and itself under full, by layer and replacement", "measures"),
-    "rank_by_condition": ("Effective rank of the patches, by layer and replacement of the registers", "measures"),
-    "attention_to_registers": ("Attention given to the registers by CLS, registers and patches under full", "measures"),
-    "token_curves": ("Accuracy of a linear probe on each token, by layer, under full; chance in grey", "layer_curves"),
+    "patch_cosine": (
+        "Mean cosine similarity of each patch with itself under full, by layer and replacement of the registers",
+        "",
+        "layer_measures",
+    ),
+    "effective_rank": (
+        "Effective rank of the patch tokens by layer",
+        "Families under full are above, replacements of the registers below.",
+        "layer_measures",
+    ),
+    "attention_to_registers": (
+        "Attention mass from CLS, registers and patches to the registers, by layer, under full",
+        "",
+        "layer_measures",
+    ),
+    "token_curves": (
+        "Accuracy of a linear probe on each token, by layer, under full",
+        "The chance level is grey.",
+        "layer_curves",
+    ),
 }
-_LAST = {
-    "effective_rank": "Effective rank",
-    "patch_cosine": "Patch cosine",
-    "patch_norm": "Patch norm",
-    "high_norm_share": "High norms, %",
-    "js": "JS, nats",
-    "mass_cls_to_registers": "CLS to registers, %",
-    "mass_patches_to_registers": "Patches to registers, %",
-}
-_PERCENT = {"high_norm_share", "effective_rank_share", "mass_cls_to_registers", "mass_patches_to_registers"}
-_RANKS = {
-    "effective_rank": "Effective rank",
-    "effective_rank_centred": "Centred",
-    "effective_rank_unnormalised": "Lengths kept",
-    "participation_ratio": "Participation ratio",
-    "effective_rank_share": "Share of patches, %",
-}
+_LAST = tuple(
+    MEASURES[name]
+    for name in (
+        *("effective_rank", "patch_cosine", "patch_norm", "high_norm_share", "js"),
+        *("mass_cls_to_registers", "mass_patches_to_registers"),
+    )
+)
 
 
 def layer_plate(inputs: Inputs, dataset: str, figure: str) -> Plate:
-    """One of `FIGURES`, of one data set."""
-    shown, source = FIGURES[figure]
+    """Return one of `FIGURES` for one data set."""
+    shown, explained, source = FIGURES[figure]
+    words = f"{shown}, on {dataset}. {explained}".rstrip()
     return Plate(
         ident=f"{slug(figure)}-{slug(dataset)}",
         file=figure_of(inputs, dataset, f"{figure}.svg"),
-        alt=f"{shown}, on {dataset}; a panel per model.",
-        caption=f"{shown}; {dataset}.",
+        alt=words,
+        caption=words,
         sources=(f"tables/{source}.csv",),
         wide=True,
     )
 
 
 def last_layer_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Medians and quartiles of geometry and attention after the last layer; None where nothing was measured."""
-    columns = (Column("Condition"), *(Column(title, "number") for title in _LAST.values()))
+    """Return medians and quartiles of geometry and attention after the last layer, or None if there are none."""
+    columns = (Column("Condition"), *(Column(measure.title, "number") for measure in _LAST))
     bodies = []
     for model, rows in _last_layer(inputs, dataset).items():
         conditions = dict.fromkeys(row["condition"] for row in rows)
         cells = {(row["condition"], row["measure"]): row for row in rows}
-        lines = tuple(
+        shown = tuple(
             Row(
-                (
-                    Markup(f"<code>{escaped(condition)}</code>"),
-                    *(_median(cells.get((condition, measure)), measure) for measure in _LAST),
-                ),
-                classes="reference" if condition == "full" else "",
+                (code(condition), *(_median(cells.get((condition, measure.name)), measure) for measure in _LAST)),
+                classes="reference" if condition == REFERENCE else "",
             )
             for condition in conditions
         )
-        bodies.append(Body(lines, heading=Markup(f"<b>{escaped(model)}</b> <small>{escaped(_facts(rows))}</small>")))
+        bodies.append(Body(shown, heading(model, _facts(rows))))
     if not bodies:
         return None
-    caption = f"Medians after the last layer on {dataset}; first and third quartile below"
+    caption = f"Medians after the last layer on {dataset}, with the first and third quartile below each"
     return Table(f"last-layer-{slug(dataset)}", caption, columns, tuple(bodies), classes="ablation")
 
 
-def rank_table(inputs: Inputs, dataset: str) -> Table | None:
-    """The effective rank under full after the last layer by several definitions; None where nothing was measured."""
-    rows = []
-    for model, found in _last_layer(inputs, dataset).items():
-        cells = {row["measure"]: row for row in found if row["condition"] == "full"}
-        rows.append(Row((model, *(_median(cells.get(name), name) for name in _RANKS))))
-    if not rows:
-        return None
-    columns = (
-        Column("Model"),
-        *(Column(title, "number") for title in _RANKS.values()),
-    )
-    caption = f"Definitions of rank on {dataset}, unchanged pass, last layer: medians"
-    return Table(f"ranks-{slug(dataset)}", caption, columns, (Body(tuple(rows)),))
-
-
-def measure_definitions() -> str:
-    """What stands under the tables."""
-    entries: Sequence[tuple[Text, Text]] = (
-        ("Effective rank", "exp of the entropy of the eigenvalues of the patches’ Gram matrix, rows of unit length"),
-        ("Patch cosine", "mean over patches of the cosine with the same patch under full, after the final norm"),
-        ("Patch norm", "mean length of the block’s raw output at the patches"),
-        ("High norms", "share of patches longer than three times the median of their image"),
-        ("JS", "Jensen–Shannon divergence of attention from full, mean over heads and query tokens"),
-        ("To registers", "attention mass that the group’s queries give to the registers, mean over heads"),
-    )
-    return definition_list(entries, "Definitions of the measures")
+def measure_definitions() -> Markup:
+    """Return the definitions of the measures in the tables."""
+    return definition_list(((measure.label, measure.definition) for measure in _LAST), "Definitions of the measures")
 
 
 def _last_layer(inputs: Inputs, dataset: str) -> dict[str, list[Cells]]:
@@ -117,14 +102,18 @@ def _last_layer(inputs: Inputs, dataset: str) -> dict[str, list[Cells]]:
 
 
 def _facts(rows: Sequence[Cells]) -> str:
-    sizes = sorted({int(row["n"]) for row in rows if row["measure"] in _LAST}, reverse=True)
+    sizes = sorted(
+        {int(row["n"]) for row in rows if row["measure"] in {measure.name for measure in _LAST}}, reverse=True
+    )
     layer = rows[0]["layer"]
     return f"{rows[0]['family']}, scale {rows[0]['scale']} · layer {layer} · n = {' and '.join(map(count, sizes))}"
 
 
-def _median(row: Cells | None, measure: str) -> Text:
+def _median(row: Cells | None, measure: Measure) -> str:
     if row is None:
         return MISSING
-    scale, decimals = (100, 1) if measure in _PERCENT else (1, 3 if measure in ("js", "patch_cosine") else 2)
-    middle, low, high = (fixed(scale * float(row[name]), decimals) for name in ("median", "q25", "q75"))
-    return Markup(f'{middle}<br><small class="muted">{low} to {high}</small>')
+    scale = 100 if measure.percent else 1
+    middle, low, high = (
+        fixed(scale * float(row[name]), measure.decimals) for name in ("median", "quartile_1", "quartile_3")
+    )
+    return Markup('{}<br><small class="muted">{} to {}</small>').format(middle, low, high)

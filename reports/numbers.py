@@ -14,12 +14,12 @@ MINUS = "−"
 
 
 def is_missing(text: str) -> bool:
-    """Whether a CSV cell holds no number."""
+    """Return whether a CSV cell holds no number."""
     return text.strip() == "" or text.strip().lower() == "nan"
 
 
 def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
-    """A number with `decimals` places and a typographic minus; zero never carries a sign."""
+    """Return a number with `decimals` places and a typographic minus; zero never carries a sign."""
     rounded = round(value, decimals)
     digits = f"{abs(rounded):,.{decimals}f}"
     if rounded < 0:
@@ -28,17 +28,17 @@ def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
 
 
 def percent(text: str, decimals: int = 1) -> str:
-    """A fraction as percent, without the sign: `0.484` is `48.4`."""
+    """Return a fraction as percent, without the sign: `0.484` gives `48.4`."""
     return MISSING if is_missing(text) else fixed(100 * float(text), decimals)
 
 
 def points(text: str, decimals: int = 1) -> str:
-    """A difference of fractions in percentage points, signed: `-0.366` is `−36.6`."""
+    """Return a difference of fractions in percentage points, signed: `-0.366` gives `−36.6`."""
     return MISSING if is_missing(text) else fixed(100 * float(text), decimals, signed=True)
 
 
 def count(text: str | int) -> str:
-    """A whole number with thousands separated: `10000` is `10,000`."""
+    """Return a whole number with thousands separated: `10000` gives `10,000`."""
     if isinstance(text, str):
         if is_missing(text):
             return MISSING
@@ -47,12 +47,12 @@ def count(text: str | int) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A count with its noun: `1 model`, `8 models`."""
+    """Return a count with its noun: `1 model`, `8 models`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def p_value(text: str) -> str:
-    """A p-value with four decimals, or in scientific notation where those would print zero."""
+    """Return a p-value with four decimals, or in scientific notation if those would print zero."""
     if is_missing(text):
         return MISSING
     value = float(text)
@@ -62,14 +62,14 @@ def p_value(text: str) -> str:
 
 
 def scientific(value: float) -> str:
-    """Two significant digits and an exponent: `6.6e−57`."""
+    """Return two significant digits and an exponent: `6.6e−57`."""
     mantissa, exponent = f"{abs(value):.1e}".split("e")
     power = int(exponent)
     return f"{MINUS if value < 0 else ''}{mantissa}e{MINUS if power < 0 else ''}{abs(power)}"
 
 
 def quantity(text: str) -> str:
-    """A number of unknown size with four significant digits; any other text as it stands."""
+    """Return a number of unknown size with four significant digits, and any other text unchanged."""
     if is_missing(text):
         return MISSING
     try:
@@ -85,7 +85,7 @@ def quantity(text: str) -> str:
 
 
 def interval(low: str, high: str, show: Callable[[str], str] = percent) -> str:
-    """`[low, high]` printed by `show`; empty where either end is missing."""
+    """Return `[low, high]` printed by `show`, or an empty text if either end is missing."""
     if is_missing(low) or is_missing(high):
         return ""
     return f"[{show(low)}, {show(high)}]"

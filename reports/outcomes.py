@@ -1,4 +1,4 @@
-"""The result tables: the article's replacement table, published and measured, and every ablation."""
+"""The result tables: the article's replacement table, as published and as measured, and every ablation."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from reports.errors import ReportError
+from config.errors import InputError
+from config.vocabulary.replacements import REFERENCE, REPLACEMENTS
 from reports.inputs import Cells, CsvTable
+from reports.markup import code, heading, slug
 from reports.numbers import MISSING, count, interval, is_missing, p_value, percent, points
-from reports.table import Body, Column, Markup, Row, Span, Table, escaped
+from reports.table import Body, Column, Row, Span, Table
 
 CONTROLS_TABLE = "controls table"
-# The published condition → its row in the article's table, which the run's table repeats.
+_FULL = REFERENCE.capitalize()
+# Condition of the published numbers → its row in the article's table, which the run's table repeats.
 PUBLISHED_ROWS = {
-    "full": "Full",
-    "zero registers": "Zero registers",
-    "mean-sub registers": "Mean-sub",
-    "noise-sub registers": "Noise-sub",
-    "shuffled registers": "Shuffle",
+    "full": _FULL,
+    "zero registers": REPLACEMENTS["zero"].article_label,
+    "mean-sub registers": REPLACEMENTS["mean"].article_label,
+    "noise-sub registers": REPLACEMENTS["noise"].article_label,
+    "shuffled registers": REPLACEMENTS["shuffle"].article_label,
 }
 
 
@@ -32,23 +35,18 @@ class Section:
 
     @property
     def ident(self) -> str:
-        """Unique on the page, and of characters that links may hold."""
+        """Identifier, unique on the page and safe in links."""
         return f"ablation-{slug(self.dataset)}-{slug(self.task)}"
 
 
 def task_title(task: str) -> str:
-    """A task's name as a heading: `Cycle consistency`, `PCK per image`."""
+    """Return a task's name as a heading: `Cycle consistency`, `PCK per image`."""
     words = task.replace("_", " ")
     return words[0].upper() + words[1:] if not words.startswith("pck") else words.replace("pck", "PCK", 1)
 
 
-def slug(text: str) -> str:
-    """`text` as part of an identifier."""
-    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower())
-
-
 def ablation_sections(rows: Iterable[Cells]) -> tuple[Section, ...]:
-    """The rows of the ablation table by data set and task, in the order given."""
+    """Return the rows of the ablation table by data set and task, in the order given."""
     grouped: dict[tuple[str, str], list[Cells]] = {}
     for row in rows:
         grouped.setdefault((row["dataset"], row["task"]), []).append(row)
@@ -56,15 +54,15 @@ def ablation_sections(rows: Iterable[Cells]) -> tuple[Section, ...]:
 
 
 def published_replacements(published: Sequence[Cells]) -> Table:
-    """The replacement table as the article prints it, digits untouched.
+    """Return the replacement table as the article prints it, digits unchanged.
 
     Raises:
-        ReportError: the published numbers hold none of it.
+        InputError: the published numbers do not include it.
     """
     rows = [row for row in published if row["location"] == CONTROLS_TABLE]
     if not rows:
-        raise ReportError(
-            f"tables.csv of the published numbers: no row has location {CONTROLS_TABLE!r}, from which "
+        raise InputError(
+            f"tables.csv of the published numbers: no row has the location {CONTROLS_TABLE!r}, from which "
             "the published replacement table is built. Is --published the right folder?"
         )
     cells = {
@@ -81,7 +79,7 @@ def published_replacements(published: Sequence[Cells]) -> Table:
 
 
 def measured_replacements(table: CsvTable, dataset: str) -> tuple[Table, ...]:
-    """The run's replacement tables of one data set, one a task; none where it measured no replacement."""
+    """Return the run's replacement tables of one data set, one per task; none if no replacement was measured."""
     rows = [row for row in table.rows if row["dataset"] == dataset]
     named = [column for column in table.columns if "/" in column]
     columns = [column for column in named if any(not is_missing(row[column]) for row in rows)]
@@ -130,7 +128,7 @@ def _replacements(
                 condition,
                 *(_printed(cells.get((condition, column), "")) for column in columns),
             ),
-            classes="reference" if condition == PUBLISHED_ROWS["full"] else "",
+            classes="reference" if condition == _FULL else "",
         )
         for condition in conditions
     )
@@ -142,7 +140,7 @@ def _printed(text: str) -> str:
 
 
 def ablation_table(section: Section) -> Table:
-    """Value, change, intervals and p-values of every model and condition of a section."""
+    """Return value, change, intervals and p-values of every model and condition of a section."""
     return Table(
         ident=f"{section.ident}-table",
         caption=f"{task_title(section.task)} on {section.dataset}: {section.rows[0]['metric']}",
@@ -172,14 +170,14 @@ def _bodies(section: Section) -> Iterator[Body]:
         facts = f"{first['family']}, scale {first['scale']} · {readout} readout · n = {count(first['n'])}"
         yield Body(
             tuple(_ablation_row(row) for row in rows),
-            heading=Markup(f"<b>{escaped(model)}</b> <small>{escaped(facts)}</small>"),
+            heading=heading(model, facts),
         )
 
 
 def _ablation_row(row: Cells) -> Row:
     return Row(
         (
-            Markup(f"<code>{escaped(row['condition'])}</code>"),
+            code(row["condition"]),
             percent(row["value"]),
             interval(row["value_low"], row["value_high"]) or MISSING,
             points(row["delta"]),

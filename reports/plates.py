@@ -1,52 +1,64 @@
-"""Figures as blocks: the run's SVG on a white plate, described in words, with the CSV it is drawn from."""
+"""Figures of the run with captions, alternative texts, and links to the numbers that they show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
+from markupsafe import Markup
+
+from config.errors import InputError
+from config.vocabulary.replacements import REFERENCE
 from reports.checks import tally
-from reports.errors import ReportError
 from reports.inputs import Cells, Inputs
-from reports.numbers import count, is_missing, percent, points
-from reports.outcomes import slug
-from reports.table import escaped
+from reports.markup import download, slug
+from reports.numbers import count, counted, is_missing, percent, points
 
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure: file in the report, what it shows (for readers who do not see it), and its sources."""
+    """A figure.
+
+    Attributes:
+        ident: identifier, unique on its page.
+        file: its place in the report.
+        alt: description for readers who do not see it.
+        caption: text under it, a sentence or more.
+        sources: files with the numbers that it shows.
+        wide: whether it keeps its size on a narrow screen and scrolls.
+    """
 
     ident: str
     file: str
     alt: str
     caption: str
     sources: tuple[str, ...]
-    wide: bool = False  # keeps its size on a narrow screen and scrolls
+    wide: bool = False
 
 
-def render_plate(plate: Plate) -> str:
-    """The HTML of a figure."""
-    links = ", ".join(
-        f'<a href="{escape(source)}" download>{escaped(source.rpartition("/")[2])}</a>' for source in plate.sources
-    )
-    kind = "plate wide" if plate.wide else "plate"
-    return (
-        f'<figure class="{kind}" id="{escape(plate.ident)}">\n'
-        f'<div class="paper" tabindex="0">'
-        f'<img src="{escape(plate.file)}" alt="{escape(plate.alt, quote=True)}"></div>\n'
-        f"<figcaption>{escaped(plate.caption)} Drawn from {links}; "
-        f'<a href="{escape(plate.file)}" download>the figure as SVG</a>.</figcaption>\n</figure>'
+def render_plate(plate: Plate) -> Markup:
+    """Return the HTML of a figure."""
+    return Markup(
+        '<figure class="{kind}" id="{ident}">\n'
+        '<div class="paper" tabindex="0"><img src="{file}" alt="{alt}"></div>\n'
+        "<figcaption>{caption} Data: {sources}; {figure}.</figcaption>\n</figure>"
+    ).format(
+        kind="plate wide" if plate.wide else "plate",
+        ident=plate.ident,
+        file=plate.file,
+        alt=plate.alt,
+        caption=plate.caption,
+        sources=Markup(", ").join(map(download, plate.sources)),
+        figure=download(plate.file, "figure as SVG"),
     )
 
 
 def known_answer_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Classification under every register condition, a panel per family."""
+    """Return the figure of classification accuracy under every register condition, one panel per family."""
     counted = tally([check for check in inputs.checks if check["dataset"] == dataset])
     full = [
         f"{row['model']} {percent(row['value'])} %"
         for row in inputs.ablation
-        if row["dataset"] == dataset and row["task"] == "classification" and row["condition"] == "full"
+        if row["dataset"] == dataset and row["task"] == "classification" and row["condition"] == REFERENCE
         and row["readout"] != "frozen"
     ]  # fmt: skip
     outcome = (
@@ -56,18 +68,17 @@ def known_answer_plate(inputs: Inputs, dataset: str) -> Plate:
         ident=f"known-answers-{slug(dataset)}",
         file=figure_of(inputs, dataset, "known_answers.svg"),
         alt=(
-            f"Classification accuracy on {dataset} by family, under full and under zeroed, mean, noise and "
-            f"shuffled registers, with intervals and the range of chance; {outcome}. "
-            + (f"Unablated: {', '.join(full)}." if full else "")
+            f"Classification accuracy on {dataset} by family, under full and under each replacement of the registers, "
+            f"with intervals and the chance level; {outcome}. " + (f"Under full: {', '.join(full)}." if full else "")
         ).strip(),
         caption=f"Known answers on {dataset}: {outcome}. Points are accuracies with their intervals, the "
-        "dashed line or grey band is chance, thin lines are the unablated levels.",
+        "dashed line or grey band marks the chance level, and thin lines mark the accuracy under full.",
         sources=("tables/ablation.csv", "tables/known_answers.csv"),
     )
 
 
 def heatmap_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Changes against full, of every model, task and condition."""
+    """Return the heat map of changes from full, for every model, task and condition."""
     changes = [
         row
         for row in inputs.ablation
@@ -77,71 +88,47 @@ def heatmap_plate(inputs: Inputs, dataset: str) -> Plate:
     if changes:
         row = min(changes, key=lambda row: float(row["delta"]))
         largest = (
-            f" The largest drop is {points(row['delta'])} points: {row['task']} of {row['model']} "
+            f" The largest drop is {points(row['delta'])} percentage points: {row['task']} by {row['model']} "
             f"under {row['condition']}."
         )
     return Plate(
         ident=f"deltas-{slug(dataset)}",
         file=figure_of(inputs, dataset, "delta_heatmap.svg"),
-        alt=f"Heat map of changes against full on {dataset}, in percentage points: a panel per task, models as "
-        f"rows, conditions as columns.{largest}",
-        caption=f"What each condition takes away on {dataset}: change against full, percentage points.{largest}",
+        alt=f"Heat map of changes from full on {dataset}, in percentage points, with one panel per task, models as "
+        f"rows and conditions as columns.{largest}",
+        caption=f"Change from full on {dataset}, in percentage points.{largest}",
         sources=("tables/ablation.csv",),
         wide=True,
     )
 
 
 def null_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Comparisons as observed, over what exchanged labels give."""
+    """Return the figure of observed differences over their permutation distributions."""
     rows = _of(inputs, "comparisons", dataset)
     return Plate(
         ident=f"nulls-{slug(dataset)}",
         file=figure_of(inputs, dataset, "nulls.svg"),
-        alt=f"{count(len(rows))} comparisons on {dataset}: each difference with its interval, over the histogram of "
-        "the differences that arise when labels are exchanged.",
-        caption=f"Comparisons on {dataset}: the observed difference with its interval, over the distribution under "
+        alt=f"{counted(len(rows), 'comparison')} on {dataset}: each observed difference with its interval, over the "
+        "histogram of the differences obtained with permuted labels.",
+        caption=f"Comparisons on {dataset}: each observed difference with its interval, over its distribution under "
         "the null hypothesis.",
         sources=("tests/comparisons.csv", "tests/nulls.csv"),
     )
 
 
 def cumulative_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Loss by number of registers, against the sum of single losses."""
+    """Return the figure of the change by number of replaced registers, next to the sum of single changes."""
     orders = max(int(row["orders"]) for row in _of(inputs, "cumulative", dataset))
-    of_orders = "one order of registers" if orders == 1 else f"the mean over {count(orders)} orders of registers"
+    of_orders = "one order of registers" if orders == 1 else f"mean over {count(orders)} orders of registers"
     return Plate(
         ident=f"cumulative-{slug(dataset)}",
         file=figure_of(inputs, dataset, "cumulative.svg"),
-        alt=f"Change against full on {dataset} by number of registers replaced, beside the sum of the changes of each "
-        "alone: models down, tasks across.",
-        caption=f"Registers replaced one after the other on {dataset}: {of_orders}, with its interval, and the sum of "
-        "single changes.",
+        alt=f"Change from full on {dataset} by number of registers replaced, next to the sum of the changes from "
+        "replacing each register alone, with models as rows and tasks as columns.",
+        caption=f"Cumulative replacement of registers on {dataset}: {of_orders}, with its interval, next to the sum of "
+        "the single changes.",
         sources=("tables/cumulative.csv",),
         wide=True,
-    )
-
-
-def rank_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Effective rank by layer."""
-    return Plate(
-        ident=f"effective-rank-{slug(dataset)}",
-        file=figure_of(inputs, dataset, "effective_rank.svg"),
-        alt=f"Median effective rank of the patches of an image by layer on {dataset}, with quartiles: a panel per "
-        "scale, a line per family.",
-        caption=f"Effective rank under full on {dataset}: median over images, and quartiles.",
-        sources=("tables/geometry.csv",),
-    )
-
-
-def divergence_plate(inputs: Inputs, dataset: str) -> Plate:
-    """Divergence of attention by layer."""
-    return Plate(
-        ident=f"divergence-{slug(dataset)}",
-        file=figure_of(inputs, dataset, "divergence.svg"),
-        alt=f"Mean Jensen-Shannon divergence of attention to full by layer on {dataset}, on a logarithmic axis: a "
-        "panel per model, a line per condition on registers.",
-        caption=f"How far each replacement of registers bends attention on {dataset}; a point at the foot is rounding.",
-        sources=("tables/attention.csv",),
     )
 
 
@@ -150,8 +137,12 @@ def _of(inputs: Inputs, table: str, dataset: str) -> list[Cells]:
 
 
 def figure_of(inputs: Inputs, dataset: str, name: str) -> str:
-    """The place in the report of a figure of a data set; ReportError where the run lacks it."""
+    """Return the place in the report of a data set's figure.
+
+    Raises:
+        InputError: the run lacks the figure.
+    """
     path = inputs.run.figures / dataset / name
     if not path.is_file():
-        raise ReportError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.")
+        raise InputError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.")
     return f"figures/{dataset}/{name}"

@@ -1,4 +1,4 @@
-"""The page sources, and what `_quarto.yml` says of them. Read by both renderers and by the workflow."""
+"""The page sources and their list in `_quarto.yml`, read by both renderers and by the workflow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from reports.errors import ReportError
+from config.errors import InputError
 
 PAGES_FOLDER = Path(__file__).resolve().with_name("pages")
 CONFIG = "_quarto.yml"
-# Pages of this name are generated, one a finding of the audit, and stand outside the navigation bar.
+# Pages with this prefix are generated, one per finding of the audit, and are not in the navigation bar.
 FINDING = "finding-"
 
 
@@ -28,21 +28,21 @@ class Page:
         return Path(self.source).stem
 
     @property
-    def html(self) -> str:
+    def file(self) -> str:
         """Name of the rendered page."""
         return f"{self.stem}.html"
 
 
 @dataclass(frozen=True)
 class Project:
-    """The part of `_quarto.yml` that the report is built by.
+    """The part of `_quarto.yml` that building the report needs.
 
     Attributes:
-        title: of the website.
-        output: folder, inside the project, that Quarto renders to.
-        pages: in the order of the navigation bar.
-        language: of the pages.
-        findings: generated pages outside the bar; none before the site is staged.
+        title: title of the website.
+        output: folder inside the project that Quarto renders to.
+        pages: pages in the order of the navigation bar.
+        language: language of the pages.
+        findings: generated pages outside the navigation bar; none before the site is staged.
     """
 
     title: str
@@ -56,7 +56,7 @@ def read_project(folder: Path = PAGES_FOLDER) -> Project:
     """Read `_quarto.yml` of a folder.
 
     Raises:
-        ReportError: the file is missing or lacks a key, or it lists other pages than there are.
+        InputError: the file is missing or lacks a key, or its list of pages differs from the pages that exist.
     """
     path = folder / CONFIG
     try:
@@ -69,22 +69,22 @@ def read_project(folder: Path = PAGES_FOLDER) -> Project:
             findings=tuple(Page(page.name, page.stem) for page in sorted(folder.glob(f"{FINDING}*.qmd"))),
         )
     except FileNotFoundError as error:
-        raise ReportError(f"{path} is missing: it names the pages of the report.") from error
+        raise InputError(f"{path} is missing. It lists the pages of the report.") from error
     except (KeyError, TypeError, yaml.YAMLError) as error:
-        raise ReportError(
+        raise InputError(
             f"{path}: {error} is missing or cannot be read. Needed: project.output-dir, "
             "website.title, and website.navbar.left with href and text of every page."
         ) from error
     listed = {page.source for page in project.pages}
     found = {page.name for page in folder.glob("*.qmd")} - {page.source for page in project.findings}
     if listed != found:
-        raise ReportError(
+        raise InputError(
             f"{path}: website.navbar.left and the .qmd files beside it differ in "
-            f"{', '.join(sorted(listed ^ found))}. Name every page there, and only pages that exist."
+            f"{', '.join(sorted(listed ^ found))}. List every page there, and only pages that exist."
         )
     return project
 
 
 def page_sources(folder: Path = PAGES_FOLDER) -> tuple[Path, ...]:
-    """Every file that the pages are made from, sorted; the workflow names them as inputs."""
+    """Return every file that the pages are made from, sorted; the workflow lists them as inputs."""
     return tuple(sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")))

@@ -6,10 +6,11 @@ from reports.project import page_sources, read_project
 
 rule report:
     input:
-        tables=rules.analyse.output.tables,
-        tests=rules.analyse.output.tests,
+        tables=[path_of(table, run) for table in DECLARED],
         error_rates=ERROR_RATES.relative_to(workflow.basedir),
-        figures=rules.analyse.output.figures,
+        figures=[
+            run.figure(dataset, figure) for dataset in run_settings.datasets for figure in FIGURES
+        ],
         audit=list(rules.audit.output),
         findings=rules.audit_figures.output.figures,
         reproduced=rules.audit_reproduced.output.reproduced,
@@ -18,7 +19,7 @@ rule report:
         pages=[page.relative_to(workflow.basedir) for page in page_sources()],
         modules=sources("reports.build"),
     output:
-        [run.report / page.html for page in read_project().pages],
+        [run.report / page.file for page in read_project().pages],
     log:
         run.folder / "logs" / "report.log",
     params:

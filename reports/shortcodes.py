@@ -1,6 +1,6 @@
-"""What Quarto does to a page before Pandoc reads it, for the path without Quarto.
+"""Expansion of Quarto's shortcodes, for rendering without Quarto.
 
-Three constructs are known, and the pages use no other: `{{< include file >}}` on a line of its own,
+The pages use these three constructs and no other: `{{< include file >}}` on a line of its own,
 `{{< var group.key >}}`, and callouts (`::: {.callout-note title="…"}`).
 """
 
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from reports.errors import ReportError
+from config.errors import InputError
 
 _INCLUDE = re.compile(r"^\{\{<\s*include\s+(\S+)\s*>\}\}[ \t]*$", re.MULTILINE)
 _VAR = re.compile(r"\{\{<\s*var\s+([^\s>]+)\s*>\}\}")
@@ -32,22 +32,22 @@ def expand(text: str, *, page: str, folder: Path, values: Mapping[str, object]) 
         values: content of `_variables.yml`.
 
     Raises:
-        ReportError: a file or key that does not exist, or another shortcode; names page, key and remedy.
+        InputError: a file or key does not exist, or another shortcode is used; names page, key and remedy.
     """
 
     def included(match: re.Match[str]) -> str:
         file = folder / match[1]
         if not file.is_file():
-            raise ReportError(
+            raise InputError(
                 f"{page}: {{{{< include {match[1]} >}}}}: there is no such file in {folder}. Is the name "
-                "misspelt? Generated files are named in reports/generated.py."
+                "misspelt? reports/generated.py lists the generated files."
             )
         return file.read_text(encoding="utf-8")
 
     def valued(match: re.Match[str]) -> str:
         return variable(match[1], page=page, values=values)
 
-    # Variables first: what is included is data, and nothing in it may be expanded.
+    # Variables come first: included text is data, and nothing in it may be expanded.
     text = _VAR.sub(valued, text)
     _refuse_unknown(_INCLUDE.sub("", text), page)
     text = _PAGE_LINK.sub(r"\1.html\2)", _CALLOUT.sub(_callout, text))
@@ -55,19 +55,24 @@ def expand(text: str, *, page: str, folder: Path, values: Mapping[str, object]) 
 
 
 def variable(key: str, *, page: str, values: Mapping[str, object]) -> str:
-    """The text of `group.key`; ReportError if there is none."""
+    """Return the text of `group.key`.
+
+    Raises:
+        InputError: there is no such key, or it names a group.
+    """
     found: object = values
     for part in key.split("."):
         if not isinstance(found, Mapping) or part not in found:
             known = ", ".join(sorted(_keys(values)))
-            raise ReportError(
-                f"{page}: {{{{< var {key} >}}}}: there is no such key in _variables.yml. Is it misspelt? Known: "
-                f"{known}. New ones are added in reports/variables.py."
+            raise InputError(
+                f"{page}: {{{{< var {key} >}}}}: there is no such key in _variables.yml. Is it misspelt? Known keys: "
+                f"{known}. Add new ones in reports/variables.py."
             )
         found = found[part]
     if isinstance(found, Mapping):
-        raise ReportError(
-            f"{page}: {{{{< var {key} >}}}} is a group, not a value. Add one of: {', '.join(sorted(map(str, found)))}."
+        raise InputError(
+            f"{page}: {{{{< var {key} >}}}} is a group, not a value. Append one of: "
+            f"{', '.join(sorted(map(str, found)))}."
         )
     return str(found)
 
@@ -82,8 +87,8 @@ def _keys(values: Mapping[str, object], before: str = "") -> list[str]:
 def _refuse_unknown(text: str, page: str) -> None:
     left = _ANY.search(text)
     if left:
-        raise ReportError(
-            f"{page}: {left[0].strip()!r} cannot be rendered without Quarto. Known are "
+        raise InputError(
+            f"{page}: {left[0].strip()!r} cannot be rendered without Quarto. Supported are "
             "{{< include file >}} on a line of its own and {{< var group.key >}}."
         )
 

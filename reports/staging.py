@@ -1,4 +1,4 @@
-"""Put the website's sources together: pages, generated files, variables, figures, downloads."""
+"""Staging of the website's sources: pages, generated files, variables, figures and downloads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VARIABLES = "_variables.yml"
 
 
 def stage(inputs: Inputs, folder: Path) -> None:
-    """Fill `folder` with everything that a renderer reads; what was there before is removed."""
+    """Fill `folder` with everything that a renderer reads, after removing its previous content."""
     if folder.exists():
         shutil.rmtree(folder)
     (folder / GENERATED).mkdir(parents=True)

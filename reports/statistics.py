@@ -1,37 +1,38 @@
-"""The tests of a run: comparisons of models, equivalence, additivity, controls and readouts."""
+"""Tables of a run's tests: comparisons of models, equivalence, additivity, controls and readouts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
+from config.settings import Comparison
+from config.vocabulary.replacements import REFERENCE
 from reports.columns import (
     Shown,
-    badge,
     between,
     body,
     by_model,
     change,
-    code,
     grouped,
-    heading,
     named,
     number,
     p,
-    pair,
     tabulate,
     text,
     whole_group_conditions,
 )
 from reports.inputs import Cells, Inputs
+from reports.markup import aside, badge, code, definition_list, heading, pair
 from reports.numbers import MISSING, count, fixed, interval, is_missing, percent, points
-from reports.table import Body, Column, Markup, Row, Table, Text, escaped
+from reports.table import Body, Column, Row, Table
 
-# Conclusion → colour, sign and what it means.
+# Conclusion → colour, sign and meaning.
 CONCLUSIONS = {
-    "equivalent": ("consistent", "≈", "within the margin, and no difference shown"),
-    "negligible": ("rounding", "≲", "a difference, and within the margin"),
-    "different": ("disagree", "≠", "a difference, not shown to be within the margin"),
-    "undecided": ("unchecked", "?", "neither shown: more units are needed"),
+    "equivalent": ("consistent", "≈", "within the margin; no difference shown"),
+    "negligible": ("rounding", "≲", "a difference, but within the margin"),
+    "different": ("disagree", "≠", "a difference that is not shown to be within the margin"),
+    "undecided": ("unchecked", "?", "neither is shown; more units are needed"),
 }
 READINGS = {
     "super-additive": ("disagree", "≫"),
@@ -45,20 +46,25 @@ READINGS = {
 
 
 def reading_badge(row: Cells) -> Markup:
-    """What an interval shows of a sum or a trend."""
+    """Return what the interval of a sum or trend shows, as a label."""
     return badge(*READINGS[row["reading"]], row["reading"])
 
 
-def comparison_tables(inputs: Inputs) -> list[tuple[str, str, list[Table]]]:
-    """Declared comparison → its question and a table per data set; no table where the run lacks its models."""
+def comparison_tables(inputs: Inputs) -> list[tuple[Comparison, list[Table]]]:
+    """Return each declared comparison with one table per data set.
+
+    There is no table if the run lacks the models to compare.
+    """
     found = []
-    for name, stated in inputs.settings["analysis"]["comparisons"].items():
+    for comparison in inputs.settings.analysis.comparisons:
         # Data sets, tasks and conditions come in display order.
         rows = [
-            row for row in inputs.statistics["comparisons"] if row["comparison"] == name and row["readout"] != "frozen"
+            row
+            for row in inputs.statistics["comparisons"]
+            if row["comparison"] == comparison.name and row["readout"] != "frozen"
         ]
-        tables = [_comparison_table(name, of_dataset) for of_dataset in grouped(rows, "dataset")]
-        found.append((name, str(stated["question"]), [table for table in tables if table is not None]))
+        tables = [_comparison_table(comparison.name, of_dataset) for of_dataset in grouped(rows, "dataset")]
+        found.append((comparison, [table for table in tables if table is not None]))
     return found
 
 
@@ -97,27 +103,27 @@ def _conclusion(row: Cells) -> Markup:
     needed = row["units_to_decide"]
     if is_missing(needed):
         return found
-    return Markup(f'{found.html} <span class="ident">{count(needed)} to decide</span>')
+    return Markup("{} {}").format(found, aside(f"{count(needed)} to decide"))
 
 
 def margin_table(inputs: Inputs) -> Table:
-    """The margins of the config, with their reasons."""
-    margins = inputs.settings["analysis"]["margins"]
+    """Return the margins of the config, with their reasons."""
+    margins = inputs.settings.analysis.margins
     default = "every other task" if len(margins) > 1 else "every task"
     rows = [
-        Row((default if task == "default" else task, fixed(100 * float(stated["margin"]), 1), str(stated["reason"])))
-        for task, stated in margins.items()
+        Row((default if task == "default" else task, fixed(100 * margin.size, 1), margin.reason))
+        for task, margin in margins.items()
     ]
     return Table(
         ident="margins",
-        caption="Margins, fixed in the config before the run",
-        columns=(Column("Task"), Column("Margin, pp", "number"), Column("Because", "prose")),
+        caption="Margins of equivalence, fixed in the config before the run",
+        columns=(Column("Task"), Column("Margin, pp", "number"), Column("Reason", "prose")),
         bodies=(Body(tuple(rows)),),
     )
 
 
 def equivalence_table(inputs: Inputs, dataset: str) -> Table | None:
-    """What is preserved: models and conditions down, tasks across; None where a data set has nothing to show."""
+    """Return changes from full with their conclusions: conditions as rows, tasks as columns. None if there are none."""
     shown = whole_group_conditions(inputs.settings)
     rows = [row for row in _reported(inputs, "equivalence", dataset) if row["condition"] in shown]
     if not rows:
@@ -135,13 +141,13 @@ def equivalence_table(inputs: Inputs, dataset: str) -> Table | None:
         bodies.append(Body(tuple(lines), heading(model)))
     return Table(
         ident=f"equivalence-{dataset}",
-        caption=f"What is preserved on {dataset}: change against full, percentage points",
+        caption=f"Change from full on {dataset}, in percentage points, with its conclusion",
         columns=(Column("Condition"), *(Column(_sentence(task), "centred") for task in tasks)),
         bodies=tuple(bodies),
     )
 
 
-def _equivalence_cell(row: Cells | None) -> Text:
+def _equivalence_cell(row: Cells | None) -> str:
     if row is None:
         return MISSING
     key, sign, meaning = CONCLUSIONS[row["conclusion"]]
@@ -149,24 +155,21 @@ def _equivalence_cell(row: Cells | None) -> Text:
     return badge(key, sign, points(row["delta"]), f"{row['conclusion']}: {meaning}{needed}")
 
 
-def equivalence_key() -> str:
-    """The four conclusions, in words, as HTML."""
-    items = " ".join(
-        f"<div><dt>{badge(key, sign, name).html}</dt><dd>{escaped(meaning)}</dd></div>"
-        for name, (key, sign, meaning) in CONCLUSIONS.items()
-    )
-    return f'<dl class="definitions" aria-label="What the signs mean">{items}</dl>'
+def equivalence_key() -> Markup:
+    """Return the meanings of the four conclusions."""
+    entries = ((badge(key, sign, name), meaning) for name, (key, sign, meaning) in CONCLUSIONS.items())
+    return definition_list(entries, "Meaning of the signs")
 
 
 def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Changes that neither test decides, with the sample that would; None where there are none."""
+    """Return the undecided changes with the sample size that would decide them, or None if there are none."""
     conditions = whole_group_conditions(inputs.settings)
     rows = [
         row
         for row in _reported(inputs, "equivalence", dataset)
         if row["condition"] in conditions and row["conclusion"] == "undecided"
     ]
-    wide = 100 * (1 - 2 * float(inputs.settings["analysis"]["alpha"]))
+    wide = 100 * (1 - 2 * inputs.settings.analysis.alpha)
     shown = (
         named("Condition", "condition"),
         text("Task", "task"),
@@ -179,7 +182,7 @@ def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
 
 
 def additivity_table(inputs: Inputs, dataset: str) -> Table | None:
-    """All registers at once against the sum of each alone; None where the run has no single registers."""
+    """Return the change from replacing all registers next to the sum of single changes, or None if not measured."""
     rows = _reported(inputs, "additivity", dataset)
     largest = max((int(row["size"]) for row in rows), default=0)
     shown = (
@@ -189,23 +192,23 @@ def additivity_table(inputs: Inputs, dataset: str) -> Table | None:
         change("Sum, pp", "predicted"),
         change("Excess, pp", "excess"),
         between(low="excess_low", high="excess_high"),
-        Shown("Reading", reading_badge),
+        Shown("Result", reading_badge),
     )
     return tabulate(
         f"additivity-{dataset}",
-        f"All {largest} registers at once, and one by one, on {dataset}",
+        f"All {largest} registers replaced together and one at a time, on {dataset}",
         shown,
         _models(shown, [row for row in rows if int(row["size"]) == largest], inputs),
     )
 
 
 def random_patch_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Registers against random patches; None where the run drew none."""
+    """Return changes under registers next to those under random patches, or None if there are none."""
     shown = (
         text("Task", "task"),
         change("Registers, pp", "delta"),
         change("Patches, pp", "random_mean"),
-        number("SD of draws", "random_spread", _spread, muted=True),
+        number("SD of draws", "random_spread", _error, muted=True),
         between("Range of draws", "random_most", "random_least"),
         change("Difference, pp", "difference"),
         between(),
@@ -222,7 +225,7 @@ def random_patch_table(inputs: Inputs, dataset: str) -> Table | None:
                 of,
                 heading(
                     of[0]["model"],
-                    f"{of[0]['condition']} against {of[0]['draws_of_patches']} draws of {of[0]['control']}",
+                    f"{of[0]['condition']} compared with {of[0]['draws_of_patches']} draws of {of[0]['control']}",
                 ),
             )
             for of in grouped(rows, "model", "condition")
@@ -231,7 +234,7 @@ def random_patch_table(inputs: Inputs, dataset: str) -> Table | None:
 
 
 def readout_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Matched against frozen; None where the run has one readout only."""
+    """Return changes under the matched and the frozen readout, or None if the run has only one."""
     conditions = whole_group_conditions(inputs.settings)
     rows = [
         row for row in inputs.statistics["readouts"] if row["dataset"] == dataset and row["condition"] in conditions
@@ -245,19 +248,19 @@ def readout_table(inputs: Inputs, dataset: str) -> Table | None:
         between(),
         p("p, Holm", "p_holm"),
     )
-    caption = f"Change against full under both readouts on {dataset}"
+    caption = f"Change from full under both readouts on {dataset}"
     return tabulate(f"readouts-{dataset}", caption, shown, _models(shown, rows, inputs))
 
 
 def probe_variance_table(inputs: Inputs, dataset: str) -> Table | None:
-    """What another training of the probe would change; None where no probe was refitted."""
-    conditions = {"full", *whole_group_conditions(inputs.settings)}
+    """Return standard errors from test units and from refitted probes, or None if no probe was refitted."""
+    conditions = {REFERENCE, *whole_group_conditions(inputs.settings)}
     rows = [
         row
         for row in inputs.statistics["probe_variance"]
         if row["dataset"] == dataset
         and row["condition"] in conditions
-        and (row["quantity"] == "delta" or row["condition"] == "full")
+        and (row["quantity"] == "delta" or row["condition"] == REFERENCE)
     ]
 
     def within(row: Cells, low: str, high: str) -> str:
@@ -267,14 +270,14 @@ def probe_variance_table(inputs: Inputs, dataset: str) -> Table | None:
         named("Condition", "condition"),
         Shown("Quantity", lambda row: "value, %" if row["quantity"] == "value" else "Δ, pp"),
         Shown("Estimate", lambda row: (points if row["quantity"] == "delta" else percent)(row["estimate"]), "number"),
-        number("SE, test units", "units_error", _spread, muted=True),
-        number("SD, refits", "training_error", _spread, muted=True),
+        number("SE, test units", "units_error", _error, muted=True),
+        number("SD, refits", "training_error", _error, muted=True),
         Shown("Test units alone", lambda row: within(row, "low", "high"), "number"),
         Shown("Both", lambda row: within(row, "total_low", "total_high"), "number"),
     )
     return tabulate(
         f"probe-variance-{dataset}",
-        f"Test units and training as sources of error on {dataset}",
+        f"Sampling of test units and training of probes as sources of error on {dataset}",
         shown,
         (
             body(
@@ -288,7 +291,7 @@ def probe_variance_table(inputs: Inputs, dataset: str) -> Table | None:
 
 
 def _reported(inputs: Inputs, table: str, dataset: str) -> list[Cells]:
-    """The rows of a data set, without frozen readouts."""
+    """Return the rows of a data set, without frozen readouts."""
     return [row for row in inputs.statistics[table] if row["dataset"] == dataset and row["readout"] != "frozen"]
 
 
@@ -296,8 +299,8 @@ def _models(shown: Sequence[Shown], rows: Sequence[Cells], inputs: Inputs) -> li
     return [body(shown, of, heading(of[0]["model"])) for of in grouped(by_model(rows, inputs), "model")]
 
 
-def _spread(share: str) -> str:
-    """A standard error or deviation, in percentage points."""
+def _error(share: str) -> str:
+    """Print a standard error or deviation in percentage points."""
     return fixed(100 * float(share), 2)
 
 

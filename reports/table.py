@@ -1,30 +1,23 @@
 """A table as a value, and the pure function that turns it into HTML.
 
-Raw HTML rather than Markdown, so that Quarto and Pandoc print the same table. The first column
+Tables are raw HTML rather than Markdown, so that Quarto and Pandoc print the same. The first column
 heads its row and stays in sight when the box scrolls; so do the column titles.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from html import escape
+from dataclasses import dataclass
 
+from markupsafe import Markup
 
-@dataclass(frozen=True)
-class Markup:
-    """HTML that is already escaped."""
-
-    html: str
-
-
-Text = str | Markup
+from reports.markup import attribute, lines
 
 
 @dataclass(frozen=True)
 class Column:
     """A column: its title, and the classes of its cells (`number`, `prose`, `wide`, …)."""
 
-    title: Text
+    title: str
     classes: str = ""
 
 
@@ -32,15 +25,15 @@ class Column:
 class Span:
     """A title over `width` neighbouring columns."""
 
-    title: Text
+    title: str
     width: int
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row: one text a column; `ident` makes it a target for links, `data` are its `data-` attributes."""
+    """A row: one text per column; `ident` makes it a target for links, `data` are its `data-` attributes."""
 
-    cells: tuple[Text, ...]
+    cells: tuple[str, ...]
     ident: str = ""
     classes: str = ""
     data: tuple[tuple[str, str], ...] = ()
@@ -51,94 +44,84 @@ class Body:
     """Rows that belong together, under an optional heading of their own."""
 
     rows: tuple[Row, ...]
-    heading: Text = ""
+    heading: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table. `ident` is unique on its page; `spans`, where given, cover every column."""
+    """A table. Its texts are escaped unless they are `Markup`.
+
+    Attributes:
+        ident: identifier, unique on its page.
+        caption: title of the table.
+        columns: from left to right.
+        bodies: groups of rows.
+        spans: titles over several columns; if there are any, they cover every column.
+        classes: of the table.
+    """
 
     ident: str
-    caption: Text
+    caption: str
     columns: tuple[Column, ...]
     bodies: tuple[Body, ...]
-    spans: tuple[Span, ...] = field(default=())
+    spans: tuple[Span, ...] = ()
     classes: str = ""
 
 
-def escaped(text: Text) -> str:
-    """`text` as HTML on one line; a backtick is an entity, so that no code fence can end early."""
-    if isinstance(text, Markup):
-        return text.html
-    return escape(" ".join(text.split()), quote=True).replace("`", "&#96;")
+def render(table: Table) -> Markup:
+    """Return the HTML of `table` in its scrolling box.
 
-
-def attribute(name: str, value: str) -> str:
-    """` name="value"`, or nothing where the value is empty."""
-    return f' {name}="{escape(value, quote=True)}"' if value else ""
-
-
-def fenced(html: str) -> str:
-    """`html` as a raw block that both renderers pass through untouched."""
-    return f"```{{=html}}\n{html}\n```\n"
-
-
-def source_link(file: str) -> str:
-    """Where a table comes from, as a link to download, as HTML."""
-    name = file.rpartition("/")[2]
-    return f'<p class="from">From <a href="{escape(file)}" download>{escaped(name)}</a>.</p>'
-
-
-def render(table: Table) -> str:
-    """The HTML of `table` in its scrolling box.
-
-    Raises ValueError where a row or the spans do not fit the columns.
+    Raises:
+        ValueError: a row or the spans do not fit the columns.
     """
     width = len(table.columns)
     if table.spans and sum(span.width for span in table.spans) != width:
         raise ValueError(f"table {table.ident}: the spans do not cover the {width} columns")
-    head = ""
+    titles = (
+        Markup('<th scope="col"{}>{}</th>').format(attribute("class", column.classes), column.title)
+        for column in table.columns
+    )
+    head = [Markup("<tr>{}</tr>").format(Markup().join(titles))]
     if table.spans:
-        cells = "".join(_span(span) for span in table.spans)
-        head += f'<tr class="spans">{cells}</tr>\n'
-    titles = "".join(
-        f'<th scope="col"{attribute("class", column.classes)}>{escaped(column.title)}</th>' for column in table.columns
-    )
-    head += f"<tr>{titles}</tr>"
-    bodies = "\n".join(_body(body, table) for body in table.bodies)
-    caption_id = f"{table.ident}-caption"
-    return (
-        f'<div class="table-box" role="region" tabindex="0" aria-labelledby="{caption_id}">\n'
-        f'<table id="{escape(table.ident)}" class="{escape(f"data {table.classes}".strip())}">\n'
-        f'<caption id="{caption_id}"><span>{escaped(table.caption)}</span></caption>\n'
-        f"<thead>\n{head}\n</thead>\n{bodies}\n</table>\n</div>"
+        head.insert(0, Markup('<tr class="spans">{}</tr>').format(Markup().join(map(_span, table.spans))))
+    return Markup(
+        '<div class="table-box" role="region" tabindex="0" aria-labelledby="{ident}-caption">\n'
+        '<table id="{ident}" class="{classes}">\n'
+        '<caption id="{ident}-caption"><span>{caption}</span></caption>\n'
+        "<thead>\n{head}\n</thead>\n{bodies}\n</table>\n</div>"
+    ).format(
+        ident=table.ident,
+        classes=f"data {table.classes}".strip(),
+        caption=table.caption,
+        head=lines(head),
+        bodies=lines(_body(body, table) for body in table.bodies),
     )
 
 
-def _span(span: Span) -> str:
+def _span(span: Span) -> Markup:
     if not span.title:
-        return f'<td colspan="{span.width}"></td>'
-    return f'<th scope="colgroup" colspan="{span.width}">{escaped(span.title)}</th>'
+        return Markup('<td colspan="{}"></td>').format(span.width)
+    return Markup('<th scope="colgroup" colspan="{}">{}</th>').format(span.width, span.title)
 
 
-def _body(body: Body, table: Table) -> str:
-    lines = []
+def _body(body: Body, table: Table) -> Markup:
+    rows = [_row(row, table) for row in body.rows]
     if body.heading:
-        lines.append(
-            f'<tr class="group"><th scope="rowgroup" colspan="{len(table.columns)}">'
-            f"<span>{escaped(body.heading)}</span></th></tr>"
-        )
-    for row in body.rows:
-        if len(row.cells) != len(table.columns):
-            raise ValueError(f"table {table.ident}: a row has {len(row.cells)} cells for {len(table.columns)} columns")
-        cells = []
-        for position, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
-            classes = attribute("class", column.classes)
-            if position == 0:
-                cells.append(f'<th scope="row"{classes}>{escaped(cell)}</th>')
-            else:
-                cells.append(f"<td{classes}>{escaped(cell)}</td>")
-        data = "".join(attribute(f"data-{name}", value) for name, value in row.data)
-        opening = f"<tr{attribute('id', row.ident)}{attribute('class', row.classes)}{data}>"
-        lines.append(f"{opening}{''.join(cells)}</tr>")
-    return "<tbody>\n" + "\n".join(lines) + "\n</tbody>"
+        title = Markup('<tr class="group"><th scope="rowgroup" colspan="{}"><span>{}</span></th></tr>')
+        rows.insert(0, title.format(len(table.columns), body.heading))
+    return Markup("<tbody>\n{}\n</tbody>").format(lines(rows))
+
+
+def _row(row: Row, table: Table) -> Markup:
+    if len(row.cells) != len(table.columns):
+        raise ValueError(f"table {table.ident}: a row has {len(row.cells)} cells for {len(table.columns)} columns")
+    (first, *others) = (
+        (attribute("class", column.classes), cell) for column, cell in zip(table.columns, row.cells, strict=True)
+    )
+    attributes = [attribute("id", row.ident), attribute("class", row.classes)]
+    attributes += [attribute(f"data-{name}", value) for name, value in row.data]
+    return Markup("<tr{}>{}{}</tr>").format(
+        Markup().join(attributes),
+        Markup('<th scope="row"{}>{}</th>').format(*first),
+        Markup().join(Markup("<td{}>{}</td>").format(*other) for other in others),
+    )

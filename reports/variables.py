@@ -1,4 +1,4 @@
-"""The numbers that prose refers to by name: `_variables.yml`."""
+"""The numbers that the pages' prose refers to by name, written to `_variables.yml`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Variables = dict[str, dict[str, str]]
 
 
 def variables(inputs: Inputs) -> Variables:
-    """Group → key → text. Free text (the run's title) is left to includes, which escape it."""
+    """Return group → key → text. Free text, such as the run's title, belongs in includes, which escape it."""
     settings = inputs.settings
-    analysis = settings["analysis"]
+    analysis = settings.analysis
     counts = verdict_counts(inputs.claims)
     failing = [claim for claim in inputs.claims if verdict_of(claim).fails]
     tallied = tally(inputs.checks)
@@ -22,15 +22,15 @@ def variables(inputs: Inputs) -> Variables:
     used = {number for claim in inputs.claims for number in claim["numbers"].split(";") if number}
     return {
         "run": {
-            "seed": str(settings["seed"]),
-            "draws": count(int(analysis["draws"])),
-            "resamples": count(int(analysis["resamples"])),
-            "level": level_in_percent(str(analysis["level"])),
-            "alpha": f"{100 * float(analysis['alpha']):g}",
+            "seed": str(settings.seed),
+            "draws": count(analysis.draws),
+            "resamples": count(analysis.resamples),
+            "level": level_in_percent(str(analysis.level)),
+            "alpha": f"{100 * analysis.alpha:g}",
             "families": families_in_words(settings),
             "models": counted(len(inputs.models), "model"),
             "datasets": counted(len(inputs.datasets), "data set"),
-            "conditions": counted(len(settings["conditions"]), "condition"),
+            "conditions": counted(len({condition.entry for condition in settings.conditions.values()}), "condition"),
             "rows": counted(len(inputs.ablation), "row"),
         },
         "audit": {

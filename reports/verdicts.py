@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from reports.inputs import Cells
-from reports.numbers import MISSING, count, counted
-from reports.table import Body, Column, Markup, Row, Table, escaped
+from reports.markup import aside, badge, sign
+from reports.numbers import MISSING, count
+from reports.reasons import Reasons, folded, with_signs
+from reports.table import Body, Column, Row, Table
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """How a verdict is shown: `key` names its colour and its variable; the sign needs no colour."""
+class VerdictStyle:
+    """Presentation of a verdict: `key` names its colour and its variable; the sign works without colour."""
 
     name: str
     key: str
@@ -25,48 +28,41 @@ class Verdict:
 
 # Most favourable first, as the audit ranks them.
 VERDICTS = (
-    Verdict("consistent", "consistent", "✓", "the numbers give what the article states", False),
-    Verdict(
+    VerdictStyle("consistent", "consistent", "✓", "the numbers give what the article states", False),
+    VerdictStyle(
         "consistent only with rounding",
         "rounding",
         "≈",
         "they do so only because printed numbers were rounded",
         False,
     ),
-    Verdict("not checkable", "unchecked", "?", "what would decide it was not published", False),
-    Verdict("unsupported", "unsupported", "⊬", "the numbers stand, the inference does not follow", True),
-    Verdict("sources disagree", "disagree", "≠", "two published places give different numbers", True),
-    Verdict("contradicted", "contradicted", "✕", "published numbers give something else", True),
+    VerdictStyle("not checkable", "unchecked", "?", "what would decide it was not published", False),
+    VerdictStyle("unsupported", "unsupported", "⊬", "the numbers stand, the inference does not follow", True),
+    VerdictStyle("sources disagree", "disagree", "≠", "two published places give different numbers", True),
+    VerdictStyle("contradicted", "contradicted", "✕", "published numbers give something else", True),
 )
 _BY_NAME = {verdict.name: verdict for verdict in VERDICTS}
 _SEVERITIES = ("conclusion", "number", "rounding", "none")
-# The audit puts identifiers of published numbers in brackets; they are long, and set small.
-_SOURCE = re.compile(r"\[((?:t\d+|fig/|json/)[^\]]*)\]")
-_BRACKETED = re.compile(rf"\s*{_SOURCE.pattern}")
-_SENTENCE = re.compile(r"(?<=[.!?]) (?=[A-Z0-9-])")
 
 
-def verdict_of(claim: Cells) -> Verdict:
-    """The verdict of a claim; one that this module does not know is shown as it stands."""
+def verdict_of(claim: Cells) -> VerdictStyle:
+    """Return the style of a claim's verdict; an unknown verdict is shown as is."""
     name = claim["verdict"]
-    return _BY_NAME.get(name, Verdict(name, "unchecked", "?", "", False))
+    return _BY_NAME.get(name, VerdictStyle(name, "unchecked", "?", "", False))
 
 
-def badge(verdict: Verdict) -> Markup:
-    """A verdict as a coloured label with sign and text."""
-    return Markup(
-        f'<span class="badge {verdict.key}"><span class="sign" aria-hidden="true">{verdict.sign}</span> '
-        f"{escaped(verdict.name)}</span>"
-    )
+def verdict_badge(verdict: VerdictStyle) -> Markup:
+    """Return a verdict as a coloured label."""
+    return badge(verdict.key, verdict.sign, verdict.name)
 
 
 def verdict_counts(claims: Sequence[Cells]) -> Counter[str]:
-    """Verdict name → number of claims."""
+    """Return verdict name → number of claims."""
     return Counter(claim["verdict"] for claim in claims)
 
 
 def verdict_summary(claims: Sequence[Cells]) -> Table:
-    """How many claims have each verdict, and how much they matter."""
+    """Return how many claims have each verdict, and with which severity."""
     counts = verdict_counts(claims)
     severities = Counter((claim["verdict"], claim["severity"]) for claim in claims)
     shown = [*VERDICTS, *(verdict_of({"verdict": name}) for name in counts if name not in _BY_NAME)]
@@ -80,7 +76,7 @@ def verdict_summary(claims: Sequence[Cells]) -> Table:
         rows.append(
             Row(
                 (
-                    badge(verdict),
+                    verdict_badge(verdict),
                     count(counts[verdict.name]),
                     _share_bar(counts[verdict.name], len(claims), verdict),
                     verdict.meaning,
@@ -102,8 +98,14 @@ def verdict_summary(claims: Sequence[Cells]) -> Table:
     )
 
 
-def claims_table(claims: Sequence[Cells], reproduced: Mapping[str, Cells]) -> Table:
-    """Every claim, in the order of the article; `reproduced` says of each what the run measured."""
+def claims_table(claims: Sequence[Cells], reproduced: Mapping[str, Cells], reasons: Mapping[str, Reasons]) -> Table:
+    """Return every claim, in the order of the article.
+
+    Args:
+        claims: rows of `claims.csv`.
+        reproduced: claim → its row of `reproduced.csv`.
+        reasons: claim → why it has its verdict.
+    """
     places = dict.fromkeys(claim["place"] for claim in claims)
     return Table(
         ident="all-claims",
@@ -119,7 +121,11 @@ def claims_table(claims: Sequence[Cells], reproduced: Mapping[str, Cells]) -> Ta
         ),
         bodies=tuple(
             Body(
-                tuple(_claim_row(claim, reproduced[claim["id"]]) for claim in claims if claim["place"] == place),
+                tuple(
+                    _claim_row(claim, reproduced[claim["id"]], reasons[claim["id"]])
+                    for claim in claims
+                    if claim["place"] == place
+                ),
                 heading=place,
             )
             for place in places
@@ -128,22 +134,21 @@ def claims_table(claims: Sequence[Cells], reproduced: Mapping[str, Cells]) -> Ta
     )
 
 
-def _claim_row(claim: Cells, reproduced: Cells) -> Row:
+def _claim_row(claim: Cells, reproduced: Cells, reasons: Reasons) -> Row:
     verdict = verdict_of(claim)
     strictest = verdict_of({"verdict": claim["strictest"]})
-    aside = f' <span class="ident">another reading: {escaped(strictest.name)}</span>' if strictest.fails else ""
+    shown = [verdict_badge(verdict)]
+    if strictest.fails and not verdict.fails:
+        shown.append(aside(f"another reading: {strictest.name}"))
     return Row(
         (
-            Markup(badge(verdict).html + ("" if verdict.fails else aside)),
-            Markup(
-                f"{escaped(claim['claim'])} "
-                f'<span class="ident">{escaped(claim["id"])} · {escaped(claim["kind"])}</span>'
-            ),
+            Markup(" ").join(shown),
+            Markup("{} {}").format(claim["claim"], aside(f"{claim['id']} · {claim['kind']}")),
             printed(claim["published"]),
             printed(claim["recomputed"]),
             printed(claim["tolerance"]),
             _measured(reproduced),
-            _reason(claim),
+            folded(reasons),
         ),
         ident=f"claim-{claim['id']}",
         classes=f"is-{verdict.key}",
@@ -158,81 +163,23 @@ def _claim_row(claim: Cells, reproduced: Cells) -> Row:
 
 
 def _measured(reproduced: Cells) -> Markup:
-    sign = {"reproduced": "✓", "not reproduced": "✕"}.get(reproduced["reproduced"], "")
-    mark = f'<span class="sign" aria-hidden="true">{sign}</span> ' if sign else ""
+    symbol = {"reproduced": "✓", "not reproduced": "✕"}.get(reproduced["reproduced"], "")
+    words = Markup("{} {}").format(sign(symbol), reproduced["reproduced"]) if symbol else reproduced["reproduced"]
+    shown = Markup('<span class="measured">{}</span>').format(words)
     measured = int(reproduced["measured"])
-    share = f' <span class="ident">{measured} of {reproduced["quantities"]} numbers</span>' if measured else ""
-    return Markup(f'<span class="measured">{mark}{escaped(reproduced["reproduced"])}</span>{share}')
+    if not measured:
+        return shown
+    return Markup("{} {}").format(shown, aside(f"{measured} of {reproduced['quantities']} numbers"))
 
 
 def printed(text: str) -> str:
-    """What the audit wrote, digits untouched, comparisons set as one sign."""
-    return _signs(text).replace("≤", "≤ ") or MISSING
+    """Return what the audit wrote, digits unchanged, with each comparison as a single sign."""
+    return with_signs(text).replace("≤", "≤ ") or MISSING
 
 
-def _signs(text: str) -> str:
-    return text.replace("<=", "≤").replace(">=", "≥")
-
-
-def _reason(claim: Cells) -> Markup:
-    """The first sentence in sight, without identifiers; the whole reason and its numbers to be opened."""
-    why = claim["why"]
-    if claim["kind"] == "not_checkable":
-        why = f"Not published: {why}"
-    first, *rest = _SENTENCE.split(why, maxsplit=1)
-    numbers = [number for number in claim["numbers"].split(";") if number]
-    shown = without_sources(first)
-    longer = bool(rest) or _BRACKETED.search(first) is not None
-    if not longer and not numbers:
-        return Markup(shown)
-    more = f"<p>{with_sources(why)}</p>" if longer else ""
-    if numbers:
-        more += source_list(numbers)
-    label = counted(len(numbers), "published number") if numbers else "in full"
-    if longer and numbers:
-        label = f"in full, with {label}"
-    return Markup(f"{shown}<details><summary>{label}</summary>{more}</details>")
-
-
-def source_list(numbers: Sequence[str]) -> str:
-    """Identifiers of published numbers as a list, each with the file in which its row stands."""
-    items = (
-        f'<li><a href="published/{published_file(number)}" download title="{published_file(number)}">'
-        f"{escaped(number)}</a></li>"
-        for number in numbers
-    )
-    return f'<ul class="sources">{"".join(items)}</ul>'
-
-
-def published_file(number: str) -> str:
-    """The file in which the row of a number stands."""
-    return {"fig": "figures.csv", "json": "interactive.csv"}.get(number.partition("/")[0], "tables.csv")
-
-
-def without_sources(text: str) -> str:
-    """A reason as HTML, without the identifiers of numbers."""
-    return escaped(_signs(_BRACKETED.sub("", text)))
-
-
-def with_sources(text: str) -> str:
-    """A reason as HTML, the identifiers of numbers set small."""
-    parts = _SOURCE.split(text)
-    return "".join(
-        f'<span class="source">[{escaped(part)}]</span>' if index % 2 else _spaced(_signs(part))
-        for index, part in enumerate(parts)
-    )
-
-
-def _spaced(text: str) -> str:
-    # escaped() trims, but between two sources the blanks matter.
-    before = " " if text[:1].isspace() else ""
-    after = " " if text[-1:].isspace() and text.strip() else ""
-    return before + escaped(text) + after
-
-
-def _share_bar(part: int, whole: int, verdict: Verdict) -> Markup:
+def _share_bar(part: int, whole: int, verdict: VerdictStyle) -> Markup:
     share = 100 * part / whole if whole else 0.0
     return Markup(
-        f'<span class="bar" aria-hidden="true"><span class="{verdict.key}" style="width:{share:.1f}%">'
-        f'</span></span><span class="share">{share:.0f} %</span>'
-    )
+        '<span class="bar" aria-hidden="true"><span class="{key}" style="width:{share:.1f}%"></span></span>'
+        '<span class="share">{share:.0f} %</span>'
+    ).format(key=verdict.key, share=share)

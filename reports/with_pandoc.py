@@ -1,17 +1,18 @@
-"""Render the staged website by Pandoc: every page one self-contained file."""
+"""Rendering of the staged website by Pandoc, every page as one self-contained file."""
 
 from __future__ import annotations
 
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 
 import pypandoc
 import yaml
+from markupsafe import Markup
 
-from reports.errors import ReportError
+from config.errors import InputError
+from reports.markup import lines
 from reports.project import Page, Project, read_project
 from reports.shortcodes import expand
 from reports.staging import VARIABLES
@@ -30,8 +31,8 @@ def render_with_pandoc(site: Path, output: Path, *, pandoc: str | None = None) -
         pandoc: the executable; the one of the pypandoc-binary package if not given.
 
     Raises:
-        ReportError: a shortcode cannot be expanded, or Pandoc fails or warns (of an unknown
-            citation, a missing image); the message names the page.
+        InputError: a shortcode cannot be expanded, or Pandoc fails or warns (for example about an unknown citation
+            or a missing image); the message names the page.
     """
     project = read_project(site)
     values = yaml.safe_load((site / VARIABLES).read_text(encoding="utf-8"))
@@ -68,29 +69,28 @@ def _render_page(
             "--mathml",
             "--fail-if-warnings",
             # Pandoc runs inside `site`, where a relative path would lead elsewhere.
-            f"--output={(output / page.html).resolve()}",
+            f"--output={(output / page.file).resolve()}",
         ]
         done = subprocess.run(
             command, input=text, text=True, encoding="utf-8", capture_output=True, cwd=site, check=False
         )
     if done.returncode != 0:
-        raise ReportError(
+        raise InputError(
             f"{page.source}: Pandoc failed (exit code {done.returncode}): {done.stderr.strip() or 'no message'}. "
-            "A citation that is not found belongs into references.bib; a missing image into the figures."
+            "Add a missing citation to references.bib; a missing image must be among the figures."
         )
 
 
-def navigation(project: Project, current: Page) -> str:
-    """The navigation bar, with the current page marked."""
-    links = "\n".join(
-        f'<li><a href="{escape(page.html)}"{_marked(page == current)}>{escape(page.label)}</a></li>'
+def navigation(project: Project, current: Page) -> Markup:
+    """Return the navigation bar, with the current page marked."""
+    links = lines(
+        Markup('<li><a href="{}"{}>{}</a></li>').format(page.file, _marked(page == current), page.label)
         for page in project.pages
     )
-    return (
-        '<nav class="site" aria-label="Pages">\n'
-        f'<a class="brand" href="index.html">{escape(project.title)}</a>\n<ul>\n{links}\n</ul>\n</nav>'
-    )
+    return Markup(
+        '<nav class="site" aria-label="Pages">\n<a class="brand" href="index.html">{}</a>\n<ul>\n{}\n</ul>\n</nav>'
+    ).format(project.title, links)
 
 
-def _marked(current: bool) -> str:
-    return ' aria-current="page"' if current else ""
+def _marked(current: bool) -> Markup:
+    return Markup(' aria-current="page"') if current else Markup()

@@ -1,4 +1,4 @@
-"""Render the staged website by Quarto."""
+"""Rendering of the staged website by Quarto."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from reports.errors import ReportError
+from config.errors import InputError
 from reports.project import read_project
 
-# Of a failing Quarto's output: enough to show its message, not its whole stack.
+# Last lines of a failing Quarto's output: enough for its message without the whole stack trace.
 LINES_SHOWN = 20
 
 
 def find_quarto() -> str | None:
-    """The `quarto` executable, or None."""
+    """Return the `quarto` executable, or None if there is none."""
     return shutil.which("quarto")
 
 
@@ -25,11 +25,11 @@ def render_with_quarto(site: Path, output: Path, *, quarto: str | None = None) -
     cleaned and not every version accepts one; the result is then moved.
 
     Raises:
-        ReportError: there is no Quarto, it fails, or it leaves out a page.
+        InputError: there is no Quarto, it fails, or it omits a page.
     """
     executable = quarto or find_quarto()
     if executable is None:
-        raise ReportError("No `quarto` is on PATH. Install Quarto 1.7 or newer, or render with `--renderer pandoc`.")
+        raise InputError("No `quarto` is on PATH. Install Quarto 1.7 or newer, or render with `--renderer pandoc`.")
     project = read_project(site)
     done = subprocess.run(
         [executable, "render", ".", "--to", "html", "--no-execute"],
@@ -42,15 +42,15 @@ def render_with_quarto(site: Path, output: Path, *, quarto: str | None = None) -
     )
     if done.returncode != 0:
         tail = "\n  ".join(done.stdout.strip().splitlines()[-LINES_SHOWN:]) or "no message"
-        raise ReportError(
+        raise InputError(
             f"{executable} render failed (exit code {done.returncode}); its last lines:\n  {tail}\n"
             "Try `--renderer pandoc`, which needs no Quarto."
         )
     rendered = site / project.output
-    missing = [page.html for page in (*project.pages, *project.findings) if not (rendered / page.html).is_file()]
+    missing = [page.file for page in (*project.pages, *project.findings) if not (rendered / page.file).is_file()]
     if missing:
-        raise ReportError(
-            f"{executable} render ended well, but {rendered} lacks {', '.join(missing)}. Is Quarto older than 1.7? "
+        raise InputError(
+            f"{executable} render succeeded, but {rendered} lacks {', '.join(missing)}. Is Quarto older than 1.7? "
             "Try `--renderer pandoc`."
         )
     shutil.copytree(rendered, output, dirs_exist_ok=True)

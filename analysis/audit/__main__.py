@@ -1,8 +1,7 @@
 """`python -m analysis.audit FOLDER --out FOLDER`."""
 
-import sys
-
 from analysis.audit.run import main
+from config.errors import report_errors
 
 if __name__ == "__main__":
-    sys.exit(main())
+    report_errors(main)

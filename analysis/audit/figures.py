@@ -1,10 +1,10 @@
-"""Draw the published points that each finding rests on, one SVG a finding.
+"""Draw the published points behind each finding, one SVG per finding.
 
     python -m analysis.audit.figures results/demo/audit --out results/demo/figures/audit
 
-reads `points.csv`. Points with a position are a course, all others are rows beside the
-number that the article states. A bar or band is what rounding or digitising allows, not an uncertainty of
-measurement. Every byte is a function of that file.
+reads `points.csv`. Points with a position are drawn as a curve, all others as rows next to the number that the article
+states. A bar or band is what rounding or digitising allows, not an uncertainty of measurement. Every byte is a function
+of that file.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib import pyplot as plt
@@ -23,14 +22,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figure_style import COLOURS, colour_and_marker, house_style, svg
+from analysis.figures.style import COLOURS, colour_and_marker, house_style, svg
+from config.errors import report_errors
 from config.files import write_whole
 
 STATED = "stated"
 SETTINGS = frozenset({"earliest", "latest", "share", "n", "near", "alpha"})
-# What was computed is drawn in place of what it was computed from, where the two differ in size.
+# The result is drawn in place of its inputs, where the two differ in size.
 HIDDEN = {"delta": frozenset({"from", "to"}), "baseline": frozenset({"scores", "changes"})}
-# Kinds that compare levels: the picture zooms in on them, and bars from zero would say nothing.
+# Kinds that compare levels: the figure zooms in on them, and bars from zero would show nothing.
 LEVELS = frozenset({"equality", "baseline", "range", "mean"})
 CLAIMED = "#9C1C22"
 INK = "#1D1F23"
@@ -55,7 +55,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a figure shows: the points of a finding, the stated number, and the settings of its kind."""
+    """Content of a figure: the points of a finding, the stated number, and the settings of its kind."""
 
     kind: str
     points: tuple[Point, ...]
@@ -65,12 +65,25 @@ class Drawing:
 
     @property
     def unit(self) -> str:
-        """The unit of the points; fractions were read as percent where the claim is in percent."""
+        """The unit of the points; fractions are in percent where the claim is."""
         return next((point.unit for point in self.points), self.stated.unit if self.stated else "")
 
 
 def read_drawings(folder: Path) -> dict[str, Drawing]:
-    """Claim → drawing, from the audit's `points.csv`."""
+    """Read the drawing of each claim from the audit's `points.csv`.
+
+    Args:
+        folder: with the files of an audit.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from analysis.audit.run import write_audit
+        >>> with TemporaryDirectory() as out:
+        ...     judged = write_audit(Path("docs/examples/invented_article"), Path(out))
+        ...     drawing = read_drawings(Path(out))["delta-beta"]
+        >>> drawing.kind, drawing.stated.value, [point.value for point in drawing.points]
+        ('delta', -20.3, [-21.3])
+    """
     rows: dict[str, list[dict[str, str]]] = {}
     with (folder / "points.csv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
@@ -95,7 +108,7 @@ def _point(row: Mapping[str, str]) -> Point:
 
 
 def _shortened(points: Sequence[Point]) -> tuple[Point, ...]:
-    """The points with what all their labels share left out, and cut to a length that fits."""
+    """Return the points with their labels cut to a length that fits, without the parts that all labels share."""
     fields = [point.label.split(" · ") for point in points]
     shared = set.intersection(*map(set, fields)) if len(fields) > 1 else set[str]()
     short = []
@@ -103,16 +116,12 @@ def _shortened(points: Sequence[Point]) -> tuple[Point, ...]:
         label = " · ".join(name for name in names if name and name not in shared)
         label = label or (point.role if point.role not in ("values", "parts") else point.source)
         label = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
-        short.append(Point(point.role, label, *_numbers(point), point.source, point.unit))
+        short.append(replace(point, label=label))
     return tuple(short)
 
 
-def _numbers(point: Point) -> tuple[float | None, float, float, float]:
-    return point.position, point.value, point.low, point.high
-
-
 def draw(drawing: Drawing) -> bytes:
-    """The SVG of a finding."""
+    """Return the SVG of a finding."""
     with house_style(**_INKS):
         return svg(_painter(drawing)(drawing))
 
@@ -129,7 +138,7 @@ def _painter(drawing: Drawing) -> Callable[[Drawing], Figure]:
 
 
 def _course(drawing: Drawing) -> Figure:
-    """A series along its positions; steps that fall, or the window that a claim names, stand out."""
+    """Draw a series along its positions; falling steps, or the window that a claim names, are highlighted."""
     figure, axes = plt.subplots(figsize=(6.4, 3.3), layout="constrained")
     series = [p for p in drawing.points if p.role == "series" and p.position is not None]
     across, up = [p.position or 0.0 for p in series], [p.value for p in series]
@@ -158,7 +167,7 @@ def _course(drawing: Drawing) -> Figure:
 
 
 def _rows(drawing: Drawing) -> Figure:
-    """A row a value, a colour and a marker a role, and the stated number as a line with its rounding."""
+    """Draw one row per value, one colour and marker per role, and the stated number as a line with its rounding."""
     points = drawing.points
     figure, axes = plt.subplots(figsize=(6.4, 1.2 + 0.3 * len(points)), layout="constrained")
     roles = list(dict.fromkeys(point.role for point in points))
@@ -209,7 +218,7 @@ def _line(axes: Axes, value: float, label: str) -> None:
 
 
 def _remainders(drawing: Drawing) -> Figure:
-    """How far each value lies from the nearest share of n units, in steps of one unit."""
+    """Draw the distance of each value from the nearest share of n units, in steps of one unit."""
     n = drawing.settings.get("n") or next(p.value for p in drawing.points if p.role == "n")
     values = [point for point in drawing.points if point.role == "values"]
     whole = 1.0 if drawing.unit == "fraction" else 100.0
@@ -233,7 +242,7 @@ def _place(point: Point) -> str:
 
 
 def _stated_alone(drawing: Drawing) -> Figure:
-    """A stated p-value on the line from 0 to 1, with the level that it is held against."""
+    """Draw a stated p-value between 0 and 1, with the level that it is compared with."""
     figure, axes = plt.subplots(figsize=(6.4, 1.5), layout="constrained")
     alpha = drawing.settings.get("alpha")
     if alpha is not None:
@@ -258,19 +267,18 @@ def _number(value: float) -> str:
     return f"{value:.{digits}g}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; writes one SVG a finding and returns 0."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: write one SVG per finding."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis.audit.figures", description="Draw the published points of every finding."
+        prog="python -m analysis.audit.figures", description="Draw the published points behind every finding."
     )
     parser.add_argument("folder", type=Path, help="folder with the audit's points.csv")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the SVG files, one a finding")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the SVG files, one per finding")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     for claim, drawing in read_drawings(options.folder).items():
         write_whole(options.out / f"{claim}.svg", draw(drawing))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    report_errors(main)

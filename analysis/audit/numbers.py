@@ -1,8 +1,8 @@
-"""Printed numbers, and the intervals that their printed digits allow.
+"""Published numbers with the bounds that their digits allow.
 
-A printed number is text: 78.50 promises more than 78.5. The logic follows GRIM-type checks
-(`scrutiny`) and `statcheck`: a number stands for every value that would have been printed so, and a
-disagreement is reported only when no such values agree.
+A printed number is text: 78.50 is more precise than 78.5. The logic follows GRIM-type checks (`scrutiny`) and
+`statcheck`: a number stands for every value that rounds to it, and two numbers disagree only where no such values
+agree.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
-from analysis.audit.errors import AuditInputError
+from config.errors import InputError
 
 MINUS_SIGN = "\N{MINUS SIGN}"
 FLOAT32_DIGITS = 7
@@ -27,47 +27,55 @@ _SAME_QUALIFIER = {"≤": "<=", "≥": ">=", "≈": "~"}
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A closed interval; arithmetic returns every value that its operands allow."""
+class Bounds:
+    """Smallest and largest value that a number may have; arithmetic follows interval arithmetic.
+
+    Examples:
+        >>> score, change = parse_printed("69.1").bounds, parse_printed("-0.6").bounds
+        >>> score + change
+        Bounds(low=Decimal('68.40'), high=Decimal('68.60'))
+        >>> score.overlaps(parse_printed("69.2").bounds)
+        True
+    """
 
     low: Decimal
     high: Decimal
 
     def __post_init__(self) -> None:
         if self.low > self.high:
-            raise ValueError(f"an interval's low end {self.low} is above its high end {self.high}")
+            raise ValueError(f"lower bound {self.low} is above upper bound {self.high}")
 
-    def __add__(self, other: Interval) -> Interval:
-        return Interval(self.low + other.low, self.high + other.high)
+    def __add__(self, other: Bounds) -> Bounds:
+        return Bounds(self.low + other.low, self.high + other.high)
 
-    def __sub__(self, other: Interval) -> Interval:
-        return Interval(self.low - other.high, self.high - other.low)
+    def __sub__(self, other: Bounds) -> Bounds:
+        return Bounds(self.low - other.high, self.high - other.low)
 
-    def __truediv__(self, other: Interval) -> Interval:
+    def __truediv__(self, other: Bounds) -> Bounds:
         if other.low <= 0 <= other.high:
-            raise ZeroDivisionError("the divisor's interval holds zero")
+            raise ZeroDivisionError("the bounds of the divisor include zero")
         ends = [a / b for a in (self.low, self.high) for b in (other.low, other.high)]
-        return Interval(min(ends), max(ends))
+        return Bounds(min(ends), max(ends))
 
-    def times(self, factor: Decimal) -> Interval:
-        """The interval of `factor` times the value."""
+    def times(self, factor: Decimal) -> Bounds:
+        """Return the bounds of `factor` times the value."""
         ends = (self.low * factor, self.high * factor)
-        return Interval(min(ends), max(ends))
+        return Bounds(min(ends), max(ends))
 
-    def magnitude(self) -> Interval:
-        """The interval of the absolute value."""
+    def magnitude(self) -> Bounds:
+        """Return the bounds of the absolute value."""
         if self.low <= 0 <= self.high:
-            return Interval(Decimal(0), max(-self.low, self.high))
+            return Bounds(Decimal(0), max(-self.low, self.high))
         ends = (abs(self.low), abs(self.high))
-        return Interval(min(ends), max(ends))
+        return Bounds(min(ends), max(ends))
 
-    def overlaps(self, other: Interval) -> bool:
-        """Whether some value lies in both."""
+    def overlaps(self, other: Bounds) -> bool:
+        """Tell whether some value lies within both."""
         return self.low <= other.high and other.low <= self.high
 
     @property
     def half_width(self) -> Decimal:
-        """Half the distance of the ends."""
+        """Half the distance between the bounds."""
         return (self.high - self.low) / 2
 
 
@@ -75,59 +83,79 @@ class Interval:
 class Quantity:
     """A number as published.
 
-    `decimals` counts the printed decimals and is None for a number that was not printed (a
-    digitised point, a stored float), which has an interval but no last digit to round to.
-    `qualifier` is `<`, `<=`, `~` or whatever the source put beside the number.
+    Attributes:
+        text: its digits.
+        value: the number that the digits give.
+        bounds: every value that is published as these digits.
+        decimals: number of printed decimals; None for a number that was not printed (a digitised point, a stored
+            float), which has bounds but no last digit to round to.
+        qualifier: `<`, `<=`, `~` or whatever the source puts next to the number.
     """
 
     text: str
     value: Decimal
-    interval: Interval
+    bounds: Bounds
     decimals: int | None
     qualifier: str = ""
 
     def percent(self) -> Quantity:
-        """A fraction as percent, with two printed decimals fewer."""
+        """Return a fraction as percent, with two printed decimals fewer.
+
+        Examples:
+            >>> parse_printed("0.673").percent().text, parse_printed("0.673").percent().decimals
+            ('67.300', 1)
+        """
         hundred = Decimal(100)
         return Quantity(
             text=f"{self.value * hundred:f}",
             value=self.value * hundred,
-            interval=self.interval.times(hundred),
+            bounds=self.bounds.times(hundred),
             decimals=None if self.decimals is None else max(self.decimals - 2, 0),
             qualifier=self.qualifier,
         )
 
     def negative(self) -> Quantity:
-        """The number with the other sign, as precise as before: a drop as a change."""
+        """Return the number with the opposite sign, equally precise: a drop as a change."""
         return Quantity(
             text=f"{-self.value:f}",
             value=-self.value,
-            interval=self.interval.times(Decimal(-1)),
+            bounds=self.bounds.times(Decimal(-1)),
             decimals=self.decimals,
             qualifier=self.qualifier,
         )
 
     def unit_of_last_digit(self) -> Decimal | None:
-        """The step between two numbers printed with this many decimals; None if not printed."""
+        """Return the step between two numbers printed with this many decimals; None if not printed."""
         return None if self.decimals is None else Decimal(1).scaleb(-self.decimals)
 
 
-def _around(value: Decimal, half_width: Decimal) -> Interval:
-    return Interval(value - half_width, value + half_width)
+def _around(value: Decimal, half_width: Decimal) -> Bounds:
+    return Bounds(value - half_width, value + half_width)
 
 
 def parse_printed(text: str, qualifier: str = "") -> Quantity:
-    """A number as printed, with half a unit of its last digit on either side.
+    """Parse a number as printed; its bounds are half a unit of the last digit away.
 
-    `~` in front (or as `qualifier`) widens the interval to a tenth of the value, or to half a unit
-    of the last digit that is not zero where that is wider: "~250" is 225 to 275, "~0.6" is 0.54 to
-    0.66. `<` and `<=` are kept as the qualifier; the interval is that of the number itself.
+    Args:
+        text: the digits, with an optional sign of comparison or `~` in front. `~` widens the bounds to a tenth of the
+            value, or to half a unit of the last non-zero digit where that is wider. `<` and `<=` are kept as the
+            qualifier; the bounds are those of the number itself.
+        qualifier: the sign, where it is not part of the text.
 
-    Raises AuditInputError for text that is no number.
+    Raises:
+        InputError: if the text is not a number.
+
+    Examples:
+        >>> parse_printed("78.50").bounds
+        Bounds(low=Decimal('78.495'), high=Decimal('78.505'))
+        >>> parse_printed("~250").bounds
+        Bounds(low=Decimal('225.0'), high=Decimal('275.0'))
+        >>> parse_printed("<1").qualifier
+        '<'
     """
     match = _PRINTED.fullmatch(text.strip().replace(MINUS_SIGN, "-"))
     if match is None:
-        raise AuditInputError(f"{text!r} is not a printed number such as 78.5, -0.8, <1 or 10,000")
+        raise InputError(f"{text!r} is not a printed number such as 78.5, -0.8, <1 or 10,000")
     sign = match["qualifier"] or qualifier
     sign = _SAME_QUALIFIER.get(sign, sign)
     digits = match["number"].replace(",", "")
@@ -136,22 +164,32 @@ def parse_printed(text: str, qualifier: str = "") -> Quantity:
     half_width = Decimal(5).scaleb(-decimals - 1)
     if sign == "~":
         exponent = value.normalize().as_tuple().exponent
-        assert isinstance(exponent, int)  # a number matched by the pattern is finite
+        assert isinstance(exponent, int)  # the pattern matches finite numbers only
         coarse = Decimal(5).scaleb(exponent - 1) if value else half_width
         half_width = max(half_width, coarse, abs(value) * APPROXIMATE_SHARE)
     return Quantity(digits, value, _around(value, half_width), decimals, sign)
 
 
 def parse_digitised(text: str, precision: str) -> Quantity:
-    """A value read off a figure; `precision` is its half width, absolute or "… relative …".
+    """Parse a value that was digitised from a figure.
 
-    Absolute values are written down with at most seven decimals (trailing zeros dropped), so half
-    of the seventh is the least half width whatever the reading's own precision.
-    Raises AuditInputError for text that is no number or a precision that is none.
+    Args:
+        text: the value. It is recorded with at most seven decimals (trailing zeros dropped), so half a unit of the
+            seventh is the smallest half width.
+        precision: half width of the bounds, absolute, or relative to the value where the word follows.
+
+    Raises:
+        InputError: if the text or the precision is not a number.
+
+    Examples:
+        >>> parse_digitised("0.1773", "1e-3").bounds
+        Bounds(low=Decimal('0.1763'), high=Decimal('0.1783'))
+        >>> parse_digitised("200", "0.01 relative").bounds
+        Bounds(low=Decimal('198.00'), high=Decimal('202.00'))
     """
     match = _PRECISION.match(precision.strip())
     if match is None:
-        raise AuditInputError(f"precision {precision!r} does not begin with a half width such as 4e-06")
+        raise InputError(f"precision {precision!r} does not begin with a half width such as 4e-06")
     value = _decimal(text)
     width = Decimal(match["width"])
     if match["relative"]:
@@ -162,14 +200,24 @@ def parse_digitised(text: str, precision: str) -> Quantity:
 
 
 def parse_stored(text: str, counted: bool = False) -> Quantity:
-    """A float32 stored with at most 7 significant digits.
+    """Parse a float32 that was stored with at most 7 significant digits.
 
-    With all 7 digits, or with `counted` (a share of a known number of images), the half width is
-    one unit of the seventh: half for the printing, half for float32, whose nearest number to 0.001
-    prints as 0.0009999999. A shorter fraction was rounded before it was stored: half a unit of its
-    last digit, at most of the third decimal, because trailing zeros are lost. Whole numbers are
-    exact.
-    Raises AuditInputError for text that is no number.
+    With all 7 digits the half width is one unit of the seventh: half for the printing, half for float32, whose nearest
+    number to 0.001 prints as 0.0009999999. A fraction with fewer digits was rounded before it was stored: half a unit
+    of its last digit, at most of the third decimal, because trailing zeros are lost. Whole numbers are exact.
+
+    Args:
+        text: the value.
+        counted: whether it is a share of a known number of images, which is precise to 7 digits however it ends.
+
+    Raises:
+        InputError: if the text is not a number.
+
+    Examples:
+        >>> parse_stored("0.62").bounds
+        Bounds(low=Decimal('0.6195'), high=Decimal('0.6205'))
+        >>> parse_stored("0.62", counted=True).bounds.half_width
+        Decimal('1E-7')
     """
     value = _decimal(text)
     if value == value.to_integral_value():
@@ -177,21 +225,27 @@ def parse_stored(text: str, counted: bool = False) -> Quantity:
     width = Decimal(1).scaleb(value.adjusted() - FLOAT32_DIGITS + 1)
     if not counted and len(value.normalize().as_tuple().digits) < FLOAT32_DIGITS:
         exponent = value.normalize().as_tuple().exponent
-        assert isinstance(exponent, int)  # a number matched by the pattern is finite
+        assert isinstance(exponent, int)  # the pattern matches finite numbers only
         width = max(width, min(Decimal(5).scaleb(exponent - 1), STORED_HALF_UNIT))
     return Quantity(text, value, _around(value, width), None)
 
 
 def _decimal(text: str) -> Decimal:
     if _DECIMAL.fullmatch(text.strip()) is None:
-        raise AuditInputError(f"{text!r} is not a number")
+        raise InputError(f"{text!r} is not a number")
     return Decimal(text.strip())
 
 
 def rounds_to(value: Decimal, printed: Quantity) -> bool:
-    """Whether `value`, rounded to the printed decimals, is the printed number.
+    """Tell whether `value`, rounded to the printed decimals, is the printed number.
 
-    A tie may go either way: the article does not say how it rounds. False if nothing was printed.
+    A tie may round either way, because articles do not say how they round. False for a number that was not printed.
+
+    Examples:
+        >>> rounds_to(Decimal("35.5556"), parse_printed("36"))
+        True
+        >>> rounds_to(Decimal("-99.75"), parse_printed("-99.7")), rounds_to(Decimal("-99.75"), parse_printed("-99.8"))
+        (True, True)
     """
     unit = printed.unit_of_last_digit()
     if unit is None:
@@ -200,21 +254,26 @@ def rounds_to(value: Decimal, printed: Quantity) -> bool:
     return any(value.quantize(unit, rounding=mode) == printed.value for mode in modes)
 
 
-def total(intervals: Iterable[Interval]) -> Interval:
-    """The interval of a sum."""
+def total(summands: Iterable[Bounds]) -> Bounds:
+    """Return the bounds of a sum."""
     low = high = Decimal(0)
-    for interval in intervals:
-        low, high = low + interval.low, high + interval.high
-    return Interval(low, high)
+    for bounds in summands:
+        low, high = low + bounds.low, high + bounds.high
+    return Bounds(low, high)
 
 
 def shown(value: Decimal, digits: int = 6) -> str:
-    """A decimal for a reader: at most `digits` significant digits, no exponent or end zeros."""
+    """Format a decimal with at most `digits` significant digits, without exponent or trailing zeros.
+
+    Examples:
+        >>> shown(Decimal("35.55555555")), shown(Decimal("1E+4")), shown(Decimal("-14.0"))
+        ('35.5556', '10000', '-14')
+    """
     if not value:
         return "0"
     last = value.adjusted() - digits + 1
     exponent = value.as_tuple().exponent
-    assert isinstance(exponent, int)  # arithmetic on finite intervals stays finite
+    assert isinstance(exponent, int)  # arithmetic on finite numbers stays finite
     if exponent < last:
         value = value.quantize(Decimal(1).scaleb(last))
     text = f"{value:f}"

@@ -1,14 +1,13 @@
 """Published numbers, each with a stable identifier.
 
-A folder holds at least one of `tables.csv`, `figures.csv` and `interactive.csv`. Rows of
-`tables.csv` carry their identifier; those of the other two get one made of the columns that tell
-them apart:
+A folder contains at least one of `tables.csv`, `figures.csv` and `interactive.csv`. Rows of `tables.csv` have a column
+with their identifier; rows of the other two get one that joins the columns that distinguish them:
 
 - `fig/figure/panel/model/scale/series/x`
 - `json/file/model/layer/token/condition/task/metric`
 
-An empty column leaves an empty place, so that the position of a field never changes; `;` becomes
-`,` because it separates identifiers in `claims.csv`.
+An empty column leaves an empty place, so that the position of a field never changes; `;` becomes `,` because it
+separates identifiers in `claims.csv`.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from analysis.audit.errors import AuditInputError, did_you_mean
 from analysis.audit.numbers import Quantity, parse_digitised, parse_printed, parse_stored
+from config.errors import InputError, did_you_mean
 
 FIGURE_KEY = ("figure", "panel", "model", "scale", "series", "x")
 INTERACTIVE_KEY = ("file", "model", "layer", "token", "condition", "task", "metric")
@@ -44,10 +43,15 @@ _POSITION = re.compile(r"\d+(\.\d+)?")
 
 @dataclass(frozen=True)
 class Published:
-    """One published number: identifier, value, unit, and the document it stands in.
+    """A published number.
 
-    `position` is its place along a series (a layer, a numeric x), if it has one; `row` is the line that
-    it was read from, by column.
+    Attributes:
+        id: its identifier.
+        quantity: value, digits and bounds.
+        unit: as published: %, pp, fraction, count, …
+        source: the document that it comes from.
+        position: its place along a series (a layer, a numeric x), if any.
+        row: the line that it was read from, by column.
     """
 
     id: str
@@ -58,21 +62,30 @@ class Published:
     row: Row = field(default_factory=dict)
 
     def percent(self) -> Published:
-        """A fraction as percent; any other number unchanged."""
+        """Return a fraction as percent, and any other number unchanged."""
         if self.unit != "fraction":
             return self
         return replace(self, quantity=self.quantity.percent(), unit="%")
 
 
 class PublishedNumbers(Mapping[str, Published]):
-    """All numbers of a folder by identifier."""
+    """All numbers of a folder by identifier, with those that were changed for a sensitivity check.
 
-    def __init__(self, folder: Path, numbers: Mapping[str, Published]) -> None:
+    Args:
+        folder: of the files, for error messages.
+        numbers: as published.
+        changed: replacements for some of them.
+    """
+
+    def __init__(
+        self, folder: Path, numbers: Mapping[str, Published], changed: Mapping[str, Published] | None = None
+    ) -> None:
         self.folder = folder
-        self._numbers = dict(numbers)
+        self._numbers = numbers
+        self._changed = changed or {}
 
     def __getitem__(self, key: str) -> Published:
-        return self._numbers[key]
+        return self._changed[key] if key in self._changed else self._numbers[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._numbers)
@@ -81,26 +94,44 @@ class PublishedNumbers(Mapping[str, Published]):
         return len(self._numbers)
 
     def find(self, key: str, asked_by: str) -> Published:
-        """The number `key`; if unknown, an AuditInputError with `asked_by` and close matches."""
+        """Return the number `key`.
+
+        Raises:
+            InputError: if it is unknown, naming `asked_by`, the file and the nearest identifier.
+        """
         if key in self._numbers:
-            return self._numbers[key]
-        file = _file_of(key)
+            return self[key]
+        file = file_of(key)
         if not (self.folder / file).exists():
-            raise AuditInputError(
-                f"{asked_by}: number {key!r} would stand in {self.folder / file}, which is "
-                "missing. Add that file, or rest the claim on numbers of the files that are there."
+            raise InputError(
+                f"{asked_by}: number {key!r} belongs to {self.folder / file}, which is missing. Add that file, or use "
+                "numbers of the files that are there."
             )
-        same_file = [known for known in self._numbers if _file_of(known) == file]
-        raise AuditInputError(
-            f"{asked_by}: number {key!r} is not in {self.folder / file}. " + did_you_mean(key, same_file)
+        same_file = [known for known in self._numbers if file_of(known) == file]
+        raise InputError(
+            f"{asked_by}: number {key!r} is not in {self.folder / file}{did_you_mean(key, same_file)}; allowed: the "
+            f"identifiers of its {len(same_file):,} rows"
         )
 
     def changed(self, key: str, quantity: Quantity) -> PublishedNumbers:
-        """A copy in which one number has another value (for sensitivity checks)."""
-        return PublishedNumbers(self.folder, {**self._numbers, key: replace(self._numbers[key], quantity=quantity)})
+        """Return the numbers with another value for one of them; the others are shared, not copied.
+
+        Examples:
+            >>> numbers = load_published(Path("docs/examples/invented_article"))
+            >>> numbers.changed("n04", parse_printed("70.0"))["n04"].quantity.text, numbers["n04"].quantity.text
+            ('70.0', '72.5')
+        """
+        changed = {**self._changed, key: replace(self[key], quantity=quantity)}
+        return PublishedNumbers(self.folder, self._numbers, changed)
 
 
-def _file_of(key: str) -> str:
+def file_of(key: str) -> str:
+    """Return the name of the file that has the row of a number.
+
+    Examples:
+        >>> file_of("t001"), file_of("fig/depth/a/Alpha//accuracy/1")
+        ('tables.csv', 'figures.csv')
+    """
     return {"fig": "figures.csv", "json": "interactive.csv"}.get(key.partition("/")[0], "tables.csv")
 
 
@@ -149,28 +180,39 @@ _FILES: Mapping[str, tuple[tuple[str, ...], Callable[[Row], Published]]] = {
 
 
 def load_published(folder: Path) -> PublishedNumbers:
-    """All published numbers of `folder`.
+    """Read all published numbers of a folder.
 
-    Raises AuditInputError if the folder holds none of the files, if a column is missing, if a value
-    is no number, or if two rows have the same identifier.
+    Args:
+        folder: with at least one of `tables.csv`, `figures.csv` and `interactive.csv`.
+
+    Raises:
+        InputError: if none of the files is there, a column is missing, a value is not a number, or two rows have the
+            same identifier.
+
+    Examples:
+        >>> numbers = load_published(Path("docs/examples/invented_article"))
+        >>> numbers["n04"].quantity.text, numbers["n04"].unit, numbers["n04"].source
+        ('72.5', '%', 'article text')
+        >>> numbers["n04"].quantity.bounds
+        Bounds(low=Decimal('72.45'), high=Decimal('72.55'))
     """
     if not folder.is_dir():
-        raise AuditInputError(f"{folder} is not a folder. Give the folder with the published numbers and claims.")
+        raise InputError(f"{folder} is not a folder. Give the folder with the published numbers and claims.")
     present = [name for name in _FILES if (folder / name).exists()]
     if not present:
-        raise AuditInputError(f"{folder} holds no published numbers: expected at least one of {', '.join(_FILES)}.")
+        raise InputError(f"{folder} has no published numbers: expected at least one of {', '.join(_FILES)}.")
     numbers: dict[str, Published] = {}
     for name in present:
         columns, read = _FILES[name]
         for line, row in _rows(folder / name, columns):
             try:
                 number = read(row)
-            except AuditInputError as error:
-                raise AuditInputError(f"{folder / name}, line {line}: {error}") from error
+            except InputError as error:
+                raise InputError(f"{folder / name}, line {line}: {error}") from error
             if number.id in numbers:
-                raise AuditInputError(
-                    f"{folder / name}, line {line}: identifier {number.id!r} is taken. Tell the "
-                    "two rows apart in the columns that identify them."
+                raise InputError(
+                    f"{folder / name}, line {line}: identifier {number.id!r} is taken. Make the two "
+                    "rows differ in the columns that identify them."
                 )
             numbers[number.id] = number
     return PublishedNumbers(folder, numbers)
@@ -182,10 +224,12 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Row]]:
         header = list(reader.fieldnames or [])
         for column in columns:
             if column not in header:
-                raise AuditInputError(f"{path}: column {column!r} is missing. " + did_you_mean(column, header))
+                raise InputError(
+                    f"{path}: column {column!r} is missing{did_you_mean(column, header)}; found: {', '.join(header)}"
+                )
         for row in reader:
             if None in row or None in row.values():
-                raise AuditInputError(
+                raise InputError(
                     f"{path}, line {reader.line_num}: the row does not have the {len(header)} "
                     "cells of the header. Is a comma unquoted?"
                 )

@@ -1,21 +1,22 @@
-r"""Which quantity a published number is: model, scale, condition, task, token, layer, metric.
+r"""Names of quantities: model, scale, condition, task, token, layer and metric of a published number.
 
-The three files name quantities in their own words. `quantities.yaml`, beside them, translates:
+The three files of published numbers use the words of the article. `quantities.yaml`, next to them, translates:
 
     words:                                # field → wording → standard term
       condition: {zero CLS: zero_cls}
-    rules:                                # the first that fits a row decides
+    rules:                                # the first that matches a row decides
       - where: {figure: fig5_layer_sweep, series: "CLS top-1 accuracy, (?P<c>.*)"}
         is: {task: classification, metric: accuracy, token: cls, layer: "{x}", condition: "{c}"}
         sign: -1                          # optional: the row is a drop, the quantity a change
     superseded: ["figure fig2 \\(older version\\)"]   # documents stored with the article, perhaps not shown
     repeats: [[data layer_sweep, data register_layer_probe]]  # the same measurement, made twice
-    baselines: {data per_register_lesion: data layer_sweep}   # where a document's unablated scores stand
+    baselines: {data per_register_lesion: data layer_sweep}   # document with the unablated scores of another
     run: {classification: {token: cls, layer: "11", metric: accuracy, datasets: [imagenet]}}
 
-`where` holds a regular expression for a column, matched in full; `is` may use the row's columns and the
-expressions' groups in braces. Model, scale and condition are the row's own columns unless `is` says
-otherwise. A row that no rule fits, or whose model has no term, is no quantity and is compared with nothing.
+`where` has a regular expression per column, matched in full; `is` may use the columns of the row and the groups of the
+expressions in braces. Model, scale and condition are the columns of the row unless `is` says otherwise. A row that no
+rule matches, or whose model has no term, has no quantity and is compared with nothing. `quantities.schema.yaml`
+describes every section.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from typing import Any
 
 import yaml
 
-from analysis.audit.errors import AuditInputError, did_you_mean
 from analysis.audit.published import Published, Row
+from config.errors import InputError
+from config.schema_errors import violations
 
 FILE = "quantities.yaml"
-SECTIONS = frozenset({"words", "rules", "superseded", "repeats", "baselines", "run"})
+SCHEMA = Path(__file__).with_name("quantities.schema.yaml")
 CHANGE = " change"
 FULL = "full"
 
@@ -51,7 +53,7 @@ class QuantityName:
 
     @property
     def text(self) -> str:
-        """For a reader: the fields that are not empty."""
+        """The name as text: the fields that are not empty."""
         layer = f"layer {self.layer}" if self.layer else ""
         known = (self.task, self.metric, self.model, self.scale, self.condition, self.token, layer)
         return ", ".join(filter(None, known))
@@ -69,7 +71,7 @@ class Rule:
     sign: int
 
     def groups(self, row: Row) -> Mapping[str, str] | None:
-        """Columns and groups by name if the rule fits a row, else None."""
+        """Return columns and groups by name if the rule matches a row, else None."""
         found = dict(row)
         for column, pattern in self.where.items():
             match = pattern.fullmatch(row.get(column, ""))
@@ -80,7 +82,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Measured:
+class RunQuantity:
     """What a run's table calls the quantity of a task, and on which data sets it is the article's."""
 
     names: Mapping[str, str]
@@ -96,10 +98,10 @@ class Vocabulary:
     superseded: tuple[re.Pattern[str], ...]
     repeats: tuple[frozenset[str], ...]
     baselines: Mapping[str, str]
-    run: Mapping[str, Measured]
+    run: Mapping[str, RunQuantity]
 
     def name(self, number: Published) -> tuple[QuantityName, int] | None:
-        """The quantity of a number and its sign, or None if it has none."""
+        """Return the quantity of a number and its sign, or None if no rule names it."""
         for rule in self.rules:
             groups = rule.groups(number.row)
             if groups is None:
@@ -116,14 +118,23 @@ class Vocabulary:
         return self.words.get(field, {}).get(text, text)
 
     def is_superseded(self, source: str) -> bool:
-        """Whether a document is an older version, or stored and perhaps not shown."""
+        """Tell whether a document is an older version, or stored and perhaps not shown."""
         return any(pattern.fullmatch(source) for pattern in self.superseded)
 
 
 def load_vocabulary(folder: Path) -> Vocabulary | None:
-    """`quantities.yaml` of a folder, or None if there is none.
+    """Read `quantities.yaml` of a folder; None if there is none.
 
-    Raises AuditInputError for broken YAML, an unknown section, field or regular expression.
+    Raises:
+        InputError: for broken YAML, or a file that does not follow `quantities.schema.yaml`; the message has one line
+            per fault, with the key, the value and what is allowed.
+
+    Examples:
+        >>> from analysis.audit.published import load_published
+        >>> folder = Path("docs/examples/invented_article")
+        >>> name, sign = load_vocabulary(folder).name(load_published(folder)["n04"])
+        >>> name.text, sign
+        ('naming, accuracy, alpha, full, layer 6', 1)
     """
     path = folder / FILE
     if not path.exists():
@@ -131,49 +142,23 @@ def load_vocabulary(folder: Path) -> Vocabulary | None:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise AuditInputError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(loaded, dict):
-        raise AuditInputError(f"{path} must be a mapping with {', '.join(sorted(SECTIONS))}.")
-    for key in loaded:
-        if key not in SECTIONS:
-            raise AuditInputError(f"{path}: unknown section {key!r}. {did_you_mean(str(key), SECTIONS)}")
+        raise InputError(f"{path} is not valid YAML: {error}") from error
+    faults = violations(loaded, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")), "the file")
+    if faults:
+        raise InputError(f"{path} cannot be used:\n  " + "\n  ".join(faults))
     return Vocabulary(
         words=loaded.get("words", {}),
-        rules=tuple(_rule(path, position, rule) for position, rule in enumerate(loaded.get("rules", []), 1)),
-        superseded=tuple(_pattern(path, text) for text in loaded.get("superseded", [])),
-        repeats=tuple(frozenset(pair) for pair in loaded.get("repeats", [])),
+        rules=tuple(
+            Rule({column: re.compile(text) for column, text in rule["where"].items()}, rule["is"], rule.get("sign", 1))
+            for rule in loaded.get("rules", [])
+        ),
+        superseded=tuple(map(re.compile, loaded.get("superseded", []))),
+        repeats=tuple(map(frozenset, loaded.get("repeats", []))),
         baselines=loaded.get("baselines", {}),
-        run={task: _measured(path, task, entry) for task, entry in loaded.get("run", {}).items()},
+        run={task: _run_quantity(task, entry) for task, entry in loaded.get("run", {}).items()},
     )
 
 
-def _rule(path: Path, position: int, rule: Any) -> Rule:
-    where = f"{path}, rule {position}"
-    if not isinstance(rule, dict) or not {"where", "is"} <= set(rule) <= {"where", "is", "sign"}:
-        raise AuditInputError(f"{where}: needs 'where' and 'is', and may have 'sign'; found {rule!r}.")
-    if rule.get("sign", 1) not in (1, -1):
-        raise AuditInputError(f"{where}: 'sign' is {rule['sign']!r}; it must be 1 or -1.")
-    return Rule(
-        {column: _pattern(path, str(text)) for column, text in rule["where"].items()},
-        _names(where, rule["is"]),
-        rule.get("sign", 1),
-    )
-
-
-def _measured(path: Path, task: str, entry: Mapping[str, Any]) -> Measured:
+def _run_quantity(task: str, entry: Mapping[str, Any]) -> RunQuantity:
     names = {key: value for key, value in entry.items() if key != "datasets"}
-    return Measured(_names(f"{path}, run {task!r}", {"task": task, **names}), frozenset(entry.get("datasets", ())))
-
-
-def _names(where: str, names: Mapping[str, Any]) -> Mapping[str, str]:
-    for field in names:
-        if field not in FIELDS:
-            raise AuditInputError(f"{where}: unknown field {field!r}. {did_you_mean(str(field), FIELDS)}")
-    return {field: str(text) for field, text in names.items()}
-
-
-def _pattern(path: Path, text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise AuditInputError(f"{path}: {text!r} is no regular expression: {error}") from error
+    return RunQuantity({"task": task, **names}, frozenset(entry.get("datasets", ())))

@@ -1,46 +1,42 @@
-"""Hold the published numbers of every claim against what a run has measured.
+"""Compare the published numbers of every claim with the measurements of a run.
 
     python -m analysis.audit.reproduced analysis/published --settings results/paper/settings.yaml \
         --ablation results/paper/tables/ablation.csv --out results/paper/audit/reproduced.csv
 
-A run measures a published number where `quantities.yaml` gives both the same name: family, scale, condition,
-task, token, layer and metric, on a data set that the file lists for the task, with trained weights, by the
-matched readout. A published number is *reproduced* where the run's interval meets the values that its rounding
-allows, and *not reproduced* where the interval excludes it. A claim is not reproduced if one of its numbers is
-not, reproduced if all of them that name a quantity are, and else not measured.
+A run measures a published number where `quantities.yaml` gives both the same name: family, scale, condition, task,
+token, layer and metric, on a data set that the file lists for the task, with trained weights and the matched readout.
+A published number is *reproduced* where the run's interval overlaps the bounds that its rounding allows, and *not
+reproduced* where the interval excludes them. A claim is not reproduced if one of its numbers is not, reproduced if all
+of its numbers that name a quantity are, and otherwise not measured.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
-import io
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-
 from analysis.audit.claims import Claim, load_claims
-from analysis.audit.errors import AuditInputError
-from analysis.audit.numbers import Interval, shown
+from analysis.audit.numbers import Bounds, shown
 from analysis.audit.published import Published, PublishedNumbers, load_published
 from analysis.audit.quantities import CHANGE, QuantityName, Vocabulary, load_vocabulary
-from config.files import write_whole
-from config.settings import conditions_of
+from analysis.rows.audit import ReproducedRow
+from analysis.rows.schema import names_of, read_text
+from config.command_line import read_run, run_parser
+from config.errors import InputError, report_errors
+from config.files import write_csv
+from config.settings import Condition, Settings
+from config.vocabulary.tasks import FROZEN
 
-COLUMNS = ("claim", "reproduced", "measured", "quantities", "number", "published", "value", "low", "high", "from")
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")
 DELTA = ("delta", "delta_low", "delta_high")
-FROZEN, RANDOM = "frozen", "random"
 PERCENT = Decimal(100)
 
 
 class Reproduced(StrEnum):
-    """What a run says of a claim's numbers."""
+    """Whether a run reproduces the numbers of a claim."""
 
     YES = "reproduced"
     NO = "not reproduced"
@@ -49,17 +45,17 @@ class Reproduced(StrEnum):
 
 @dataclass(frozen=True)
 class Measurement:
-    """A value that a run measured, in percent, with its interval."""
+    """A value measured by a run, in percent, with its interval."""
 
     value: Decimal
-    interval: Interval
+    interval: Bounds
     model: str
     dataset: str
 
 
 @dataclass(frozen=True)
 class Held:
-    """A published number beside the measurement of its quantity, if there is one."""
+    """A published number with the measurement of its quantity, if any."""
 
     number: Published
     sign: int
@@ -67,18 +63,24 @@ class Held:
 
     @property
     def reproduced(self) -> Reproduced:
-        """Whether the interval meets what the number's rounding allows."""
+        """Whether the interval of the run overlaps the bounds of the published number."""
         if self.measured is None:
             return Reproduced.UNKNOWN
         published = self.number.percent().quantity
-        interval = (published if self.sign > 0 else published.negative()).interval
-        return Reproduced.YES if self.measured.interval.overlaps(interval) else Reproduced.NO
+        bounds = (published if self.sign > 0 else published.negative()).bounds
+        return Reproduced.YES if self.measured.interval.overlaps(bounds) else Reproduced.NO
 
 
 def measurements(
     rows: Sequence[Mapping[str, str]], vocabulary: Vocabulary, random_models: frozenset[str]
 ) -> Mapping[QuantityName, Measurement]:
-    """Quantity → what the run measured of it, values and changes, in percent."""
+    """Return the measurements of a run by quantity, values and changes, in percent.
+
+    Args:
+        rows: of the ablation table.
+        vocabulary: names the quantity of each task.
+        random_models: models with random weights, which are left out.
+    """
     found: dict[QuantityName, Measurement] = {}
     for row in rows:
         task = vocabulary.run.get(row["task"])
@@ -91,15 +93,15 @@ def measurements(
             value, low, high = (row.get(column, "") for column in columns)
             if value:
                 quantity = QuantityName(**{**vars(name), "metric": name.metric + suffix})
-                ends = Interval(Decimal(low) * PERCENT, Decimal(high) * PERCENT)
+                ends = Bounds(Decimal(low) * PERCENT, Decimal(high) * PERCENT)
                 found[quantity] = Measurement(Decimal(value) * PERCENT, ends, row["model"], row["dataset"])
     return found
 
 
 def with_draws_averaged(rows: Sequence[Mapping[str, str]], drawn_from: Mapping[str, str]) -> list[dict[str, str]]:
-    """Rows of the ablation table with the draws of random patches as one row: means of values and of their ends.
+    """Return the rows of the ablation table with the draws of random patches averaged: values and interval ends.
 
-    The draws share their images, so that the mean of their intervals is no narrower than the interval of their mean.
+    The draws share their images, so the mean of their intervals is no narrower than the interval of their mean.
 
     Args:
         rows: of the ablation table.
@@ -121,10 +123,31 @@ def with_draws_averaged(rows: Sequence[Mapping[str, str]], drawn_from: Mapping[s
     return averaged
 
 
+def by_what_is_replaced(rows: Sequence[Mapping[str, str]], conditions: Mapping[str, Condition]) -> list[dict[str, str]]:
+    """Return rows whose conditions are called by what they do, as in `quantities.yaml`, and not as a config calls them.
+
+    Of several conditions that do the same, the first one of the config is kept.
+
+    Args:
+        rows: of the ablation table, draws averaged.
+        conditions: of the run, by name.
+
+    Examples:
+        >>> blank = Condition("blank", ("registers",), "zero")
+        >>> by_what_is_replaced([{"condition": "blank", "value": "0.5"}], {"blank": blank})
+        [{'condition': 'zero_registers', 'value': '0.5'}]
+    """
+    called: dict[str, str] = {}
+    for one in conditions.values():
+        called.setdefault(one.identity, one.entry)
+    identity = {entry: name for name, entry in called.items()}
+    return [{**row, "condition": identity[row["condition"]]} for row in rows if row["condition"] in identity]
+
+
 def hold(
     claim: Claim, numbers: PublishedNumbers, vocabulary: Vocabulary, measured: Mapping[QuantityName, Measurement]
 ) -> tuple[Held, ...]:
-    """The numbers of a claim's first reading that name a quantity, beside what the run measured."""
+    """Return the numbers of a claim's first reading that name a quantity, each with its measurement if any."""
     held = []
     for key in claim.readings[0].ids:
         number = numbers.find(key, f"claim {claim.id!r}")
@@ -136,37 +159,51 @@ def hold(
 
 
 def verdict(held: Sequence[Held]) -> Reproduced:
-    """What a run says of a claim with these numbers."""
+    """Tell whether a run reproduces a claim with these numbers.
+
+    Examples:
+        >>> str(verdict([]))
+        'not measured'
+    """
     found = {each.reproduced for each in held}
     if Reproduced.NO in found:
         return Reproduced.NO
     return Reproduced.YES if found == {Reproduced.YES} else Reproduced.UNKNOWN
 
 
-def reproduced_csv(folder: Path, rows: Sequence[Mapping[str, str]], random_models: frozenset[str]) -> str:
-    """The text of `reproduced.csv`: one row per claim, and with each of its measured numbers one more.
+def reproduced_rows(
+    folder: Path, rows: Sequence[Mapping[str, str]], random_models: frozenset[str]
+) -> Iterator[dict[str, str]]:
+    """Yield the rows of `reproduced.csv`: one per claim, followed by one per measured number of it.
 
-    A claim's own row has `reproduced`, how many of its `quantities` were `measured`, and no number.
+    The row of a claim has `reproduced`, the count of its `quantities`, how many of them were `measured`, and no number.
+
+    Args:
+        folder: with claims, published numbers and `quantities.yaml`.
+        rows: of the run's ablation table.
+        random_models: models with random weights.
+
+    Raises:
+        InputError: for a missing or faulty file.
+
+    Examples:
+        >>> rows = list(reproduced_rows(Path("docs/examples/invented_article"), [], frozenset()))
+        >>> len(rows), rows[0]
+        (29, {'claim': 'delta-alpha', 'reproduced': 'not measured', 'measured': '0', 'quantities': '3'})
     """
     numbers, vocabulary = load_published(folder), load_vocabulary(folder)
     if vocabulary is None:
-        raise AuditInputError(f"{folder} has no quantities.yaml, so nothing says which number a run measures.")
+        raise InputError(f"{folder} has no quantities.yaml, which names the quantities that a run measures. Add one.")
     measured = measurements(rows, vocabulary, random_models)
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
     for claim in load_claims(folder):
         held = hold(claim, numbers, vocabulary, measured)
-        writer.writerow(
-            {
-                "claim": claim.id,
-                "reproduced": verdict(held).value,
-                "measured": str(sum(each.measured is not None for each in held)),
-                "quantities": str(len(held)),
-            }
-        )
-        writer.writerows(_number_rows(claim, held))
-    return stream.getvalue()
+        yield {
+            "claim": claim.id,
+            "reproduced": verdict(held).value,
+            "measured": str(sum(each.measured is not None for each in held)),
+            "quantities": str(len(held)),
+        }
+        yield from _number_rows(claim, held)
 
 
 def _number_rows(claim: Claim, held: Sequence[Held]) -> Iterator[dict[str, str]]:
@@ -182,45 +219,30 @@ def _number_rows(claim: Claim, held: Sequence[Held]) -> Iterator[dict[str, str]]
             "value": shown(each.measured.value),
             "low": shown(each.measured.interval.low),
             "high": shown(each.measured.interval.high),
-            "from": f"{each.measured.model} on {each.measured.dataset}",
+            "origin": f"{each.measured.model} on {each.measured.dataset}",
         }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns 0, or 2 with a message on stderr for faulty input."""
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.audit.reproduced", description="Hold published numbers against a run's measurements."
-    )
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Raises:
+        InputError: for a missing or faulty file.
+    """
+    parser = run_parser("analysis.audit.reproduced", "Compare published numbers with the measurements of a run.")
     parser.add_argument("folder", type=Path, help="folder of the published numbers and claims")
-    parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run")
-    parser.add_argument("--ablation", type=Path, required=True, help="ablation.csv of the run")
-    parser.add_argument("--out", type=Path, required=True, help="reproduced.csv")
-    options = parser.parse_args(arguments)
-    try:
-        rows, random_models = _read_run(options.ablation, options.settings)
-        text = reproduced_csv(options.folder, rows, random_models)
-    except AuditInputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    write_whole(options.out, text.encode())
-    return 0
+    settings, run, given = read_run(parser, arguments)
+    rows, random_models = _measured(run.table("ablation"), settings)
+    write_csv(run.audit / "reproduced.csv", names_of(ReproducedRow), reproduced_rows(given.folder, rows, random_models))
 
 
-def _read_run(ablation: Path, settings: Path) -> tuple[list[dict[str, str]], frozenset[str]]:
-    for path in (ablation, settings):
-        if not path.is_file():
-            raise AuditInputError(f"{path} is missing. Run the workflow up to it: `snakemake {path}`.")
-    with ablation.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = [column for column in (*NEEDED, *DELTA) if column not in (reader.fieldnames or ())]
-        if missing:
-            raise AuditInputError(f"{ablation}: column {', '.join(missing)} is missing. Delete it and run again.")
-        rows = list(reader)
-    loaded = yaml.safe_load(settings.read_text(encoding="utf-8"))
-    models, conditions = loaded["models"], conditions_of(loaded["conditions"])
-    rows = with_draws_averaged(rows, {name: each.of for name, each in conditions.items() if each.of is not None})
-    return rows, frozenset(name for name, model in models.items() if model.get("weights") == RANDOM)
+def _measured(ablation: Path, run: Settings) -> tuple[list[dict[str, str]], frozenset[str]]:
+    """Return the rows of a run's ablation table, by what conditions replace, and the models with random weights."""
+    _, rows = read_text(ablation, (*NEEDED, *DELTA))
+    drawn_from = {name: each.of for name, each in run.conditions.items() if each.of is not None}
+    random_models = frozenset(name for name, model in run.models.items() if model.random)
+    return by_what_is_replaced(with_draws_averaged(rows, drawn_from), run.conditions), random_models
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    report_errors(main)

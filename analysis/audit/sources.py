@@ -1,10 +1,10 @@
-"""The cross-source sweep: every pair of published numbers for the same quantity, compared.
+"""The cross-source sweep: compare every pair of published numbers for the same quantity.
 
-Claims follow the article's sentences; this finds what no sentence mentions. Numbers are paired by
-`quantities.yaml`. Beside published numbers stand *derived* changes: an ablated score minus the unablated
-one of the same document, held against published changes. A pair that differs by more than rounding may
-still be two runs: the largest difference between published repeats of the same kind of measurement is
-their run-to-run spread, and a smaller difference is no finding.
+Claims follow the sentences of the article; the sweep finds what no sentence mentions. Numbers are paired by
+`quantities.yaml`. In addition to published numbers there are *derived* changes, an ablated score minus the unablated
+one of the same document, which are compared with published changes. A pair that differs by more than rounding may still
+come from two runs: the largest difference between published repeats of the same kind of measurement is their run-to-run
+spread, and a smaller difference is not a finding.
 """
 
 from __future__ import annotations
@@ -17,22 +17,17 @@ from enum import StrEnum
 from itertools import combinations
 
 from analysis.audit.kinds.agreement import agreement
-from analysis.audit.kinds.case import Term
+from analysis.audit.kinds.case import NumberTerm
 from analysis.audit.kinds.finding import Verdict
 from analysis.audit.numbers import shown
 from analysis.audit.published import Published, PublishedNumbers
 from analysis.audit.quantities import CHANGE, FULL, QuantityName, Vocabulary
 
-COLUMNS = (
-    *("quantity", "task", "metric", "model", "scale", "condition", "token", "layer"),
-    *("first", "first_value", "first_source", "second", "second_value", "second_source"),
-    *("unit", "apart", "rounding", "spread", "agreement", "superseded"),
-)
 POINTS = ("%", "pp")
 
 
 class Agreement(StrEnum):
-    """How two numbers for one quantity compare, best first."""
+    """How well two numbers for one quantity agree, best first."""
 
     SAME = "same"
     ROUNDING = "within rounding"
@@ -42,22 +37,22 @@ class Agreement(StrEnum):
 
     @property
     def differs(self) -> bool:
-        """Whether the pair is worth a reader's attention."""
+        """Whether the pair differs by more than rounding and repeats explain."""
         return self in (Agreement.BEYOND, Agreement.UNKNOWN)
 
 
 @dataclass(frozen=True)
-class Reading:
+class SourceValue:
     """A value for a quantity: a published number, or a change derived from two."""
 
     name: QuantityName
-    term: Term
+    term: NumberTerm
     unit: str
     derived: bool = False
 
     @property
     def source(self) -> str:
-        """The documents in which it stands."""
+        """The documents that it comes from."""
         return " and ".join(sorted(self.term.sources))
 
 
@@ -65,19 +60,19 @@ class Reading:
 class Pair:
     """Two values for one quantity."""
 
-    first: Reading
-    second: Reading
+    first: SourceValue
+    second: SourceValue
     spread: Decimal | None
     agreement: Agreement
     superseded: bool
 
     @property
     def apart(self) -> Decimal:
-        """The size of their difference."""
+        """Their absolute difference."""
         return abs(self.first.term.value - self.second.term.value)
 
     def row(self) -> dict[str, str]:
-        """The row of `sources.csv`."""
+        """Return the row of `sources.csv`."""
         name = self.first.name
         return {
             "quantity": name.text,
@@ -94,7 +89,7 @@ class Pair:
         }
 
 
-def _side(side: str, reading: Reading) -> dict[str, str]:
+def _side(side: str, reading: SourceValue) -> dict[str, str]:
     return {
         side: " - ".join(
             filter(None, ("+".join(n.id for n in reading.term.plus), "+".join(n.id for n in reading.term.minus)))
@@ -105,11 +100,24 @@ def _side(side: str, reading: Reading) -> dict[str, str]:
 
 
 def sweep(numbers: PublishedNumbers, vocabulary: Vocabulary) -> tuple[Pair, ...]:
-    """Every pair of values for one quantity, those that differ first, by how far they are apart in spreads.
+    """Compare every pair of values for one quantity; pairs that differ come first, in order of their distance.
 
-    Two derived changes are not paired with each other: what they derive from is.
+    Two derived changes are not paired with each other, because the scores they are derived from are.
+
+    Args:
+        numbers: as published.
+        vocabulary: names the quantity of each number.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from analysis.audit.published import load_published
+        >>> from analysis.audit.quantities import load_vocabulary
+        >>> folder = Path("docs/examples/invented_article")
+        >>> first, *others = sweep(load_published(folder), load_vocabulary(folder))
+        >>> first.first.name.text, str(first.apart), str(first.agreement)
+        ('naming, accuracy change, beta, masked, layer 6', '1.3', 'beyond rounding, no repeats published')
     """
-    groups: dict[QuantityName, list[Reading]] = defaultdict(list)
+    groups: dict[QuantityName, list[SourceValue]] = defaultdict(list)
     readings = list(_readings(numbers.values(), vocabulary))
     for reading in (*readings, *_derived(readings, vocabulary)):
         groups[reading.name].append(reading)
@@ -121,10 +129,10 @@ def sweep(numbers: PublishedNumbers, vocabulary: Vocabulary) -> tuple[Pair, ...]
     ]
     spreads = _spreads(pairs, vocabulary)
     found = [_compared(first, second, spreads, vocabulary) for first, second in pairs]
-    return tuple(sorted(found, key=_gravity))
+    return tuple(sorted(found, key=_by_distance))
 
 
-def _gravity(pair: Pair) -> tuple[bool, bool, Decimal, str, str]:
+def _by_distance(pair: Pair) -> tuple[bool, bool, Decimal, str, str]:
     largest = max(abs(pair.first.term.value), abs(pair.second.term.value), Decimal(1))
     return (
         pair.superseded,
@@ -135,7 +143,7 @@ def _gravity(pair: Pair) -> tuple[bool, bool, Decimal, str, str]:
     )
 
 
-def _readings(numbers: Iterable[Published], vocabulary: Vocabulary) -> Iterator[Reading]:
+def _readings(numbers: Iterable[Published], vocabulary: Vocabulary) -> Iterator[SourceValue]:
     for number in numbers:
         found = vocabulary.name(number)
         if found is None:
@@ -144,10 +152,10 @@ def _readings(numbers: Iterable[Published], vocabulary: Vocabulary) -> Iterator[
         one = number.percent()
         if sign < 0:
             one = replace(one, quantity=one.quantity.negative())
-        yield Reading(name, Term((one,)), "%" if one.unit in POINTS else one.unit)
+        yield SourceValue(name, NumberTerm((one,)), "%" if one.unit in POINTS else one.unit)
 
 
-def _derived(readings: Sequence[Reading], vocabulary: Vocabulary) -> Iterator[Reading]:
+def _derived(readings: Sequence[SourceValue], vocabulary: Vocabulary) -> Iterator[SourceValue]:
     levels = {(r.source, r.name): r for r in readings if not r.name.metric.endswith(CHANGE)}
     changes = {r.name for r in readings if r.name.metric.endswith(CHANGE)}
     for (source, name), ablated in levels.items():
@@ -157,10 +165,12 @@ def _derived(readings: Sequence[Reading], vocabulary: Vocabulary) -> Iterator[Re
         unablated = replace(name, condition=FULL)
         full = levels.get((source, unablated)) or levels.get((vocabulary.baselines.get(source, ""), unablated))
         if full is not None:
-            yield Reading(change, Term(ablated.term.plus, full.term.plus), ablated.unit, derived=True)
+            yield SourceValue(change, NumberTerm(ablated.term.plus, full.term.plus), ablated.unit, derived=True)
 
 
-def _spreads(pairs: Sequence[tuple[Reading, Reading]], vocabulary: Vocabulary) -> Mapping[tuple[str, str], Decimal]:
+def _spreads(
+    pairs: Sequence[tuple[SourceValue, SourceValue]], vocabulary: Vocabulary
+) -> Mapping[tuple[str, str], Decimal]:
     spreads: dict[tuple[str, str], Decimal] = {}
     for first, second in pairs:
         if frozenset((first.source, second.source)) in vocabulary.repeats:
@@ -171,7 +181,7 @@ def _spreads(pairs: Sequence[tuple[Reading, Reading]], vocabulary: Vocabulary) -
 
 
 def _compared(
-    first: Reading, second: Reading, spreads: Mapping[tuple[str, str], Decimal], vocabulary: Vocabulary
+    first: SourceValue, second: SourceValue, spreads: Mapping[tuple[str, str], Decimal], vocabulary: Vocabulary
 ) -> Pair:
     spread = spreads.get((first.name.task, first.name.metric.removesuffix(CHANGE)))
     found = agreement(first.term, second.term)

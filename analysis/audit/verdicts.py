@@ -1,4 +1,4 @@
-"""Every claim of a folder, judged: the most favourable reading decides, the others are told."""
+"""Judge every claim of a folder: the most favourable reading decides, and the others are reported."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ from decimal import Decimal
 from pathlib import Path
 
 from analysis.audit.claims import PERCENT_UNITS, Claim, Reading, TermIds, load_claims
-from analysis.audit.errors import AuditInputError
-from analysis.audit.kinds import HELD, KINDS, RELATIONS, Case, Finding, Severity, Term, Verdict
+from analysis.audit.kinds import HELD, KINDS, RELATIONS, Case, Finding, NumberTerm, Severity, Verdict
 from analysis.audit.kinds.finding import worst
 from analysis.audit.published import Published, PublishedNumbers, load_published
+from config.errors import InputError
 
 LIMITS = ("bound", "quantifier")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim with what came of each of its readings, in their order."""
+    """A claim with the finding of each of its readings, in their order.
+
+    Examples:
+        >>> claims = {item.claim.id: item for item in audit(Path("docs/examples/invented_article"))}
+        >>> claims["delta-beta"].finding.why
+        '60.0 - 81.3 = -21.3; stated -20.3. They differ by 1; rounding allows 0.15.'
+        >>> claims["delta-beta"].fails, str(claims["delta-beta"].strictest)
+        (True, 'contradicted')
+    """
 
     claim: Claim
     findings: tuple[Finding, ...]
 
     @property
     def chosen(self) -> int:
-        """The most favourable reading: by verdict, then by severity, then as listed."""
+        """Index of the most favourable reading: by verdict, then by severity, then as listed."""
         ranked = [(finding.verdict.rank, finding.severity.rank) for finding in self.findings]
         return ranked.index(min(ranked))
 
@@ -46,12 +54,12 @@ class Judged:
 
     @property
     def fails(self) -> bool:
-        """Whether the claim is contradicted, unsupported, or its sources disagree."""
+        """Whether the claim is contradicted or unsupported, or its sources disagree."""
         return self.finding.verdict not in (*HELD, Verdict.NOT_CHECKABLE)
 
     @property
     def why(self) -> str:
-        """The arithmetic of the reading that decides, then that of the others, then the note."""
+        """The arithmetic of the reading that decides, that of the others, and the note, as text."""
         why = self.finding.why if self.chosen == 0 else f"Read as: {self.reading.wording}. {self.finding.why}"
         for position, (reading, finding) in enumerate(zip(self.claim.readings, self.findings, strict=True)):
             if position != self.chosen:
@@ -62,8 +70,8 @@ class Judged:
 def judge(claim: Claim, numbers: PublishedNumbers) -> Judged:
     """Judge every reading of a claim.
 
-    Raises AuditInputError for a number that is not published, or for numbers of one claim in different
-    units.
+    Raises:
+        InputError: for a number that is not published, or for numbers of one claim in different units.
     """
     cases = (case_of(claim, reading, numbers) for reading in claim.readings)
     findings = (KINDS[r.kind].evaluate(case) for r, case in zip(claim.readings, cases, strict=True))
@@ -71,13 +79,26 @@ def judge(claim: Claim, numbers: PublishedNumbers) -> Judged:
 
 
 def audit(folder: Path) -> tuple[Judged, ...]:
-    """Every claim of `folder`, judged, in file order. Raises AuditInputError for faulty input."""
+    """Judge every claim of a folder, in file order.
+
+    Args:
+        folder: with `claims.yaml` and the published numbers.
+
+    Raises:
+        InputError: for a missing or faulty file.
+
+    Examples:
+        >>> from collections import Counter
+        >>> verdicts = Counter(str(item.finding.verdict) for item in audit(Path("docs/examples/invented_article")))
+        >>> verdicts["consistent"], verdicts["contradicted"]
+        (17, 4)
+    """
     numbers = load_published(folder)
     return tuple(judge(claim, numbers) for claim in load_claims(folder))
 
 
 def case_of(claim: Claim, reading: Reading, numbers: PublishedNumbers) -> Case:
-    """The published numbers of a reading, by role; fractions as percent where its unit is percent."""
+    """Return the published numbers of a reading, by role; fractions as percent where its unit is percent."""
     where = f"claim {claim.id!r}"
     in_percent = reading.unit in PERCENT_UNITS
 
@@ -85,8 +106,8 @@ def case_of(claim: Claim, reading: Reading, numbers: PublishedNumbers) -> Case:
         number = numbers.find(key, where)
         return number.percent() if in_percent else number
 
-    def term(ids: TermIds) -> Term:
-        return Term(tuple(map(find, ids.plus)), tuple(map(find, ids.minus)))
+    def term(ids: TermIds) -> NumberTerm:
+        return NumberTerm(tuple(map(find, ids.plus)), tuple(map(find, ids.minus)))
 
     kind = KINDS[reading.kind]
     parts = {role: tuple(map(term, terms)) for role, terms in reading.parts.items()}
@@ -105,38 +126,42 @@ def _require_one_unit(where: str, numbers: Iterable[Published]) -> None:
     units: Mapping[str, str] = {"%" if n.unit in PERCENT_UNITS else n.unit: n.id for n in numbers}
     if len(units) > 1:
         listed = ", ".join(f"{unit!r} ({key})" for unit, key in sorted(units.items()))
-        raise AuditInputError(
-            f"{where}: its numbers are in different units: {listed}. Is an identifier wrong, or "
-            "should the claim say unit: '%' so that fractions are read as percent?"
+        raise InputError(
+            f"{where}: its numbers are in different units: {listed}. Is an identifier wrong, or should the claim have "
+            "unit: '%', so that fractions are read as percent?"
         )
 
 
 def _require_side(where: str, reading: Reading, limit: Published) -> None:
     if reading.options.relation is None and limit.quantity.qualifier not in RELATIONS:
-        raise AuditInputError(
-            f"{where}: number {limit.id!r} has qualifier {limit.quantity.qualifier!r}, which is no "
-            f"side of a limit. Give option 'relation': {', '.join(RELATIONS)}."
+        raise InputError(
+            f"{where}: number {limit.id!r} has qualifier {limit.quantity.qualifier!r}, which is not a side of a limit. "
+            f"Set options.relation; allowed: {', '.join(RELATIONS)}"
         )
 
 
-def _gravity(item: Judged) -> tuple[int, int, Decimal]:
+def _by_severity(item: Judged) -> tuple[int, int, Decimal]:
     return -item.finding.severity.rank, -item.finding.verdict.rank, -item.finding.gap
 
 
-def gravest(judged: Sequence[Judged]) -> tuple[Judged, ...]:
-    """Claims that fail with a severity of number or above, gravest first.
+def most_severe(judged: Sequence[Judged]) -> tuple[Judged, ...]:
+    """Return the claims that fail with a severity of number or above, most severe first.
 
-    By severity, then by verdict (a contradiction before sources that disagree before an inference that
-    does not follow), then by how far the decisive number lies from what the claim needs, as a share of
-    the larger of the two; ties in file order.
+    Sorted by severity, then by verdict (a contradiction before sources that disagree before an inference that does not
+    follow), then by the distance of the decisive number from what the claim needs, as a share of the larger of the two;
+    ties in file order.
+
+    Examples:
+        >>> [item.claim.id for item in most_severe(audit(Path("docs/examples/invented_article")))][:2]
+        ['monotone', 'chance']
     """
-    grave = (item for item in judged if item.fails and item.finding.severity.rank >= Severity.NUMBER.rank)
-    return tuple(sorted(grave, key=_gravity))
+    severe = (item for item in judged if item.fails and item.finding.severity.rank >= Severity.NUMBER.rank)
+    return tuple(sorted(severe, key=_by_severity))
 
 
 def foremost(judged: Sequence[Judged], most: int = 5) -> tuple[Judged, ...]:
-    """The gravest finding of each section of the article, of the `most` gravest sections."""
-    return tuple(_one_per_place(gravest(judged)))[:most]
+    """Return the most severe finding of each section of the article, for the `most` sections that come first."""
+    return tuple(_one_per_place(most_severe(judged)))[:most]
 
 
 def _one_per_place(items: Iterable[Judged]) -> Iterator[Judged]:

@@ -1,9 +1,8 @@
-"""Bootstrap intervals over units for values and signed sums of metrics of summed counts.
+"""Bootstrap confidence intervals of values and signed sums of metrics of summed counts.
 
-Units are resampled with all their conditions at once: one resample × units matrix of weights times
-the stacked counts gives the metric of every condition in every resample, and a difference is taken
-within a resample, so pairing is respected. The intervals speak of other units from the same source;
-they hold the model, and a trained probe, fixed.
+Units are resampled with all their conditions at once: one resamples × units matrix of weights times the stacked counts
+gives the metric of every condition in every resample, and a difference is taken within a resample, so pairing is
+respected. The intervals are about other units from the same source; they hold the model, and a trained probe, fixed.
 """
 
 from __future__ import annotations
@@ -38,9 +37,15 @@ class Interval:
     """A two-sided confidence interval, in the unit of the estimate.
 
     Attributes:
-        method: how it was made: `bca`; `percentile` where BCa is undefined; `constant` where every
-            resample gives the estimate (zero width); `wilson` for a proportion of 0/1 outcomes;
-            `none`, with NaN bounds, where fewer than two units leave nothing to resample.
+        low: lower bound.
+        high: upper bound.
+        method: `bca`; `percentile` where BCa is undefined; `constant` where every resample gives the estimate (zero
+            width); `wilson` for a proportion of 0/1 outcomes; `none`, with NaN bounds, where fewer than two units leave
+            nothing to resample.
+
+    Examples:
+        >>> Interval(0.25, 0.75, "bca").high
+        0.75
     """
 
     low: float
@@ -55,19 +60,29 @@ def bootstrap_metrics(
     key: Sequence[str | int],
     block_bytes: int = BLOCK_BYTES,
 ) -> FloatArray:
-    """The metric of every element of `counts` in every bootstrap resample of their common units.
+    """Return the metric of several counts in every bootstrap resample of their common units.
 
     Args:
         counts: all on the same units in the same order; categories may differ in number.
-        resamples: resamples of n units out of n with replacement.
+        resamples: number of resamples, of n units out of n with replacement.
         key: seed and names that the resamples are keyed by (`keyed_generator`).
         block_bytes: bound on the memory of one block; without influence on the result.
 
     Returns:
-        float64, resamples × len(counts): fractions. NaN where a resample has nothing to count.
+        float64, (resamples, counts): fractions; NaN where a resample has nothing to count.
 
     Raises:
-        ValueError: fewer than one resample, no units, or different numbers of units.
+        ValueError: if there is no resample or no unit, or the counts differ in the number of units.
+
+    Examples:
+        Both conditions are resampled together, so a constant difference is the same in every resample:
+
+        >>> import numpy as np
+        >>> ones = np.ones((4, 1))
+        >>> base = np.array([[0.0], [0.25], [0.5], [0.75]])
+        >>> values = bootstrap_metrics([Counts(base, ones), Counts(base + 0.25, ones)], resamples=5, key=(0, "example"))
+        >>> (values[:, 1] - values[:, 0]).tolist()
+        [0.25, 0.25, 0.25, 0.25, 0.25]
     """
     if resamples < 1:
         raise ValueError(f"bootstrap_metrics: resamples must be at least 1, got {resamples}.")
@@ -95,36 +110,49 @@ def bootstrap_metrics(
 
 
 def jackknife_metrics(counts: Counts) -> FloatArray:
-    """The metric without each unit in turn, (units,): total minus the unit's counts, no loop."""
+    """Return the metric without each unit in turn, (units,).
+
+    Examples:
+        >>> import numpy as np
+        >>> jackknife_metrics(Counts(np.array([[1.0], [0.0], [1.0]]), np.ones((3, 1)))).tolist()
+        [0.5, 1.0, 0.5]
+    """
     numerator, denominator = counts.numerator.sum(axis=0), counts.denominator.sum(axis=0)
     return mean_of_ratios(numerator - counts.numerator, denominator - counts.denominator, ROUNDING * denominator)
 
 
 def bca_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> Interval:
-    """Bias-corrected and accelerated bootstrap interval.
-
-    Efron, "Better bootstrap confidence intervals", JASA 82, 1987; Efron and Tibshirani, "An
-    Introduction to the Bootstrap", 1993, eq. 14.9 to 14.15, with ties of replicates and estimate
-    counted half, as in `scipy.stats.bootstrap`.
+    """Return the bias-corrected and accelerated (BCa) bootstrap interval.
 
     Degenerate cases, in this order:
-        fewer than two units: no interval (NaN);
-        all replicates equal the estimate: zero width. Nothing varied between the units at hand,
-            which does not exclude variation among others: with no unit of n changed, up to about
-            3 / n of all units may still change (the rule of three);
-        the estimate lies outside all replicates, or the acceleration sends a percentile past its
-            pole: BCa is undefined, the plain percentile interval is given;
-        the jackknife does not vary: acceleration 0.
+
+    - fewer than two units: no interval (NaN);
+    - all replicates equal the estimate: zero width. No difference among the units at hand does not exclude one among
+      others: with no unit of n changed, up to about 3 / n of all units may still change (the rule of three);
+    - the estimate lies outside all replicates, or the acceleration sends a percentile past its pole: BCa is undefined,
+      and the percentile interval is returned;
+    - the jackknife does not vary: the acceleration is 0.
+
+    Reference: Efron, "Better bootstrap confidence intervals", Journal of the American Statistical Association 82, 1987;
+    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, eq. 14.9 to 14.15. Replicates that tie with the
+    estimate count half, as in `scipy.stats.bootstrap`.
 
     Args:
-        estimate: the observed statistic.
-        replicates: the statistic in each resample, (resamples,); NaN (nothing to count) is left
-            out.
-        jackknife: the statistic without each unit, (units,); NaN is left out.
-        level: coverage, between 0 and 1.
+        estimate: observed statistic.
+        replicates: statistic in each resample, (resamples,); NaN (nothing to count) is left out.
+        jackknife: statistic without each unit, (units,); NaN is left out.
+        level: confidence level, between 0 and 1.
 
     Raises:
-        ValueError: level outside (0, 1), or no finite replicate.
+        ValueError: if the level is outside (0, 1), or no replicate is finite.
+
+    Examples:
+        Symmetric replicates around the estimate and a symmetric jackknife give the percentile interval:
+
+        >>> import numpy as np
+        >>> found = bca_interval(0.5, np.linspace(0, 1, 1001), np.array([0.4, 0.5, 0.6]), level=0.9)
+        >>> found.method, round(found.low, 3), round(found.high, 3)
+        ('bca', 0.05, 0.95)
     """
     if not 0 < level < 1:
         raise ValueError(f"bca_interval: level must lie between 0 and 1, got {level}.")
@@ -140,11 +168,11 @@ def bca_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray,
 
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     below = (np.sum((offset < 0) & ~tied) + tied.sum() / 2) / replicates.size
-    influence = jackknife[np.isfinite(jackknife)]
-    influence = influence.mean() - influence
-    influence = np.where(np.abs(influence) <= TIE_TOLERANCE, 0.0, influence)
-    spread = np.sum(influence**2)
-    acceleration = np.sum(influence**3) / (6 * spread**1.5) if spread > 0 else 0.0
+    deviations = jackknife[np.isfinite(jackknife)]
+    deviations = deviations.mean() - deviations
+    deviations = np.where(np.abs(deviations) <= TIE_TOLERANCE, 0.0, deviations)
+    squares = np.sum(deviations**2)
+    acceleration = np.sum(deviations**3) / (6 * squares**1.5) if squares > 0 else 0.0
     if 0 < below < 1:
         bias = ndtri(below)
         shifted = bias + ndtri(tails)
@@ -157,25 +185,41 @@ def bca_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray,
 
 
 def expanded_level(level: float, units: int) -> float:
-    """The level to ask of a bootstrap of few units, so that it covers what `level` promises.
+    """Return the level to ask of a bootstrap of few units, so that its interval has the coverage `level`.
 
     Resamples of n units vary by √((n − 1)/n) too little, and their percentiles are those of a normal distribution, not
-    of Student's t; for normal data this makes the interval of a mean the t interval (Hesterberg, "What teachers should
-    know about the bootstrap", The American Statistician 69, 2015; `ExpandProbs` of the R package resample). 95 % asks
-    for 95.8 % of 50 units, and for 95.0 % of 5,000.
+    of Student's t. With the expanded level, the interval of a mean of normal values is the t interval.
+
+    Reference: Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69, 2015;
+    `ExpandProbs` of the R package resample.
 
     Args:
-        level: coverage, between 0 and 1.
-        units: at least 2.
+        level: confidence level, between 0 and 1.
+        units: number of units, at least 2.
+
+    Examples:
+        >>> round(expanded_level(0.95, 50), 4), round(expanded_level(0.95, 5_000), 4)
+        (0.9576, 0.9501)
     """
     tail = stdtrit(units - 1, (1 + level) / 2) * math.sqrt(units / (units - 1))
     return min(float(2 * ndtr(tail) - 1), LARGEST_LEVEL)
 
 
 def wilson_interval(successes: int, trials: int, level: float) -> Interval:
-    """Wilson's score interval of a proportion.
+    """Return Wilson's score interval of a proportion.
 
-    Wilson, JASA 22, 1927; `statsmodels.stats.proportion.proportion_confint`.
+    Reference: Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
+    Statistical Association 22, 1927; `statsmodels.stats.proportion.proportion_confint`.
+
+    Args:
+        successes: number of successes.
+        trials: number of trials.
+        level: confidence level, between 0 and 1.
+
+    Examples:
+        >>> found = wilson_interval(8, 10, level=0.95)
+        >>> round(found.low, 3), round(found.high, 3)
+        (0.49, 0.943)
     """
     low, high = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
     return Interval(float(low), float(high), "wilson")
@@ -183,15 +227,33 @@ def wilson_interval(successes: int, trials: int, level: float) -> Interval:
 
 @dataclass(frozen=True, eq=False)
 class Resampled(Generic[Name]):
-    """Values of several metrics on the same units: as observed, resampled, and without each unit.
+    """Metrics of several conditions on the same units: observed, resampled, and without each unit.
 
-    Every signed sum of the values (a delta, a difference of deltas, a collective delta minus the sum of single
-    ones) has its interval from these, with the units resampled jointly in all of its terms.
+    Every signed sum of the metrics (a delta, a difference of deltas, a collective delta minus the sum of single ones)
+    has its interval from these, with the units resampled jointly in all of its terms.
 
     Attributes:
-        counts: name → counts, all on the same units in the same order.
-        replicates: resamples × names.
-        jackknife: units × names.
+        counts: counts by name, all on the same units in the same order.
+        replicates: metrics in each resample, (resamples, names).
+        jackknife: metrics without each unit, (units, names).
+
+    Examples:
+        The difference between two conditions on the same ten units:
+
+        >>> import numpy as np
+        >>> ones = np.ones((10, 1))
+        >>> base, changed = np.linspace(0, 9, 10)[:, None], np.linspace(1, 8, 10)[:, None]
+        >>> resampled = Resampled.of(
+        ...     {"base": Counts(base, ones), "changed": Counts(changed, ones)}, resamples=2_000, key=(0, "example")
+        ... )
+        >>> delta = {"changed": 1.0, "base": -1.0}
+        >>> abs(round(resampled.value(delta), 6))
+        0.0
+        >>> resampled.pseudo_values(delta).round(2).tolist()
+        [1.0, 0.78, 0.56, 0.33, 0.11, -0.11, -0.33, -0.56, -0.78, -1.0]
+        >>> interval = resampled.interval(delta, level=0.95)
+        >>> interval.method, interval.low < 0 < interval.high
+        ('bca', True)
     """
 
     counts: Mapping[Name, Counts]
@@ -200,7 +262,7 @@ class Resampled(Generic[Name]):
 
     @classmethod
     def of(cls, counts: Mapping[Name, Counts], *, resamples: int, key: Sequence[str | int]) -> Resampled[Name]:
-        """Resample the units of `counts` (`bootstrap_metrics`, whose arguments and errors these are)."""
+        """Return the resampled metrics of `counts`; arguments and errors are those of `bootstrap_metrics`."""
         every = list(counts.values())
         return cls(
             counts=dict(counts),
@@ -209,15 +271,17 @@ class Resampled(Generic[Name]):
         )
 
     def value(self, weights: Mapping[Name, float]) -> float:
-        """The signed sum as observed."""
+        """Return the observed signed sum."""
         return sum(weight * self.counts[name].value() for name, weight in weights.items())
 
     def interval(self, weights: Mapping[Name, float], level: float) -> Interval:
-        """Interval of a signed sum: BCa, expanded for few units, or Wilson's for a single proportion of 0/1 outcomes.
+        """Return the interval of a signed sum.
+
+        It is BCa, expanded for few units; for a single proportion of 0/1 outcomes it is Wilson's.
 
         Args:
-            weights: name → weight; {changed: 1, base: −1} is a delta.
-            level: coverage, between 0 and 1.
+            weights: weight by name; {changed: 1, base: −1} is a delta.
+            level: confidence level, between 0 and 1.
         """
         if len(weights) == 1:
             ((name, weight),) = weights.items()
@@ -228,28 +292,27 @@ class Resampled(Generic[Name]):
         return self.plain_interval(weights, expanded_level(level, units) if units > 1 else level)
 
     def plain_interval(self, weights: Mapping[Name, float], level: float) -> Interval:
-        """BCa interval of a signed sum, as `scipy.stats.bootstrap` has it: a little short where units are few."""
+        """Return the BCa interval of a signed sum, not expanded, as `scipy.stats.bootstrap` does."""
         columns, signed = self._columns(weights)
         return bca_interval(
             self.value(weights), self.replicates[:, columns] @ signed, self.jackknife[:, columns] @ signed, level
         )
 
-    def influence(self, weights: Mapping[Name, float]) -> FloatArray:
-        """What each unit contributes to a signed sum, (units,): their mean is the sum as observed.
+    def pseudo_values(self, weights: Mapping[Name, float]) -> FloatArray:
+        """Return the jackknife pseudo-values of a signed sum, (units,); their mean is the observed signed sum.
 
-        Jackknife pseudo-values, centred (Efron and Tibshirani 1993, section 11.5): exactly the unit's own difference
-        where the metric is a mean, and its linear part where it is mIoU. NaN where the metric is undefined without
-        the unit.
+        They are centred (Efron and Tibshirani 1993, section 11.5): the unit's own difference where the metric is a
+        mean, and its linear part where it is mIoU. NaN where the metric is undefined without the unit.
         """
         columns, signed = self._columns(weights)
         without = self.jackknife[:, columns] @ signed
         if len(without) < 2:
             return np.full(len(without), self.value(weights))
-        influence: FloatArray = self.value(weights) + (len(without) - 1) * (np.nanmean(without) - without)
-        return influence
+        pseudo_values: FloatArray = self.value(weights) + (len(without) - 1) * (np.nanmean(without) - without)
+        return pseudo_values
 
-    def spread(self, weights: Mapping[Name, float]) -> float:
-        """Bootstrap standard error of a signed sum."""
+    def standard_error(self, weights: Mapping[Name, float]) -> float:
+        """Return the bootstrap standard error of a signed sum."""
         columns, signed = self._columns(weights)
         return float(np.nanstd(self.replicates[:, columns] @ signed, ddof=1))
 

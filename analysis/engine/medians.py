@@ -1,4 +1,4 @@
-"""Medians in bootstrap resamples, from weights rather than from drawn values."""
+"""Medians of bootstrap resamples, from the weights of the units rather than from drawn values."""
 
 from __future__ import annotations
 
@@ -12,16 +12,38 @@ from config.keys import keyed_generator
 
 
 def bootstrap_weights(units: int, *, resamples: int, key: Sequence[str | int]) -> NDArray[np.int32]:
-    """How often each unit is drawn in each resample of `units` out of `units`: resamples × units."""
+    """Return how often each unit is drawn in each bootstrap resample, (resamples, units).
+
+    Args:
+        units: number of units, which is also the size of a resample.
+        resamples: number of resamples.
+        key: seed and names that the resamples are keyed by (`keyed_generator`).
+
+    Examples:
+        >>> weights = bootstrap_weights(5, resamples=3, key=(0, "example"))
+        >>> weights.shape, weights.sum(axis=1).tolist()
+        ((3, 5), [5, 5, 5])
+    """
     generator = keyed_generator(*key)
     drawn = generator.integers(0, units, size=(resamples, units)) + units * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * units).reshape(resamples, units).astype(np.int32)
 
 
 def bootstrap_medians(values: FloatArray, weights: NDArray[np.int32]) -> FloatArray:
-    """The median of each resample: (units,) and resamples × units give (resamples,).
+    """Return the median of each resample, (resamples,).
 
-    With the values sorted, the median of a resample is where the running sum of weights passes the middle.
+    With the values sorted, the median of a resample is where the running sum of its weights passes the middle.
+
+    Args:
+        values: (units,).
+        weights: how often each unit is drawn, (resamples, units) (`bootstrap_weights`).
+
+    Examples:
+        A resample with every value once, and one of 1, 5, 5:
+
+        >>> import numpy as np
+        >>> bootstrap_medians(np.array([5.0, 1.0, 2.0]), np.array([[1, 1, 1], [2, 1, 0]], dtype=np.int32)).tolist()
+        [2.0, 5.0]
     """
     order = np.argsort(values, kind="stable")
     ranked = values[order]
@@ -33,7 +55,16 @@ def bootstrap_medians(values: FloatArray, weights: NDArray[np.int32]) -> FloatAr
 
 
 def jackknife_medians(values: FloatArray) -> FloatArray:
-    """The median without each value in turn, (units,), at least two values."""
+    """Return the median without each value in turn, (units,).
+
+    Args:
+        values: (units,), at least two.
+
+    Examples:
+        >>> import numpy as np
+        >>> jackknife_medians(np.array([1.0, 2.0, 4.0])).tolist()
+        [3.0, 2.5, 1.5]
+    """
     order = np.argsort(values, kind="stable")
     ranked = values[order]
     left = len(values) - 1

@@ -8,26 +8,35 @@ import numpy as np
 from statsmodels.stats.multitest import multipletests
 
 from analysis.engine.metric import FloatArray
-from analysis.engine.permutation import Exchanges
+from analysis.engine.permutation import PermutationDraws
 
 
 def holm_within_families(p: FloatArray, family: Sequence[Hashable]) -> FloatArray:
-    """Holm's step-down adjusted p-values, each family by itself.
+    """Return Holm's step-down adjusted p-values, each family by itself.
 
-    Rejecting where the adjusted p ≤ α keeps the probability of any false rejection within a family
-    at or below α under every dependence of the tests (Holm, "A simple sequentially rejective
-    multiple test procedure", Scandinavian Journal of Statistics 6, 1979;
-    `statsmodels.stats.multitest.multipletests`).
+    Null hypotheses: those of the tests. Rejecting where the adjusted p ≤ α keeps the probability of any false rejection
+    within a family at or below α, under every dependence of the tests.
+
+    p-value: the k-th smallest of n p-values times n − k + 1, made monotone and at most 1. The smallest is n times the
+    smallest p of the tests.
+
+    Reference: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
+    1979; `statsmodels.stats.multitest.multipletests`.
 
     Args:
-        p: p-values, (tests,). NaN marks a row without a test: it stays NaN and counts nowhere.
-        family: the family of each test, (tests,).
+        p: p-values, (tests,). NaN marks a row without a test: it stays NaN and does not count.
+        family: family of each test, (tests,).
 
     Returns:
         float64, (tests,).
 
     Raises:
-        ValueError: different lengths, or a p outside [0, 1].
+        ValueError: if the lengths differ, or a p-value is outside [0, 1].
+
+    Examples:
+        >>> import numpy as np
+        >>> holm_within_families(np.array([0.01, 0.04, 0.03]), ["a", "a", "b"]).tolist()
+        [0.02, 0.04, 0.03]
     """
     p = np.asarray(p, dtype=np.float64)
     if p.ndim != 1 or len(family) != len(p):
@@ -44,32 +53,52 @@ def holm_within_families(p: FloatArray, family: Sequence[Hashable]) -> FloatArra
     return adjusted
 
 
-def max_t_within_families(exchanges: Sequence[Exchanges], family: Sequence[Hashable]) -> FloatArray:
-    """Westfall and Young's step-down max-T adjusted p-values, each family by itself.
+def max_t_within_families(permutations: Sequence[PermutationDraws], family: Sequence[Hashable]) -> FloatArray:
+    """Return Westfall and Young's step-down max-T adjusted p-values, each family by itself.
 
-    Every contrast is divided by the root mean square of its statistic under exchanges, so that none decides the
-    maximum by its scale. The p of a contrast counts the draws in which the largest of
-    the contrasts that are not more extreme than it is at least as extreme as it (Westfall and Young, "Resampling-based
-    multiple testing", 1993, algorithm 2.8; Ge, Dudoit and Speed, TEST 12, 2003, box 3). Since row k is one joint
-    exchange of units, dependence between contrasts is kept, and the adjustment is smaller than Holm's where they
-    move together. Contrasts on different units have independent draws, as their data are.
+    Null hypotheses: those of `paired_permutation_tests`, one per contrast. Rejecting where the adjusted p ≤ α keeps the
+    probability of any false rejection within a family at or below α.
+
+    p-value: every contrast is divided by the root mean square of its statistic under permutation, so that none decides
+    the maximum by its scale. A contrast's p counts the draws in which the largest of the contrasts that are not more
+    extreme than it is at least as extreme as it: (b + 1) / (m + 1), made monotone. The smallest p is 1 / (m + 1). Row k
+    of the draws is one joint permutation of the units, so dependence between contrasts is kept, and the adjustment is
+    smaller than Holm's where they are correlated. Contrasts on different units have independent draws, as their data
+    are independent.
+
+    Reference: Westfall and Young, "Resampling-based multiple testing", 1993, algorithm 2.8; Ge, Dudoit and Speed,
+    "Resampling-based multiple testing for microarray data analysis", TEST 12, 2003, box 3.
 
     Args:
-        exchanges: of one number of draws; their contrasts, one after the other, are the tests.
-        family: the family of each test, (tests,).
+        permutations: permuted contrasts, all with one number of draws; the contrasts, one after the other, are the
+            tests.
+        family: family of each test, (tests,).
 
     Returns:
         float64, (tests,).
 
     Raises:
-        ValueError: different numbers of draws or tests.
+        ValueError: if the numbers of draws differ, or the number of families is not that of the contrasts.
+
+    Examples:
+        Two contrasts with the same draws. The larger is extreme in no draw, the smaller in one of three:
+
+        >>> import numpy as np
+        >>> drawn = PermutationDraws(
+        ...     observed=np.array([3.0, 1.0]),
+        ...     null=np.array([[0.5, -0.5], [-2.0, 1.0], [1.0, 0.5]]),
+        ...     tolerance=np.zeros(2),
+        ...     scale=np.ones(2),
+        ... )
+        >>> max_t_within_families([drawn], ["family", "family"]).tolist()
+        [0.25, 0.5]
     """
-    if len({one.draws for one in exchanges}) > 1:
-        raise ValueError(f"max_t_within_families: different draws, {[one.draws for one in exchanges]}.")
-    observed = np.concatenate([one.observed for one in exchanges]) if exchanges else np.zeros(0)
+    if len({one.draws for one in permutations}) > 1:
+        raise ValueError(f"max_t_within_families: different draws, {[one.draws for one in permutations]}.")
+    observed = np.concatenate([one.observed for one in permutations]) if permutations else np.zeros(0)
     if len(family) != len(observed):
         raise ValueError(f"max_t_within_families: {len(observed)} contrasts, {len(family)} families.")
-    places = [(one, column) for one in exchanges for column in range(len(one.observed))]
+    places = [(one, column) for one in permutations for column in range(len(one.observed))]
     members: dict[Hashable, list[int]] = {}
     for index, name in enumerate(family):
         members.setdefault(name, []).append(index)
@@ -79,7 +108,7 @@ def max_t_within_families(exchanges: Sequence[Exchanges], family: Sequence[Hasha
     return adjusted
 
 
-def _step_down(places: Sequence[tuple[Exchanges, int]]) -> FloatArray:
+def _step_down(places: Sequence[tuple[PermutationDraws, int]]) -> FloatArray:
     draws = places[0][0].draws
     scaled = [_scaled(one, column) for one, column in places]
     order = sorted(range(len(places)), key=lambda index: scaled[index][0])
@@ -96,10 +125,10 @@ def _step_down(places: Sequence[tuple[Exchanges, int]]) -> FloatArray:
     return p
 
 
-def _scaled(exchanges: Exchanges, column: int) -> tuple[float, FloatArray, float]:
-    observed, null = abs(exchanges.observed[column]), np.abs(exchanges.null[:, column])
-    scale = float(exchanges.scale[column])
+def _scaled(permutations: PermutationDraws, column: int) -> tuple[float, FloatArray, float]:
+    observed, null = abs(permutations.observed[column]), np.abs(permutations.null[:, column])
+    scale = float(permutations.scale[column])
     if scale == 0:
         return 0.0, np.zeros_like(null), 0.0
     # An undefined statistic counts as extreme, as it does for the contrast alone.
-    return observed / scale, np.where(np.isnan(null), np.inf, null / scale), exchanges.tolerance[column] / scale
+    return observed / scale, np.where(np.isnan(null), np.inf, null / scale), permutations.tolerance[column] / scale

@@ -1,6 +1,6 @@
-"""Which units exchange their labels in which draw: a Boolean draws × units matrix, in blocks.
+"""Which units swap their labels in which draw: a Boolean draws × units matrix, in blocks.
 
-The matrix is packed, one bit a unit, as it comes from the generator; a block is unpacked only to be multiplied.
+The matrix comes from the generator packed, one bit per unit; a block is unpacked only to be multiplied.
 """
 
 from __future__ import annotations
@@ -14,10 +14,28 @@ Swaps = NDArray[np.uint8]
 
 
 def random_swaps(units: int, draws: int, *, rows: int, generator: np.random.Generator) -> Iterator[Swaps]:
-    """Fair coin flips, in blocks of at most `rows` draws of 0 and 1.
+    """Yield fair coin flips, 0 or 1, in blocks of at most `rows` draws.
 
-    Every draw consumes whole 64-bit words of the raw stream, so the matrix is the same whatever
-    `rows` is, on every platform.
+    Every draw consumes whole 64-bit words of the raw stream, so the matrix is the same whatever `rows` is, on every
+    platform.
+
+    Args:
+        units: number of units.
+        draws: number of draws.
+        rows: largest number of draws per block.
+        generator: source of the bits.
+
+    Yields:
+        uint8, (draws of the block, units).
+
+    Examples:
+        >>> import numpy as np
+        >>> blocks = list(random_swaps(5, 3, rows=2, generator=np.random.Generator(np.random.Philox(key=0))))
+        >>> [block.shape for block in blocks]
+        [(2, 5), (1, 5)]
+        >>> whole = next(random_swaps(5, 3, rows=3, generator=np.random.Generator(np.random.Philox(key=0))))
+        >>> bool((np.vstack(blocks) == whole).all())
+        True
     """
     words = -(-units // 64)
     for start in range(0, draws, rows):
@@ -27,7 +45,19 @@ def random_swaps(units: int, draws: int, *, rows: int, generator: np.random.Gene
 
 
 def all_swaps(units: int, *, rows: int) -> Iterator[Swaps]:
-    """All 2^units arrangements, the identity first, in blocks of at most `rows`."""
+    """Yield all 2^units arrangements, the observed one first, in blocks of at most `rows`.
+
+    Args:
+        units: number of units.
+        rows: largest number of arrangements per block.
+
+    Yields:
+        uint8, (arrangements of the block, units).
+
+    Examples:
+        >>> next(all_swaps(2, rows=4)).tolist()
+        [[0, 0], [1, 0], [0, 1], [1, 1]]
+    """
     bits = np.arange(units)
     for start in range(0, 2**units, rows):
         numbers = np.arange(start, min(start + rows, 2**units))

@@ -15,7 +15,7 @@ from config.files import is_full, no_space, written_whole
 
 
 class RowFile:
-    """Rows of a uint8 .npy array on their way to the disk, in any order and from any thread.
+    """A uint8 .npy array whose rows are written in any order and from any thread.
 
     Written with ``pwrite`` and not through a memory map: where the disk is full, the first raises an error and the
     second kills the process; and the pages of a map count as the process's memory.

@@ -45,7 +45,7 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
 
 
 def _by_class(folder: Path) -> dict[str, list[Path]]:
-    """Return the images of every class folder, however deep they lie in it."""
+    """Return the images of every class folder, however deep in it."""
     found = {below.name: image_files(below) for below in sorted(folder.iterdir()) if below.is_dir()}
     for name, files in found.items():
         if not files:
@@ -56,7 +56,7 @@ def _by_class(folder: Path) -> dict[str, list[Path]]:
 
 
 def _split(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: int) -> dict[str, dict[str, list[Path]]]:
-    """Part every class by the share of its images that are for testing, keyed by their names."""
+    """Split every class by the share of its images that are for testing, keyed by their names."""
     assert dataset.test_share is not None
     parts: dict[str, dict[str, list[Path]]] = {"train": {}, "test": {}}
     for name, files in classes.items():

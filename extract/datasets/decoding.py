@@ -51,7 +51,7 @@ def read_mask(file: Path, classes: int, image: Image.Image) -> Image.Image:
     if mask.mode not in ("P", "L"):
         raise DatasetError(
             f"{file}: the mask is of mode {mask.mode}, whose values name no class; needed: a PNG with a palette or "
-            "8-bit grey, one class number a pixel"
+            "8-bit grey, one class number per pixel"
         )
     if mask.size != image.size:
         raise DatasetError(

@@ -23,7 +23,7 @@ class Listing:
     """The images of a data set in the order of their pack, and how each is drawn.
 
     Attributes:
-        index: one row an image: unit, split, label, class_name, and bundle, the images among which groups are cut.
+        index: one row per image: unit, split, label, class_name, and bundle, the images among which groups are cut.
         draw: pack row → image size×size×3, and its mask size×size where the data set has masks.
         class_names: names of the labels.
         mask_names: names of the mask's values, the background first.
@@ -96,7 +96,7 @@ def in_keyed_order(files: Sequence[Path], root: Path, *key: Key) -> list[Path]:
 def calibration_and_rest(
     files: Sequence[Path], dataset: Dataset, least: int, purpose: str
 ) -> tuple[Sequence[Path], Sequence[Path]]:
-    """Part the first images for calibration from the rest, of which ``least`` must be left for ``purpose``."""
+    """Split off the first images for calibration; ``least`` of the others must be left for ``purpose``."""
     n = dataset.calibration
     if len(files) < n + least:
         raise DatasetError(

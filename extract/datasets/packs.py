@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from config.errors import InputError
 from config.layout import Pack
 
-GROUP = 64  # images within which a condition may exchange rows
+GROUP = 64  # images within which a condition may shuffle rows
 NO_LABEL = -1  # of an image that has no class
 VOID = 255  # of a mask's pixel that belongs to no class: never trained on, and in no intersection and no union
 
@@ -33,8 +33,8 @@ class OpenPack:
     Attributes:
         images: uint8 N×H×W×3.
         masks: uint8 N×H×W class masks, or None; may hold VOID.
-        index: one row an image: unit, split, label, class_name, group.
-        pairs: one row a pair: unit, source and twin (rows of the pack), cluster (pairs that are not independent of
+        index: one row per image: unit, split, label, class_name, group.
+        pairs: one row per pair: unit, source and twin (rows of the pack), cluster (pairs that are not independent of
             each other share one), and either warp (six numbers, row by row) or, with warp None, source_points and
             twin_points (x, y, x, y, … in fractions of the sides), radius_x and radius_y (how far from its point a
             prediction may lie, in fractions of the sides).
@@ -67,8 +67,11 @@ def open_pack(pack: Pack) -> OpenPack:
 def group_names(dataset: str, split: str, n: int) -> list[str]:
     """Return the group of each of the ``n`` images of a split.
 
-    Groups are runs of 64; a single image left over joins the group before it, since alone it would have nobody to
-    exchange rows with.
+    Groups are runs of 64; a single image left over joins the group before it, since alone it would have no donor.
+
+    Examples:
+        >>> group_names("scenes", "test", 65)[-1], group_names("scenes", "test", 66)[-1]
+        ('scenes/test/0', 'scenes/test/1')
     """
     last = max(0, (n - 1) // GROUP - (n > GROUP and n % GROUP == 1))
     return [f"{dataset}/{split}/{min(i // GROUP, last)}" for i in range(n)]
@@ -90,7 +93,7 @@ def batches(
 
 
 def packed(parts: Iterable[NDArray[np.int64]], size: int) -> Iterator[NDArray[np.int64]]:
-    """Join parts that follow each other into runs of at most ``size`` rows, and at least one part."""
+    """Join consecutive parts into runs of at most ``size`` rows, and at least one part."""
     run: list[NDArray[np.int64]] = []
     for part in parts:
         if run and sum(map(len, run)) + len(part) > size:
@@ -146,7 +149,7 @@ def facts_of(
     mask_names: tuple[str, ...],
     void: bool,
 ) -> dict[str, object]:
-    """Return what the report says of a data set: counts by split, classes, and the accuracy of knowing nothing."""
+    """Return the facts of a data set that the report prints: counts by split, classes, and accuracy at chance."""
     real = index[index["split"] != "twin"]
     return {
         "dataset": dataset,

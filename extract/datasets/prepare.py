@@ -1,7 +1,7 @@
 """Decode a data set into a pack: ``python -m extract.datasets.prepare --help``."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,7 +25,7 @@ from extract.datasets.spair import spair
 from extract.datasets.voc import voc
 from extract.datasets.warps import draw_warp
 
-SOURCES: dict[str, Callable[[Dataset, int], Listing]] = {
+LISTINGS: Mapping[str, Callable[[Dataset, int], Listing]] = {
     "scenes": drawn_scenes,
     "class_folders": class_folders,
     "voc": voc,
@@ -39,7 +39,7 @@ WAITING = 512  # images that wait for a worker at a time
 def prepare(dataset: Dataset, seed: int, pack: Pack, workers: int = 1) -> None:
     """Write the pack of a data set.
 
-    Images go to the disk as they are decoded, so memory holds the index and one image a worker.
+    Images go to the disk as they are decoded, so memory holds the index and one image per worker.
 
     Args:
         dataset: what to decode.
@@ -51,7 +51,7 @@ def prepare(dataset: Dataset, seed: int, pack: Pack, workers: int = 1) -> None:
         DatasetError: for a missing folder, an unreadable image or too few images, naming the file or key.
         DiskFull: naming the file and the space it needs.
     """
-    listing = SOURCES[dataset.source](dataset, seed)
+    listing = LISTINGS[dataset.source](dataset, seed)
     index, pairs = _with_twins(listing, dataset, seed) if listing.pairs is None else (listing.index, listing.pairs)
     index = index.assign(group=_groups(dataset.name, index)).drop(columns="bundle", errors="ignore")
     facts = facts_of(
@@ -74,7 +74,7 @@ def prepare(dataset: Dataset, seed: int, pack: Pack, workers: int = 1) -> None:
 
 
 def _with_twins(listing: Listing, dataset: Dataset, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the index with a warped twin of the first test images behind it, and the pairs that they form."""
+    """Return the index with warped twins of the first test images appended, and the pairs that they form."""
     test = np.flatnonzero(listing.index["split"] == "test")
     if len(test) < dataset.pairs:
         raise DatasetError(
@@ -104,7 +104,7 @@ def _groups(dataset: str, index: pd.DataFrame) -> list[str]:
 def _write_pixels(
     listing: Listing, index: pd.DataFrame, pairs: pd.DataFrame, size: int, pack: Pack, workers: int
 ) -> None:
-    """Write images, twins and masks, each by itself as soon as it is drawn."""
+    """Write images, twins and masks, each as soon as it is drawn."""
     real = len(listing.index)
     with ExitStack() as files:
         images = files.enter_context(rows_written(pack.images, (len(index), size, size, 3)))

@@ -50,7 +50,7 @@ def voc(dataset: Dataset, seed: int) -> Listing:
 
 
 def _listed(root: Path, file: Path) -> list[Path]:
-    """Return the images that a list names, one stem a line."""
+    """Return the images that a list names, one stem per line."""
     images = {path.stem: path for path in (root / "JPEGImages").iterdir() if path.suffix.lower() in SUFFIXES}
     stems = file.read_text(encoding="utf-8").split()
     if absent := [stem for stem in stems if stem not in images]:

@@ -5,7 +5,6 @@ each through a linear head that is thrown away: the network is an instrument, no
 """
 
 import argparse
-import csv
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from config.files import written_whole
+from config.errors import report_errors
+from config.files import write_csv, written_whole
 from extract.known_answer.networks import (
     FAMILIES,
     IMAGE_SIZE,
@@ -55,7 +55,7 @@ def recipe_of(family: Family, scale: Scale) -> Recipe:
     """Return the recipe of the committed weights.
 
     One for all, but for the narrow bottleneck: what its CLS sees has to be learned by the registers first, and at
-    1,500 steps it had only just reached five times chance.
+    1,500 steps its accuracy was only just five times chance.
     """
     return Recipe(steps=3_000) if (family, scale) == ("bottleneck", "S") else Recipe()
 
@@ -219,12 +219,8 @@ def main() -> None:
     network, log = train(family, scale, recipe)
     # What is measured below is the network that is stored, rounding included.
     network.load_state_dict(stored(network))
-    output.mkdir(parents=True, exist_ok=True)
     stem = f"{family}_{scale.lower()}"
-    with written_whole(output / f"{stem}.log.csv") as path, path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(log[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(log)
+    write_csv(output / f"{stem}.log.csv", list(log[0]), log)
     with written_whole(output / f"{stem}.yaml") as path:
         facts = {"family": family, "scale": scale, "recipe": asdict(recipe)}
         path.write_text(yaml.safe_dump({**facts, "reached": reached(network, recipe)}, sort_keys=False))
@@ -233,4 +229,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report_errors(main)

@@ -1,10 +1,9 @@
 """Classification: a linear probe on a token's features, scored on the test split.
 
 *Matched*: the probe is trained under the condition that it is scored under. *Frozen*: the probe trained on ``full`` is
-applied to the changed features, with the means and spreads of ``full``.
+applied to the changed features, with the means and standard deviations of ``full``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +12,13 @@ from numpy.typing import NDArray
 
 from config.keys import keyed_generator
 from config.settings import Probe
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import FROZEN, MATCHED
 from extract.devices import resolve_device
-from extract.outcomes import Counts, Fit
-from extract.records import Records, Skipped
+from extract.outcomes import Fit, OutcomeCounts
+from extract.records import Records
 from extract.tasks.probes import LinearProbe, fit_path, linear_probe
-from extract.tasks.recorded import finite_features
+from extract.tasks.recorded import Recorded, Scores, finite_features
 
 
 @dataclass(frozen=True)
@@ -42,55 +43,38 @@ class Split:
         return cls(train, test, index["label"].to_numpy(), index["unit"].to_numpy(dtype=str))
 
 
-def classification(
-    dataset: str,
-    index: pd.DataFrame,
-    records: Mapping[str, Records | Skipped],
-    options: Probe,
-    seed: int,
-    device: str = "cpu",
-) -> tuple[list[Counts], list[Fit]]:
-    """Probe the tokens of ``options.tokens`` under every condition, and every token along a layer curve.
-
-    Args:
-        dataset: its name.
-        index: of the pack.
-        records: by condition.
-        options: of the probe.
-        seed: the run's.
-        device: auto, cpu or cuda.
-    """
-    split = Split.of(index)
-    opened = {name: found for name, found in records.items() if isinstance(found, Records)}
+def classification(recorded: Recorded) -> Scores:
+    """Probe the tokens that the config asks for under every condition, and every token along a layer curve."""
+    opened, options = recorded.opened, recorded.probe
+    split = Split.of(recorded.index)
+    units, labels = split.units[split.train].tolist(), split.labels[split.train]
+    truth = split.labels[split.test]
     everywhere = set.intersection(*(set(found.layers) for found in opened.values()))
-    counts: list[Counts] = []
+    counts: list[OutcomeCounts] = []
     fits: list[Fit] = []
     for token, layer in sorted({place for found in opened.values() for place in probed(found, everywhere, options)}):
         frozen: LinearProbe | None = None
-        for condition, found in sorted(opened.items(), key=lambda item: item[0] != "full"):
+        for condition, found in sorted(opened.items(), key=lambda item: item[0] != REFERENCE):
             if (token, layer) not in probed(found, everywhere, options):
                 continue
             features = Features.read(found, token, layer, split)
-            units = split.units[split.train].tolist()
-            labels = split.labels[split.train]
-            probe = linear_probe(features.train, labels, units, options, device, seed)
-            frozen = probe if condition == "full" else frozen
-            chosen = probe.strength, probe.held_out_loss, probe.iterations, probe.rows
-            fits.append(Fit(dataset, condition, token, layer, *chosen))
-            place = (token, layer, split.units[split.test])
-            truth = split.labels[split.test]
-            counts.append(
-                Counts.of_correct(dataset, condition, "matched", *place, probe.predict(features.test) == truth)
-            )
+            probe = linear_probe(features.train, labels, units, options, recorded.device, recorded.seed)
+            frozen = probe if condition == REFERENCE else frozen
+            fits.append(probe.summary(recorded.dataset, condition, token, layer))
+            reading = token, layer, split.units[split.test]
+            correct = probe.predict(features.test) == truth
+            counts.append(OutcomeCounts.of_correct(recorded.dataset, condition, MATCHED, *reading, correct))
             if frozen is not None and layer in everywhere:
                 correct = frozen.predict(features.test) == truth
-                counts.append(Counts.of_correct(dataset, condition, "frozen", *place, correct))
+                counts.append(OutcomeCounts.of_correct(recorded.dataset, condition, FROZEN, *reading, correct))
             if token == "cls" and layer == max(everywhere):
                 for refit in range(1, options.refits + 1):
-                    again = _refitted(features.train, labels, probe, options, seed, dataset, refit, device)
+                    again = _refitted(features.train, labels, probe, recorded, refit)
                     correct = again.predict(features.test) == truth
-                    counts.append(Counts.of_correct(dataset, condition, "matched", *place, correct, refit))
-    return counts, fits
+                    counts.append(
+                        OutcomeCounts.of_correct(recorded.dataset, condition, MATCHED, *reading, correct, refit)
+                    )
+    return Scores({"classification": counts}, fits)
 
 
 @dataclass(frozen=True)
@@ -127,18 +111,11 @@ def probed(records: Records, everywhere: set[int], options: Probe) -> set[tuple[
 
 
 def _refitted(
-    features: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    probe: LinearProbe,
-    options: Probe,
-    seed: int,
-    dataset: str,
-    refit: int,
-    device: str,
+    features: NDArray[np.float32], labels: NDArray[np.int64], probe: LinearProbe, recorded: Recorded, refit: int
 ) -> LinearProbe:
-    """Fit a probe of the same penalty on a bootstrap resample of the training images, the same one for all."""
-    chosen = keyed_generator(seed, "refit", dataset, refit).integers(0, len(features), len(features))
-    where = resolve_device(device)
-    drawn = features[chosen], labels[chosen]
-    (again,) = fit_path(*drawn, [probe.strength], options.iterations, where, start=probe)
+    """Fit a probe of the same C on a bootstrap resample of the training images, the same resample for all."""
+    rng = keyed_generator(recorded.seed, "refit", recorded.dataset, refit)
+    chosen = rng.integers(0, len(features), len(features))
+    iterations, device = recorded.probe.iterations, resolve_device(recorded.device)
+    (again,) = fit_path(features[chosen], labels[chosen], [probe.strength], iterations, device, start=probe)
     return again

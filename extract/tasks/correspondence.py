@@ -1,49 +1,40 @@
 """Correspondence: the share of patches, or key points, whose nearest neighbour in the other image is the right one."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from extract.outcomes import Counts
-from extract.records import Records, Skipped
+from config.vocabulary.tasks import DIRECT
+from extract.outcomes import OutcomeCounts
+from extract.tasks.recorded import Recorded, Scores
 
 
-def correspondence(
-    dataset: str, pairs: pd.DataFrame, records: Mapping[str, Records | Skipped]
-) -> dict[str, list[Counts]]:
+def correspondence(recorded: Recorded) -> Scores:
     """Collect the matching counts of every pair of the pack, after every layer they were taken at.
 
-    Args:
-        dataset: its name.
-        pairs: of the pack.
-        records: by condition.
-
     Returns:
-        By task: ``correspondence`` (hits over points; for key points that is PCK per point), ``cycle_consistency``
+        Counts of ``correspondence`` (hits over points; for key points that is PCK per point), ``cycle_consistency``
         (patches that come back to themselves, over points; warps only), and ``pck_per_image`` (the mean over pairs of
         their share of hits; key points only).
     """
-    found: dict[str, list[Counts]] = {"correspondence": [], "cycle_consistency": [], "pck_per_image": []}
-    for condition, kept in records.items():
-        if isinstance(kept, Skipped):
-            continue
-        mine = pairs.iloc[kept.pairs.rows]
+    found: dict[str, list[OutcomeCounts]] = {"correspondence": [], "cycle_consistency": [], "pck_per_image": []}
+    for condition, kept in recorded.opened.items():
+        pairs = recorded.pairs.iloc[kept.pairs.rows]
         points = kept.pairs.points
-        warped = mine["warp"].notna().to_numpy()
+        warped = pairs["warp"].notna().to_numpy()
         shown = ~warped & (points > 0)
         for layer, hits in kept.pairs.hits.items():
-            place = dataset, condition, layer
-            found["correspondence"].append(_counts(*place, mine, hits, points))
+            place = recorded.dataset, condition, layer
+            found["correspondence"].append(_counts(*place, pairs, hits, points))
             if warped.any():
                 cycles = kept.pairs.cycles[layer]
-                found["cycle_consistency"].append(_counts(*place, mine[warped], cycles[warped], points[warped]))
+                found["cycle_consistency"].append(_counts(*place, pairs[warped], cycles[warped], points[warped]))
             if shown.any():
                 share = hits[shown] / points[shown]
-                found["pck_per_image"].append(_counts(*place, mine[shown], share, np.ones_like(share)))
-    return {task: each for task, each in found.items() if each}
+                found["pck_per_image"].append(_counts(*place, pairs[shown], share, np.ones_like(share)))
+    return Scores({task: each for task, each in found.items() if each})
 
 
 def _counts(
@@ -53,11 +44,11 @@ def _counts(
     pairs: pd.DataFrame,
     numerator: NDArray[np.number[Any]],
     denominator: NDArray[np.number[Any]],
-) -> Counts:
-    return Counts(
+) -> OutcomeCounts:
+    return OutcomeCounts(
         dataset,
         condition,
-        "direct",
+        DIRECT,
         "patches",
         layer,
         units=pairs["unit"].to_numpy(dtype=str),

@@ -1,7 +1,7 @@
-"""The linear probe of every task that needs one: multinomial logistic regression with a chosen penalty.
+"""The linear probe of every task that needs one: multinomial logistic regression whose C is chosen.
 
-Scored is what a probe reads from features; so its penalty is chosen on training data alone, and its optimum is found
-to a stated tolerance, by SciPy's L-BFGS-B over an objective that is evaluated on the GPU where there is one.
+A score says what a probe reads from features; so its regularisation is chosen on training data alone, and its optimum
+is found to a stated tolerance, by SciPy's L-BFGS-B over an objective that is evaluated on the GPU where there is one.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,14 @@ from config.errors import InputError
 from config.keys import digest
 from config.settings import Probe
 from extract.devices import resolve_device
+from extract.outcomes import Fit
 
-# A spread below this is rounding, not signal: features of unit scale carry about 1e-7 of it. Dividing by it would
-# turn rounding into features of unit variance.
-SMALLEST_SPREAD = 1e-5
-# Largest entry of the gradient, in the coordinates of the solver, at which it stops: where penalties are compared, and
-# where the probe that is scored is fitted. On features of the known-answer models the former leaves an error of less
-# than a thousandth of a held-out loss, the latter one of 2e-6 or less in a probability.
+# A standard deviation below this is rounding, not signal: features of unit scale carry about 1e-7 of it. Dividing by it
+# would turn rounding into features of unit variance.
+SMALLEST_DEVIATION = 1e-5
+# Largest entry of the gradient, in the coordinates of the solver, at which it stops: where values of C are compared,
+# and where the probe that is scored is fitted. On features of the known-answer models the former leaves an error of
+# less than a thousandth of a held-out loss, the latter one of 2e-6 or less in a probability.
 COMPARED = 1e-4
 SCORED = 1e-7
 
@@ -41,7 +42,7 @@ class LinearProbe:
         weights: dimension × classes.
         intercept: classes.
         classes: the labels that were seen in training, ascending.
-        strength: inverse strength of the penalty, C.
+        strength: inverse regularisation strength C.
         held_out_loss: mean log-loss on the held-out part of the training data; NaN where there was no choice to make.
         iterations: of the last fit.
         rows: that it was fitted on.
@@ -70,6 +71,11 @@ class LinearProbe:
         logits: NDArray[np.float64] = self.logits(torch.from_numpy(features)).numpy()
         return logits
 
+    def summary(self, dataset: str, condition: str, features: str, layer: int) -> Fit:
+        """Return its summary, given what it was fitted on."""
+        chosen = self.strength, self.held_out_loss, self.iterations, self.rows
+        return Fit(dataset, condition, features, layer, *chosen)
+
     def predict(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
         """Return the likeliest label of every row."""
         labels: NDArray[np.int64] = self.classes[self.decision(features).argmax(axis=1)]
@@ -84,24 +90,32 @@ def linear_probe(
     device: str = "cpu",
     seed: int = 0,
 ) -> LinearProbe:
-    """Fit a probe whose penalty is chosen on a part of the training data.
+    """Fit a probe whose C is chosen on a part of the training data.
 
     Args:
         features: rows × dimension, of the training data.
-        labels: one class index a row.
+        labels: one class index per row.
         units: identity of each row's image; all rows of an image are held out together, or none.
-        options: penalties to choose from, share held out, most iterations.
+        options: values of C to choose from, share held out, most iterations.
         device: auto, cpu or cuda.
         seed: of the choice of held-out images, combined with their identity.
 
     Returns:
-        The probe fitted on all rows with the penalty of the least held-out loss; the stronger one of two alike.
+        The probe fitted on all rows with the C of the least held-out loss; the smaller one of two alike.
 
     Raises:
         ProbeError: where the solver does not converge.
+
+    Examples:
+        >>> labels = np.arange(40) % 2
+        >>> features = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32) + 3 * labels[:, None]
+        >>> options = Probe(strengths=(0.001, 0.1), held_out=0.25, tokens=("cls",), refits=0, iterations=500)
+        >>> probe = linear_probe(features.astype(np.float32), labels, [f"image {k}" for k in range(40)], options)
+        >>> probe.strength, float((probe.predict(features) == labels).mean())
+        (0.1, 1.0)
     """
     where = resolve_device(device)
-    strengths = sorted(options.strengths)  # from the strongest penalty, where the optimum is near zero, to the weakest
+    strengths = sorted(options.strengths)  # from the smallest C, where the optimum is near zero, to the largest
     start, loss = None, float("nan")
     if len(strengths) > 1:
         held = held_out(units, options.held_out, seed)
@@ -115,14 +129,26 @@ def linear_probe(
 
 
 def held_out(units: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
-    """Tell which rows are held out: a share of the images, keyed by their identity, at least one and not all."""
+    """Tell which rows are held out: a share of the images, keyed by their identity, at least one and not all.
+
+    Examples:
+        >>> held_out(["a", "a", "b", "b", "c"], share=0.34, seed=0)
+        array([ True,  True, False, False, False])
+    """
     images = sorted(set(units), key=lambda unit: digest(seed, "held out", unit))
     n = min(max(1, round(share * len(images))), len(images) - 1)
     return np.isin(np.asarray(units), images[:n])
 
 
 def log_loss(probe: LinearProbe, features: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the mean log-loss of a probe; rows of classes that it never saw are left out, NaN where no row is left."""
+    """Return the mean log-loss of a probe; rows of classes that it never saw are left out, NaN where no row is left.
+
+    Examples:
+        >>> features, labels = np.array([[0.0], [1.0], [0.0], [1.0]], dtype=np.float32), np.array([0, 0, 1, 1])
+        >>> (probe,) = fit_path(features, labels, [1.0], iterations=100, device="cpu")  # nothing to learn
+        >>> round(log_loss(probe, features, labels), 4)  # ln 2
+        0.6931
+    """
     known = np.isin(labels, probe.classes)
     if not known.any():
         return float("nan")
@@ -142,15 +168,15 @@ def fit_path(
     tolerance: float = SCORED,
     start: LinearProbe | None = None,
 ) -> list[LinearProbe]:
-    """Fit one probe a strength, each starting where the one before ended.
+    """Fit one probe per C, each starting where the one before ended.
 
     The objective is mean log-loss + ‖W‖² / (2·C·rows), intercepts free: scikit-learn's for three classes or more. For
     two it fits the difference of our two columns as one vector, which at twice our C is the same problem.
 
     Args:
         features: rows × dimension, finite.
-        labels: one class index a row.
-        strengths: inverse strengths of the penalty, C.
+        labels: one class index per row.
+        strengths: inverse regularisation strengths C.
         iterations: most iterations of the solver.
         device: cpu or cuda.
         tolerance: largest entry of the gradient, in the coordinates of the solver, at which it stops.
@@ -158,12 +184,19 @@ def fit_path(
 
     Raises:
         ProbeError: where the solver does not converge.
+
+    Examples:
+        >>> features, labels = np.array([[0.0], [1.0], [2.0], [3.0]], dtype=np.float32), np.array([0, 0, 1, 1])
+        >>> for probe in fit_path(features, labels, [0.01, 1.0], iterations=100, device="cpu"):
+        ...     print(probe.strength, probe.predict(features), probe.weights[0].round(3))
+        0.01 [0 0 1 1] [-0.018  0.018]
+        1.0 [0 0 1 1] [-0.684  0.684]
     """
     x = torch.tensor(features, dtype=torch.float64, device=device)
     centre = x.mean(dim=0)
     x -= centre
-    spread = x.square().mean(dim=0).sqrt()
-    scale = spread.where(spread >= SMALLEST_SPREAD, torch.inf)
+    deviation = x.square().mean(dim=0).sqrt()
+    scale = deviation.where(deviation >= SMALLEST_DEVIATION, torch.inf)
     x /= scale
     classes, place = np.unique(labels, return_inverse=True)
     y = torch.from_numpy(place).to(device)
@@ -211,8 +244,8 @@ def _solve(
     if found.nit >= iterations or found.nfev >= 2 * iterations or not np.isfinite(found.fun):
         raise ProbeError(
             f"probe.iterations: a linear probe on {len(y)} rows has not converged after {iterations} iterations "
-            f"(C = {strength:g}). Raise probe.iterations, or leave out the weakest of probe.strengths, which makes the "
-            "problem easier"
+            f"(C = {strength:g}). Raise probe.iterations, or leave out the largest C of probe.strengths, which makes "
+            "the problem easier"
         )
     at = torch.from_numpy(found.x).to(x.device).view_as(stretch) / stretch
     return at[:-1], at[-1], int(found.nit)

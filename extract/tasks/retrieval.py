@@ -1,14 +1,11 @@
 """Retrieval: is an image's warped twin the nearest of all twins by the cosine of their CLS tokens? Recall@1."""
 
-from collections.abc import Mapping
-
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from extract.outcomes import Counts
-from extract.records import Records, Skipped
-from extract.tasks.recorded import finite_features
+from config.vocabulary.tasks import DIRECT
+from extract.outcomes import OutcomeCounts
+from extract.tasks.recorded import Recorded, Scores, finite_features
 
 # Cosines this close are one value up to float32 rounding. A tie is a miss: where a condition makes all CLS tokens
 # alike, rounding must not decide who is retrieved.
@@ -17,11 +14,16 @@ BLOCK = 1024  # sources compared with all twins at once
 
 
 def retrieved(sources: NDArray[np.floating], twins: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Tell for each source whether its own twin (same row) is strictly the nearest of all twins.
+    """Tell for each source whether its own twin (same row) is strictly the nearest of all twins by cosine.
 
     Args:
         sources: n × dimension.
         twins: n × dimension.
+
+    Examples:
+        >>> sources = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        >>> retrieved(sources, twins=np.array([[2.0, 0.1], [0.1, 0.9], [0.0, 5.0]]))
+        array([ True, False, False])
     """
     if len(sources) < 2:
         return np.ones(len(sources), dtype=bool)  # there is no other twin
@@ -43,27 +45,20 @@ def _unit(rows: NDArray[np.floating]) -> NDArray[np.float64]:
     return wide / np.where(length == 0, 1, length)
 
 
-def retrieval(
-    dataset: str, index: pd.DataFrame, pairs: pd.DataFrame, records: Mapping[str, Records | Skipped]
-) -> list[Counts]:
+def retrieval(recorded: Recorded) -> Scores:
     """Score every warped twin of the pack by CLS, after every recorded layer.
 
-    Args:
-        dataset: its name.
-        index: of the pack.
-        pairs: of the pack; pairs of key points are of different scenes, and left out.
-        records: by condition.
+    Pairs of key points are of different scenes, and left out.
     """
     counts = []
-    twins = pairs[pairs["warp"].notna()]
-    images = index["unit"].to_numpy(dtype=str)
-    for condition, found in records.items():
-        if isinstance(found, Skipped) or "cls" not in found.tokens:
+    twins = recorded.pairs[recorded.pairs["warp"].notna()]
+    units = twins["unit"].to_numpy(dtype=str)
+    for condition, found in recorded.opened.items():
+        if "cls" not in found.tokens:
             continue
         source, twin = (np.searchsorted(found.rows, twins[half]) for half in ("source", "twin"))
         for layer in found.layers:
-            cls = finite_features(found, "cls", layer, images)
+            cls = finite_features(found, "cls", layer, recorded.units)
             hit = retrieved(cls[source], cls[twin])
-            units = twins["unit"].to_numpy(dtype=str)
-            counts.append(Counts.of_correct(dataset, condition, "direct", "cls", layer, units, hit))
-    return counts
+            counts.append(OutcomeCounts.of_correct(recorded.dataset, condition, DIRECT, "cls", layer, units, hit))
+    return Scores({"retrieval": counts})

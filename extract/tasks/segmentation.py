@@ -19,12 +19,14 @@ from tqdm import tqdm
 from config.errors import report_errors
 from config.layout import Run
 from config.settings import Condition, Dataset, Settings, load_settings
+from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import FROZEN, MATCHED
 from extract.calibration import load_calibration
 from extract.datasets.packs import VOID, OpenPack, open_pack
-from extract.features import passes
-from extract.interventions import Calibration
+from extract.features import tokens_by_batch
 from extract.models import Network, load_network
-from extract.outcomes import Counts, Fit, save_fits, save_outcomes
+from extract.outcomes import Fit, OutcomeCounts, save_fits, save_outcomes
+from extract.replacements import Calibration
 from extract.tasks.probes import LinearProbe, linear_probe
 
 TASK = "segmentation"
@@ -34,7 +36,18 @@ PIXELS = 2**24  # logits interpolated at once, classes × pixels
 def patch_classes(masks: NDArray[np.uint8], grid: tuple[int, int], classes: int) -> NDArray[np.int64]:
     """Return the class that covers most of every patch, n × patches, from masks n×H×W.
 
-    VOID where most of a patch belongs to no class.
+    Args:
+        masks: uint8 class of every pixel, or VOID.
+        grid: patches down and across.
+        classes: number of classes.
+
+    Returns:
+        The class, or VOID where more of a patch belongs to no class than to any.
+
+    Examples:
+        >>> mask = np.array([[[2, 2, 0, 255], [2, 0, 0, 255]]], dtype=np.uint8)
+        >>> patch_classes(mask, grid=(1, 2), classes=3)
+        array([[2, 0]])
     """
     # One class at a time, since all of them at once would take many times the memory of the masks.
     maps = (torch.from_numpy(masks == value)[:, None].float() for value in (*range(classes), VOID))
@@ -47,6 +60,11 @@ def pixel_classes(logits: Tensor, grid: tuple[int, int], size: tuple[int, int]) 
     """Return the class of every pixel, B×H×W, from patch logits B × patches × classes.
 
     The logits are interpolated bilinearly, then the largest wins.
+
+    Examples:
+        >>> logits = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+        >>> pixel_classes(logits, grid=(1, 2), size=(1, 4))
+        tensor([[[0, 0, 1, 1]]])
     """
     maps = logits.transpose(1, 2).reshape(len(logits), -1, *grid)
     parts = torch.split(maps, max(1, PIXELS // (maps.shape[1] * size[0] * size[1])))
@@ -54,7 +72,14 @@ def pixel_classes(logits: Tensor, grid: tuple[int, int], size: tuple[int, int]) 
 
 
 def overlaps(predicted: Tensor, actual: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Return intersection and union in pixels, n × classes each, of class maps n×H×W; VOID pixels are in neither."""
+    """Return intersection and union in pixels, n × classes each, of class maps n×H×W; VOID pixels are in neither.
+
+    Examples:
+        >>> predicted = torch.tensor([[[0, 0, 1, 1]]])
+        >>> actual = torch.tensor([[[0, 1, 1, 255]]], dtype=torch.uint8)
+        >>> overlaps(predicted, actual, classes=2)
+        (tensor([[1, 1]]), tensor([[2, 2]]))
+    """
     n = len(actual)
     counted = actual != VOID
     image = torch.arange(n, device=actual.device)[:, None, None]
@@ -93,7 +118,9 @@ class Segmentation:
     def patches(self, rows: NDArray[np.int64], condition: Condition) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Yield rows of the pack and their patches, B × patches × dimension on the device, a batch at a time."""
         batch_size, seed = self.settings.extraction.batch_size, self.settings.seed
-        passed = passes(self.network, self.pack, rows, condition, self.calibration, (self.layer,), batch_size, seed)
+        passed = tokens_by_batch(
+            self.network, self.pack, rows, condition, self.calibration, (self.layer,), batch_size, seed
+        )
         for part, tokens in passed:
             yield part, tokens.patches[:, 0].float()
 
@@ -122,7 +149,7 @@ class Segmentation:
             self.settings.seed,
         )
 
-    def score(self, condition: Condition, probes: Mapping[str, LinearProbe]) -> list[Counts]:
+    def score(self, condition: Condition, probes: Mapping[str, LinearProbe]) -> list[OutcomeCounts]:
         """Score probes, by the name of their readout, on the test images under a condition, in one pass."""
         rows: list[NDArray[np.int64]] = []
         parts: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {readout: [] for readout in probes}
@@ -141,7 +168,7 @@ class Segmentation:
             intersection, union = (np.concatenate(each) for each in zip(*found, strict=True))
             unit, category = np.nonzero(union)
             counts.append(
-                Counts(
+                OutcomeCounts(
                     self.dataset.name,
                     condition.name,
                     readout,
@@ -164,19 +191,18 @@ def class_logits(probe: LinearProbe, tokens: Tensor, classes: int) -> Tensor:
     return logits
 
 
-def segment(task: Segmentation, conditions: Sequence[Condition]) -> tuple[list[Counts], list[Fit]]:
+def segment(task: Segmentation, conditions: Sequence[Condition]) -> tuple[list[OutcomeCounts], list[Fit]]:
     """Segment a data set under every condition that the model can be put under, ``full`` first."""
-    counts: list[Counts] = []
+    counts: list[OutcomeCounts] = []
     fits: list[Fit] = []
     frozen: LinearProbe | None = None
     possible = [each for each in conditions if not task.network.layout.missing(each.tokens)]
-    ordered = sorted(possible, key=lambda condition: condition.name != "full")
+    ordered = sorted(possible, key=lambda condition: condition.name != REFERENCE)
     for condition in tqdm(ordered, desc=f"segment {task.network.name}", mininterval=5):
         probe = task.fit(condition)
         frozen = frozen or probe  # the first is that of ``full``
-        counts += task.score(condition, {"matched": probe, "frozen": frozen})
-        chosen = probe.strength, probe.held_out_loss, probe.iterations, probe.rows
-        fits.append(Fit(task.dataset.name, condition.name, "patches", task.layer, *chosen))
+        counts += task.score(condition, {MATCHED: probe, FROZEN: frozen})
+        fits.append(probe.summary(task.dataset.name, condition.name, "patches", task.layer))
     return counts, fits
 
 
@@ -184,7 +210,7 @@ def run(settings: Settings, folder: Run, model: str) -> None:
     """Segment every data set of a run that asks for it, through one model, and write the outcomes."""
     network = load_network(settings.models[model], settings.seed, settings.extraction)
     calibration = load_calibration(folder.calibration(model), network.device)
-    counts: list[Counts] = []
+    counts: list[OutcomeCounts] = []
     fits: list[Fit] = []
     for dataset in settings.datasets_with(TASK):
         pack = open_pack(folder.pack(dataset.name))

@@ -1,4 +1,4 @@
-// Filters and sorts the table of all claims. Without it the table stands in the order of the article.
+// Filters and sorts the table of all claims. Without it, the table keeps the order of the article.
 (() => {
   const table = document.getElementById("all-claims");
   if (!table) return;
@@ -46,7 +46,7 @@
 
   const order = labelled("Order", document.createElement("select"));
   order.add(new Option("as in the article", "article"));
-  order.add(new Option("gravest first", "rank"));
+  order.add(new Option("most severe first", "rank"));
 
   const reset = document.createElement("button");
   reset.type = "reset";
@@ -135,7 +135,7 @@
   });
 
   table.closest(".table-box").before(bar);
-  // A link to a claim shows it, whatever was filtered.
+  // A link to a claim shows it whatever the filters are.
   addEventListener("hashchange", () => bar.reset());
   show();
 })();

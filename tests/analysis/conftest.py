@@ -1,4 +1,4 @@
-"""A small run with known properties, as files: what `python -m analysis.run` reads."""
+"""A small run with known properties, as files: what the jobs of the analysis read."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ import pandas as pd
 import pytest
 import yaml
 
-CONDITIONS = (
-    "full",
-    "zero_cls",
-    "zero_registers",
-    "mean_registers",
-    "noise_registers",
-    "shuffle_registers",
-)
+from analysis.jobs import comparison, comparisons, figures, known_answers, layers, tables
+from analysis.jobs import task as of_task
+from analysis.jobs.needs import comparisons_of
+from config.layout import Run
+from config.settings import load_settings
+
+CONDITIONS = {
+    "full": {},
+    "zero_cls": {"tokens": ["cls"], "by": "zero"},
+    "zero_registers": {"tokens": ["registers"], "by": "zero"},
+    "mean_registers": {"tokens": ["registers"], "by": "mean"},
+    "noise_registers": {"tokens": ["registers"], "by": "noise"},
+    "shuffle_registers": {"tokens": ["registers"], "by": "shuffle"},
+}
 MODELS = {
     "plain_s": ("plain", "S"),
     "bottleneck_s": ("bottleneck", "S"),
@@ -35,21 +41,27 @@ class SyntheticRun:
 
     folder: Path
     models: tuple[str, ...] = tuple(MODELS)
-    conditions: tuple[str, ...] = CONDITIONS
+    conditions: tuple[str, ...] = tuple(CONDITIONS)
     tasks: tuple[str, ...] = TASKS
 
     @property
-    def arguments(self) -> list[str]:
-        return [
-            "--settings", str(self.folder / "settings.yaml"),
-            "--outcomes", str(self.folder / "outcomes"),
-            "--packs", str(self.folder / "packs"),
-            "--record-changes", str(self.folder / "measures" / "record_changes.csv"),
-            "--measures", str(self.folder / "measures"),
-            "--tables", str(self.folder / "tables"),
-            "--tests", str(self.folder / "tests"),
-            "--figures", str(self.folder / "figures"),
-        ]  # fmt: skip
+    def run(self) -> Run:
+        return Run(self.folder)
+
+    def analyse(self, *, draw: bool = True) -> None:
+        """Every job of the analysis, in the order of its rules; `draw`: its figures too."""
+        of_run = ["--settings", str(self.run.settings)]
+        settings = load_settings(self.run.settings)
+        datasets = settings.for_analysis.datasets
+        for dataset, tasks in datasets.items():
+            for name in tasks:
+                of_task.main([*of_run, "--dataset", dataset, "--task", name])
+        for declared in comparisons_of(settings):
+            comparison.main([*of_run, "--comparison", declared.name])
+        for job in (comparisons, layers, tables, known_answers):
+            job.main(of_run)
+        for dataset in datasets if draw else ():
+            figures.main([*of_run, "--dataset", dataset])
 
     def outcomes(self, task: str, model: str) -> pd.DataFrame:
         """The outcomes that the run started with."""
@@ -105,9 +117,9 @@ def synthetic_run(tmp_path: Path) -> SyntheticRun:
     settings = {
         "run": "synthetic",
         "seed": 7,
-        "datasets": {"scenes": {"source": "scenes", "tasks": list(TASKS)}},
-        "models": {name: {"family": f, "scale": s} for name, (f, s) in MODELS.items()},
-        "conditions": {name: {} for name in CONDITIONS},
+        "datasets": {"scenes": {"source": "scenes", "image_size": 64, "tasks": list(TASKS)}},
+        "models": {name: {"source": "known_answer", "family": f, "scale": s} for name, (f, s) in MODELS.items()},
+        "conditions": CONDITIONS,
         "analysis": {
             "draws": 200,
             "resamples": 200,
@@ -140,7 +152,7 @@ def synthetic_run(tmp_path: Path) -> SyntheticRun:
                 "max_abs_change": 0.5 if condition == "zero_registers" else 1e-6 * (layer + 1),
             }
             for model in MODELS
-            for condition in CONDITIONS[2:]
+            for condition in list(CONDITIONS)[2:]
             for layer in range(2)
             if MODELS[model][0] == "sink"
         ]

@@ -8,15 +8,17 @@ import pytest
 import yaml
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.curves import CurveRow, curve_rows
-from analysis.figures import delta_heatmap
-from analysis.known_answers import Chance
-from analysis.layer_figures import layer_figures
-from analysis.layer_measures import measure_table
-from analysis.measures import MeasureError, read_measures
-from analysis.outcomes import primary, read_outcomes
-from analysis.settings import AnalysisSettings, read_settings
-from analysis.tables import table_of
+from analysis.figures.conditions import delta_heatmap
+from analysis.figures.layers import layer_figures
+from analysis.outcomes.files import primary, read_outcomes
+from analysis.outcomes.measures import MeasureError, read_measures
+from analysis.rows.chance import Chance
+from analysis.rows.frames import frame_of
+from analysis.rows.layers import CurveRow, LayerMeasureRow
+from analysis.statistics.attention import Attention
+from analysis.statistics.layer_curves import curve_rows
+from analysis.statistics.layer_measures import layer_measure_rows
+from config.settings import AnalysisSettings, load_settings
 
 
 @pytest.fixture
@@ -25,9 +27,12 @@ def settings(tmp_path: Path) -> AnalysisSettings:
     path.write_text(
         yaml.safe_dump(
             {
+                "run": "layers",
                 "seed": 1,
-                "datasets": {"scenes": {"source": "scenes", "tasks": ["classification", "correspondence"]}},
-                "models": {"m_s": {"family": "open", "scale": "S"}, "m_b": {"family": "open", "scale": "B"}},
+                "datasets": {
+                    "scenes": {"source": "scenes", "image_size": 64, "tasks": ["classification", "correspondence"]}
+                },
+                "models": {f"m_{s.lower()}": {"source": "known_answer", "family": "open", "scale": s} for s in "SB"},
                 "conditions": {
                     "full": {},
                     "zero_registers": {"tokens": ["registers"], "by": "zero"},
@@ -42,7 +47,7 @@ def settings(tmp_path: Path) -> AnalysisSettings:
             sort_keys=False,
         )
     )
-    return read_settings(path)
+    return load_settings(path).for_analysis
 
 
 def measures(n: int) -> pd.DataFrame:
@@ -73,12 +78,14 @@ def save(folder: Path, name: str, frame: pd.DataFrame) -> None:
 
 def gather_measures(folder: Path, settings: AnalysisSettings) -> pd.DataFrame:
     models = {"m_s": ("open", "S"), "m_b": ("open", "B")}
-    return measure_table(read_measures(folder, models, ["scenes"]), settings.conditions)
+    found = read_measures(folder, models, ["scenes"])
+    rows = [row for one in found for row in layer_measure_rows(one, Attention.of(one, settings), settings)]
+    return frame_of(LayerMeasureRow, rows)
 
 
 def layer_curves(folder: Path, settings: AnalysisSettings) -> pd.DataFrame:
     found = [one for path in sorted(folder.glob("*/m_*.parquet")) for one in read_outcomes(path)]
-    return table_of(CurveRow, list(curve_rows(found, settings)))
+    return frame_of(CurveRow, curve_rows(found, settings))
 
 
 def test_measures_are_summarised_over_all_shards(tmp_path: Path, settings: AnalysisSettings) -> None:
@@ -98,7 +105,7 @@ def test_measures_are_summarised_over_all_shards(tmp_path: Path, settings: Analy
     zeroed = table[table["condition"] == "zero_registers"]
     assert set(zeroed["measure"]) == {"effective_rank", "mass_cls_to_registers", "js"}
     # 1 … 9: median 5, quartiles 3 and 7. And 0, 0.1, 0.2, 0.3 for the four images whose attention was measured.
-    assert full.loc["effective_rank", ["n", "median", "q25", "q75", "mean"]].tolist() == [9, 5, 3, 7, 5]
+    assert full.loc["effective_rank", ["n", "median", "quartile_1", "quartile_3", "mean"]].tolist() == [9, 5, 3, 7, 5]
     assert full.loc["js", ["n", "median"]].tolist() == pytest.approx([4, 0.15])
 
 
@@ -106,7 +113,7 @@ def test_nothing_measured_is_an_empty_table_and_a_sentence(tmp_path: Path, setti
     save(tmp_path / "m_s" / "scenes", "1-of-1.parquet", measures(1).iloc[:0])
     table = gather_measures(tmp_path, settings)
     assert table.empty and list(table.columns)[:3] == ["dataset", "model", "family"]
-    layer_figures(table, layer_curves(tmp_path, settings), Chance(0.1, 0.1), tmp_path / "figures")
+    layer_figures(table, layer_curves(tmp_path, settings), Chance(0.1, 0.1), settings, tmp_path / "figures")
     assert len(list((tmp_path / "figures").glob("*.svg"))) == 5
 
 

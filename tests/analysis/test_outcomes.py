@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.outcome_schema import OutcomeError
-from analysis.outcomes import Outcomes, primary, read_outcomes
+from analysis.outcomes.files import Outcomes, primary, read_outcomes
+from analysis.outcomes.schema import OutcomeError
+from config.vocabulary.tasks import task_of
 
 
 def frame() -> pd.DataFrame:
@@ -288,3 +290,15 @@ def test_an_empty_count_in_csv_is_named(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "o.csv", index=False)
     with pytest.raises(OutcomeError, match=r"column 'numerator': not a finite number in row 2"):
         read_outcomes(tmp_path / "o.csv")
+
+
+def test_only_fractions_are_bounded_by_their_denominator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analysis.outcomes.schema.task_of", lambda name: replace(task_of(name), bounded=False))
+    errors = frame().assign(numerator=[-0.5, *np.linspace(8.5, 100, 7)])
+    errors.to_parquet(tmp_path / "o.parquet")
+    (one,) = read_outcomes(tmp_path / "o.parquet")
+    assert one.conditions["full"].numerator.sum() == pytest.approx(errors["numerator"][:4].sum())
+    assert "column 'denominator': below 0 in row 2" in refusal(
+        errors.assign(denominator=[8.0, 8.0, -1.0, 8.0, 8.0, 8.0, 8.0, 8.0]), tmp_path
+    )
+    assert "not a finite number" in refusal(errors.assign(numerator=np.inf), tmp_path)

@@ -11,11 +11,10 @@ import pytest
 import yaml
 
 from analysis.__main__ import main
-from analysis.outcome_schema import OutcomeError
-from analysis.run import main as run_main
+from analysis.outcomes.schema import OutcomeError
+from analysis.rows.registry import TABLES, TESTS
 from config.errors import InputError, report_errors
-from config.layout import TABLES, TESTS
-from config.settings import ConfigError
+from config.resolve import ConfigError
 
 if TYPE_CHECKING:
     from conftest import SyntheticRun
@@ -52,7 +51,7 @@ def test_a_folder_is_all_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_numbers_are_those_of_the_workflow(synthetic_run: SyntheticRun) -> None:
-    run_main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     stated = {"seed": 7, "analysis": {"draws": 200, "resamples": 200}}
     settings = synthetic_run.folder / "mine.yaml"
     settings.write_text(yaml.safe_dump(stated))

@@ -6,6 +6,7 @@ import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,21 +14,25 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.outcome_schema import OutcomeError
-from analysis.run import main
-from analysis.settings import read_settings
-from analysis.tables import write_csv
-from config.layout import FIGURES, TABLES, TESTS
+from analysis.jobs import comparison, comparisons, figures, known_answers, layers, tables
+from analysis.jobs import task as of_task
+from analysis.outcomes.schema import OutcomeError
+from analysis.rows.registry import TABLES, TESTS
+from analysis.statistics.tables import write_table
+from config.errors import InputError
+from config.layout import FIGURES
+from config.resolve import ConfigError
+from config.settings import load_settings
 
 if TYPE_CHECKING:
     from conftest import SyntheticRun
 
-COLUMNS = [
-    *("dataset", "task", "metric", "model", "family", "scale", "readout", "condition", "n"),
-    *("value", "value_low", "value_high", "delta", "delta_low", "delta_high"),
-    *("p", "p_exact", "p_smallest", "p_mc_error", "p_holm", "p_max_t"),
-    *("draws", "resamples", "level", "seed"),
-]
+NAMES = (
+    "dataset model family scale task metric n readout condition clusters "
+    "value value_low value_high value_interval delta delta_low delta_high delta_interval "
+    "p p_exact p_smallest p_mc_error p_holm p_max_t draws resamples level seed"
+)
+COLUMNS = NAMES.split()
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -41,7 +46,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def model_settings(name: str) -> dict[str, str]:
     family, scale = name.split("_")
-    return {"family": family, "scale": scale.upper()}
+    return {"source": "known_answer", "family": family, "scale": scale.upper()}
 
 
 def edit_settings(run: SyntheticRun, **changes: object) -> None:
@@ -57,9 +62,9 @@ def text_of(path: Path) -> str:
 
 
 def test_ablation_table(synthetic_run: SyntheticRun) -> None:
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
-    assert list(table.columns[: len(COLUMNS)]) == COLUMNS
+    assert list(table.columns) == COLUMNS
     # plain has no registers: full and zero_cls only.
     assert len(table) == len(synthetic_run.tasks) * (3 * len(synthetic_run.conditions) + 2)
     assert list(dict.fromkeys(table["task"])) == list(synthetic_run.tasks)
@@ -83,7 +88,7 @@ def test_ablation_table(synthetic_run: SyntheticRun) -> None:
 
 
 def test_values_and_deltas_recomputed_from_the_outcome_file(synthetic_run: SyntheticRun) -> None:
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
     for task in synthetic_run.tasks:
         rows = synthetic_run.outcomes(task, "sink_b")
@@ -99,7 +104,7 @@ def test_values_and_deltas_recomputed_from_the_outcome_file(synthetic_run: Synth
 
 
 def test_identical_outcomes_have_delta_zero_and_p_one(synthetic_run: SyntheticRun) -> None:
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
     same = table[(table["family"] == "sink") & (table["condition"] == "mean_registers")]
     assert (same[["delta", "delta_low", "delta_high"]] == 0).all(axis=None)
@@ -107,7 +112,7 @@ def test_identical_outcomes_have_delta_zero_and_p_one(synthetic_run: SyntheticRu
 
 
 def test_replacement_table_has_the_layout_of_the_article(synthetic_run: SyntheticRun) -> None:
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     table = pd.read_csv(synthetic_run.folder / "tables" / "replacement.csv", dtype=str)
     with_registers = [name for name in synthetic_run.models if name != "plain_s"]
     assert list(table.columns) == [
@@ -129,7 +134,7 @@ def test_replacement_table_has_the_layout_of_the_article(synthetic_run: Syntheti
 
 
 def test_known_answers(synthetic_run: SyntheticRun) -> None:
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     table = pd.read_csv(synthetic_run.folder / "tables" / "known_answers.csv", dtype=str)
     assert list(table.columns) == [
         *("dataset", "model", "family", "check", "condition", "quantity"),
@@ -150,7 +155,7 @@ def test_failing_known_answers_are_reported(synthetic_run: SyntheticRun) -> None
     changes.loc[changes["condition"] == "mean_registers", "max_abs_change"] = 2e-4
     changes.to_csv(folder / "measures" / "record_changes.csv", index=False)
     (folder / "packs" / "scenes" / "pack.yaml").write_text("chance: {low: 0.6, high: 0.7}\n")
-    main(synthetic_run.arguments)
+    synthetic_run.analyse()
     table = pd.read_csv(folder / "tables" / "known_answers.csv", keep_default_na=False, dtype=str)
     passed = table.set_index(["model", "condition", "check"])["passed"]
     records = "records do not change"
@@ -168,7 +173,7 @@ def test_failing_known_answers_are_reported(synthetic_run: SyntheticRun) -> None
 
 
 def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> None:
-    main(synthetic_run.arguments)
+    synthetic_run.analyse()
     first = digests(synthetic_run.folder)
     assert set(first) == {
         *(f"tables/{name}.csv" for name in TABLES),
@@ -178,17 +183,17 @@ def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> Non
     for path in (synthetic_run.folder / "outcomes").rglob("*.parquet"):
         shuffled = pd.read_parquet(path).sample(frac=1, random_state=4)
         shuffled.to_parquet(path, index=False)
-    main(synthetic_run.arguments)
+    synthetic_run.analyse()
     assert digests(synthetic_run.folder) == first
 
 
 def test_a_model_does_not_change_the_numbers_of_another(synthetic_run: SyntheticRun) -> None:
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     path = synthetic_run.folder / "tables" / "ablation.csv"
     unadjusted = [name for name in COLUMNS if name not in ("p_holm", "p_max_t")]
     before = pd.read_csv(path).query("model == 'sink_b'")[unadjusted].reset_index(drop=True)
     edit_settings(synthetic_run, models={name: model_settings(name) for name in ("sink_b", "bottleneck_s")})
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     after = pd.read_csv(path)
     assert list(dict.fromkeys(after["model"])) == ["sink_b", "bottleneck_s"]
     after = after.query("model == 'sink_b'")[unadjusted].reset_index(drop=True)
@@ -196,7 +201,7 @@ def test_a_model_does_not_change_the_numbers_of_another(synthetic_run: Synthetic
 
 
 def test_figures_are_valid_dateless_svg(synthetic_run: SyntheticRun) -> None:
-    main(synthetic_run.arguments)
+    synthetic_run.analyse()
     folder = synthetic_run.folder / "figures" / "scenes"
     for path in folder.iterdir():
         assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
@@ -211,7 +216,7 @@ def test_figures_are_valid_dateless_svg(synthetic_run: SyntheticRun) -> None:
 
 
 def test_heatmap_prints_the_delta_of_the_table(synthetic_run: SyntheticRun) -> None:
-    main(synthetic_run.arguments)
+    synthetic_run.analyse()
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
     printed = text_of(synthetic_run.folder / "figures" / "scenes" / "delta_heatmap.svg").split("\n")
     for points in 100 * table["delta"].dropna():
@@ -227,7 +232,9 @@ def test_run_without_known_answer_models_or_registers(synthetic_run: SyntheticRu
                 pd.read_parquet(path).assign(family="dinov2").to_parquet(path, index=False)
             else:
                 path.unlink()
-    main(synthetic_run.arguments)
+    dinov2 = {"source": "timm", "family": "dinov2", "scale": "S", "architecture": "vit", "image_size": 64}
+    edit_settings(synthetic_run, models={"plain_s": dinov2 | {"weights": "random"}})
+    synthetic_run.analyse()
     replacement = pd.read_csv(folder / "tables" / "replacement.csv")
     assert list(replacement.columns) == ["dataset", "condition"]
     assert replacement.empty
@@ -235,9 +242,11 @@ def test_run_without_known_answer_models_or_registers(synthetic_run: SyntheticRu
     assert "dinov2" in text_of(folder / "figures" / "scenes" / "known_answers.svg")
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # warns() sends on what seaborn calls
 def test_run_without_classification(synthetic_run: SyntheticRun) -> None:
-    edit_settings(synthetic_run, datasets={"scenes": {"source": "scenes", "tasks": ["retrieval"]}})
-    main(synthetic_run.arguments)
+    edit_settings(synthetic_run, datasets={"scenes": {"source": "scenes", "image_size": 64, "tasks": ["retrieval"]}})
+    with pytest.warns(UserWarning, match="'bottleneck_s' has a known answer, but no condition of this run can check"):
+        synthetic_run.analyse()
     figure = text_of(synthetic_run.folder / "figures" / "scenes" / "known_answers.svg")
     assert "No classification outcomes in this run" in figure
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
@@ -248,7 +257,8 @@ def test_run_with_full_only(synthetic_run: SyntheticRun) -> None:
     folder = synthetic_run.folder
     for path in (folder / "outcomes").rglob("*.parquet"):
         pd.read_parquet(path).query("condition == 'full'").to_parquet(path, index=False)
-    main(synthetic_run.arguments)
+    with pytest.warns(UserWarning, match="no condition of this run can check it"):
+        synthetic_run.analyse()
     table = pd.read_csv(folder / "tables" / "ablation.csv")
     assert table["p"].isna().all()
     heatmap = text_of(folder / "figures" / "scenes" / "delta_heatmap.svg")
@@ -260,8 +270,8 @@ def test_two_datasets_have_their_own_figures(synthetic_run: SyntheticRun) -> Non
     edit_settings(
         synthetic_run,
         datasets={
-            "photos": {"source": "scenes", "tasks": ["retrieval"]},
-            "scenes": {"source": "scenes", "tasks": list(synthetic_run.tasks)},
+            "photos": {"source": "scenes", "image_size": 64, "tasks": ["retrieval"]},
+            "scenes": {"source": "scenes", "image_size": 64, "tasks": list(synthetic_run.tasks)},
         },
     )
     path = folder / "outcomes" / "retrieval" / "sink_s.parquet"
@@ -270,7 +280,7 @@ def test_two_datasets_have_their_own_figures(synthetic_run: SyntheticRun) -> Non
     pd.concat([scenes, photos]).to_parquet(path, index=False)
     (folder / "packs" / "photos").mkdir()
     (folder / "packs" / "photos" / "pack.yaml").write_text("chance: {low: 0.1, high: 0.2}\n")
-    main(synthetic_run.arguments)
+    synthetic_run.analyse()
     table = pd.read_csv(folder / "tables" / "ablation.csv")
     assert list(dict.fromkeys(table["dataset"])) == ["photos", "scenes"]
     assert set(table.query("dataset == 'photos'")["n"]) == {40}
@@ -283,14 +293,14 @@ def test_both_readouts_are_reported_and_only_matched_is_pictured(
     synthetic_run: SyntheticRun,
 ) -> None:
     folder = synthetic_run.folder
-    main(synthetic_run.arguments)
+    synthetic_run.analyse()
     figures = {name: d for name, d in digests(folder).items() if name.startswith("figures")}
     checks = (folder / "tables" / "known_answers.csv").read_bytes()
     path = folder / "outcomes" / "classification" / "bottleneck_s.parquet"
     matched = pd.read_parquet(path)
     frozen = matched.assign(readout="frozen", numerator=1.0)
     pd.concat([matched, frozen]).to_parquet(path, index=False)
-    main(synthetic_run.arguments)
+    synthetic_run.analyse()
     table = pd.read_csv(folder / "tables" / "ablation.csv")
     of_model = table[(table["model"] == "bottleneck_s") & (table["task"] == "classification")]
     assert list(of_model["readout"]) == ["frozen"] * 6 + ["matched"] * 6
@@ -302,7 +312,7 @@ def test_both_readouts_are_reported_and_only_matched_is_pictured(
 
 def test_holm_families_follow_the_settings(synthetic_run: SyntheticRun) -> None:
     path = synthetic_run.folder / "tables" / "ablation.csv"
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     by_task = pd.read_csv(path)
     smallest = by_task.query("task == 'retrieval' and p < 0.01")
     # 16 tests of retrieval: the smallest p is multiplied by 16.
@@ -310,7 +320,7 @@ def test_holm_families_follow_the_settings(synthetic_run: SyntheticRun) -> None:
     settings = yaml.safe_load((synthetic_run.folder / "settings.yaml").read_text())
     families = {**settings["analysis"], "families": ["dataset", "task", "model"]}
     edit_settings(synthetic_run, analysis=families)
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     plain = pd.read_csv(path).query("model == 'plain_s' and condition == 'zero_cls'")
     np.testing.assert_allclose(plain["p_holm"], plain["p"])
 
@@ -320,12 +330,12 @@ def test_nothing_half_written_is_left(synthetic_run: SyntheticRun) -> None:
     tables.mkdir()
     # What a killed run may leave behind.
     (tables / ".ablation.partial.csv").write_text("dataset,ta")
-    main(synthetic_run.arguments)
+    synthetic_run.analyse(draw=False)
     assert not list(synthetic_run.folder.rglob("*.partial*"))
 
 
 def test_negative_zero_is_printed_as_zero(tmp_path: Path) -> None:
-    write_csv(pd.DataFrame({"delta": [-0.0, 0.5]}), tmp_path / "t.csv")
+    write_table(pd.DataFrame({"delta": [-0.0, 0.5]}), tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_bytes() == b"delta\n0\n0.5\n"
 
 
@@ -333,41 +343,40 @@ def test_file_that_disagrees_with_its_name(synthetic_run: SyntheticRun) -> None:
     path = synthetic_run.folder / "outcomes" / "retrieval" / "sink_s.parquet"
     synthetic_run.outcomes("retrieval", "sink_b").to_parquet(path, index=False)
     with pytest.raises(OutcomeError, match=r"sink_s.parquet: column 'model': 'sink_b'"):
-        main(synthetic_run.arguments)
+        synthetic_run.analyse(draw=False)
 
 
 def test_condition_that_the_settings_do_not_name(synthetic_run: SyntheticRun) -> None:
-    edit_settings(synthetic_run, conditions={"full": {}, "zero_cls": {}})
+    edit_settings(synthetic_run, conditions={"full": {}, "zero_cls": {"tokens": ["cls"], "by": "zero"}})
     with pytest.raises(OutcomeError, match="column 'condition': 'mean_registers'"):
-        main(synthetic_run.arguments)
+        synthetic_run.analyse(draw=False)
 
 
 def test_no_outcomes_at_all(synthetic_run: SyntheticRun) -> None:
-    edit_settings(synthetic_run, models={"dinov3_s": {"family": "dinov3", "scale": "S"}})
-    with pytest.raises(OutcomeError, match=r"no outcome file .* models dinov3_s"):
-        main(synthetic_run.arguments)
+    edit_settings(synthetic_run, models={"other": {"source": "known_answer", "family": "open", "scale": "S"}})
+    with pytest.raises(OutcomeError, match=r"no outcome file .* models other"):
+        synthetic_run.analyse(draw=False)
 
 
 def test_pack_without_chance(synthetic_run: SyntheticRun) -> None:
     (synthetic_run.folder / "packs" / "scenes" / "pack.yaml").write_text("images: 60\n")
-    with pytest.raises(ValueError, match=r"pack.yaml: key 'chance'"):
-        main(synthetic_run.arguments)
+    with pytest.raises(InputError, match=r"pack.yaml: key 'chance'"):
+        synthetic_run.analyse(draw=False)
 
 
 def test_settings_errors_name_the_key(synthetic_run: SyntheticRun) -> None:
     path = synthetic_run.folder / "settings.yaml"
     edit_settings(synthetic_run, analysis={"families": ["datset"]})
-    with pytest.raises(ValueError, match=r"'analysis.families': 'datset' .* Allowed: dataset"):
-        read_settings(path)
-    edit_settings(synthetic_run, analysis={"families": ["dataset"]})
-    with pytest.raises(ValueError, match=r"key 'analysis\.draws' is missing"):
-        read_settings(path)
+    with pytest.raises(ConfigError, match=r"settings\.yaml cannot .*\s.*families\.0: 'datset' .*mean 'dataset'"):
+        load_settings(path)
+    edit_settings(synthetic_run, analysis={"families": ["dataset", "condition"]})
+    assert load_settings(path).analysis.families == ("dataset", "condition")
 
 
-def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("job", (comparison, comparisons, figures, known_answers, layers, of_task, tables))
+def test_help_says_what_a_job_reads(job: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["--help"])
+        job.main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    for option in ("settings", "outcomes", "packs", "record-changes", "measures", "tables", "figures"):
-        assert f"--{option}" in shown
+    assert f"python -m {job.__name__}" in shown and "--settings" in shown

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.engine.equivalence import Margin
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts
-from analysis.measures import MeasureError, Measures, read_measures
-from analysis.outcomes import Outcomes
-from analysis.settings import AnalysisSettings, Comparison, Condition
-from analysis.study import Study, study
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.measures import LayerMeasures, MeasureError, read_measures
+from analysis.statistics.study import Study, study
+from config.settings import AnalysisSettings, Comparison, Condition, Margin
 
 UNITS = 400
 REGISTERS = ("r1", "r2", "r3", "r4")
@@ -196,7 +195,7 @@ def test_controls_of_one_task_are_adjusted_together() -> None:
 
 def test_parts_without_their_conditions_are_empty() -> None:
     found = study([outcomes("a_s", {"full": right(0.9), "c": right(0.5)})], [], settings())
-    for name in ("additivity", "cumulative", "geometry", "compression", "attention", "probe_variance"):
+    for name in ("additivity", "cumulative", "layer_measures", "compression", "probe_variance"):
         assert found.tables[name].empty
         assert len(found.tables[name].columns) > 3
     for name in ("comparisons", "random_patches", "readouts", "trends"):
@@ -223,7 +222,7 @@ def test_a_comparison_is_the_second_delta_minus_the_first() -> None:
     assert row["difference"] == pytest.approx(-0.3)
     assert row["low"] < -0.3 < row["high"] < 0
     assert row["p"] == row["p_smallest"] == 1 / 1000
-    assert (row["conclusion"], row["included"]) == ("different", "false")
+    assert (row["conclusion"], row["included"]) == ("different", False)
 
 
 def test_scales_are_compared_within_a_family() -> None:
@@ -277,7 +276,7 @@ def test_equivalence_follows_the_size_of_the_change() -> None:
     values = {"full": right(0.9), "everything": right(0.9), "c": right(0.3)}
     table = study([outcomes("a_s", values)], [], settings()).tests["equivalence"].set_index("condition")
     assert table.loc["everything", "conclusion"] == "equivalent"
-    assert table.loc["everything", "included"] == "true"
+    assert table.loc["everything", "included"]
     assert table.loc["c", "conclusion"] == "different"
     assert set(table["margin"]) == {0.02}
 
@@ -357,7 +356,7 @@ def test_refits_widen_the_interval_and_nothing_else() -> None:
 # Measures
 
 
-def measures(model: str, rank: float, *, conditions: Mapping[str, float] = MappingProxyType({})) -> Measures:
+def measures(model: str, rank: float, *, conditions: Mapping[str, float] = MappingProxyType({})) -> LayerMeasures:
     """Ranks around a median, doubled from layer to layer; divergence under conditions; attention that turns back."""
     family, scale = model.split("_")
     generator = np.random.default_rng(3)
@@ -382,10 +381,10 @@ def measures(model: str, rank: float, *, conditions: Mapping[str, float] = Mappi
                     }
                 )
             )
-    return Measures(model, family, scale.upper(), "scenes", pd.concat(rows, ignore_index=True))
+    return LayerMeasures(model, family, scale.upper(), "scenes", pd.concat(rows, ignore_index=True))
 
 
-def measured(*found: Measures) -> Study:
+def measured(*found: LayerMeasures) -> Study:
     chosen = settings(
         conditions=MappingProxyType(
             {one.name: one for one in (*conditions().values(), Condition("mean", ("registers",), "mean"))}
@@ -396,12 +395,13 @@ def measured(*found: Measures) -> Study:
 
 
 def test_effective_ranks_by_layer() -> None:
-    table = measured(measures("a_s", 10.0)).tables["geometry"].set_index("layer")
+    found = measured(measures("a_s", 10.0)).tables["layer_measures"]
+    table = found[found["measure"] == "effective_rank"].set_index("layer")
     np.testing.assert_allclose(table["median"], [10, 20, 40, 80])
-    assert (table["quartile_1"] < table["low"]).all()
-    assert (table["low"] < table["median"]).all()
-    assert (table["median"] < table["high"]).all()
-    assert (table["high"] < table["quartile_3"]).all()
+    assert (table["quartile_1"] < table["median_low"]).all()
+    assert (table["median_low"] < table["median"]).all()
+    assert (table["median"] < table["median_high"]).all()
+    assert (table["median_high"] < table["quartile_3"]).all()
     assert set(table["n"]) == {101}
 
 

@@ -16,12 +16,14 @@ import numpy as np
 import torch
 import yaml
 
-from config.settings import Condition, Curves, Extraction, Model, resolve, settings
+from config.resolve import resolve
+from config.settings import Condition, Curves, Extraction, Model, settings
 from extract.calibration import covariance_factor
-from extract.features import Images, clean_prefix, run_under
-from extract.interventions import Batch, Calibration
-from extract.measures import Measured, Reference, measuring
+from extract.draws import Batch
+from extract.features import Images, clean_prefix, under
+from extract.measures import Reference, measuring
 from extract.models import Network, load_network
+from extract.replacements import Calibration
 
 CONDITIONS = (
     Condition("full"),
@@ -55,8 +57,11 @@ class Bench:
         reference = Reference()
 
         def run() -> None:
-            measures = measuring(self.network, layers, all_, attended, reference, Measured())
-            run_under(self.network, self.images, condition, self.calibration, (), lambda _layer, _out: None, measures)
+            with (
+                under(self.network, self.images, condition, self.calibration),
+                measuring(self.network, layers, all_, attended, reference),
+            ):
+                self.network.run(self.images.x)
 
         return run
 

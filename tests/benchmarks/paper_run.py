@@ -18,10 +18,11 @@ import numpy as np
 import torch
 import yaml
 
-from config.settings import Condition, Probe, Settings, resolve, settings
+from config.resolve import resolve
+from config.settings import Condition, Probe, Settings, settings
 from extract.datasets.packs import VOID
-from extract.features import clean_prefix, run_under, tokens_under
-from extract.measures import Measured, Reference, measuring
+from extract.features import clean_prefix, tokens_under, under
+from extract.measures import Reference, measuring
 from extract.tasks.classification import probed
 from extract.tasks.probes import LinearProbe, linear_probe
 from extract.tasks.segmentation import class_logits, overlaps, pixel_classes
@@ -80,11 +81,12 @@ def work(chosen: Settings, layout: TokenLayout, depth: int) -> Work:
     possible = [each for each in chosen.conditions.values() if not layout.missing(each.tokens)]
     passed: Counter[str] = Counter()
     clean = segmented = probes = 0
+    donors = any(each.replacement is not None and each.replacement.clean_pass for each in possible)
     for name, dataset in chosen.datasets.items():
         size = SIZES[name]
         for condition in possible:
             passed[kind(condition)] += size.train + size.test + size.pairs
-        clean += (size.train + size.test + size.pairs) * any(each.by == "shuffle_trajectory" for each in possible)
+        clean += (size.train + size.test + size.pairs) * donors
         segmented += len(possible) * ("segmentation" in dataset.tasks)
         if "classification" in dataset.tasks:
             registers = tuple(f"r{k}" for k in range(1, len(layout.registers) + 1))
@@ -167,8 +169,11 @@ def measured_pass(on: Bench, condition: Condition, geometry: int, attention: int
     reference = Reference()
 
     def run() -> None:
-        observer = measuring(on.network, layers, places[:geometry], places[:attention], reference, Measured())
-        run_under(on.network, on.images, condition, on.calibration, (), lambda _layer, _output: None, observer)
+        with (
+            under(on.network, on.images, condition, on.calibration),
+            measuring(on.network, layers, places[:geometry], places[:attention], reference),
+        ):
+            on.network.run(on.images.x)
 
     return run
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from config.layout import ROOT, Pack, Run
-from config.settings import Condition, Model, resolve, save_resolved, settings
+from config.resolve import resolve
+from config.settings import Condition, Model, save_resolved, settings
 from extract.calibration import calibrate
 from extract.datasets.packs import open_pack
 from extract.datasets.prepare import prepare

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from config.layout import ROOT
-from config.settings import resolve, settings
+from config.resolve import resolve
+from config.settings import settings
 from extract.tokens import TokenLayout
 from tests.benchmarks.paper_run import work
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.metric import Counts, FloatArray
-from analysis.engine.permutation import Contrast, paired_permutation_tests
+from analysis.engine.p_values import paired_permutation_tests
 
 pytestmark = pytest.mark.benchmark
 

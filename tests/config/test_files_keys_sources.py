@@ -9,7 +9,7 @@ import pytest
 from config.files import DiskFull, write_whole, written_whole
 from config.keys import digest, keyed_generator
 from config.layout import ROOT
-from config.sources import code_digest, sources
+from config.sources import sources
 
 
 def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
@@ -65,21 +65,3 @@ def test_sources_follow_imports() -> None:
     assert all((ROOT / path).is_file() for path in found)
     # Evaluation reads records without loading torch.
     assert "extract/interventions.py" not in sources("extract.evaluate")
-
-
-def test_a_digest_of_code_follows_code_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = tmp_path / "analysis" / "one.py"
-    module.parent.mkdir()
-    monkeypatch.setattr("config.sources.ROOT", tmp_path)
-
-    def of(text: str) -> str:
-        module.write_text(text)
-        sources.cache_clear()
-        code_digest.cache_clear()
-        return code_digest("analysis.one")
-
-    first = of('"""What it is."""\n\nx = 1\n')
-    assert of('"""What it was."""\n# why\nx = 1\n\n\n') == first
-    assert of('"""What it is."""\n\nx = 2\n') != first
-    sources.cache_clear()
-    code_digest.cache_clear()

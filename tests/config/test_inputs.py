@@ -9,9 +9,11 @@ import pytest
 import yaml
 from snakemake.cli import get_argument_parser
 
-from config.inputs import LAYOUTS, missing_data, require_inputs
+from config.inputs import missing_data, require_inputs
 from config.layout import ROOT, Run
-from config.settings import ConfigError, Settings, resolve, settings
+from config.resolve import ConfigError, resolve
+from config.settings import Settings, settings
+from config.vocabulary.sources import SOURCES
 
 
 def paper() -> Settings:
@@ -53,7 +55,7 @@ def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "w.pth").touch()
     (tmp_path / "imagenet").mkdir()
     for name in ("voc", "spair"):
-        for part in LAYOUTS[name]:
+        for part in SOURCES[name].layout:
             (tmp_path / name / part).mkdir(parents=True, exist_ok=True)
     require_inputs(found, run)
 

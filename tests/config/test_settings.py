@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from config.layout import ROOT
-from config.settings import SCHEMA, ConfigError, load_settings, resolve, resolve_analysis, save_resolved, settings
+from config.resolve import SCHEMA, ConfigError, resolve, resolve_analysis
+from config.settings import load_settings, save_resolved, settings
 
 SHIPPED = [path for path in sorted((ROOT / "config").glob("*.yaml")) if path != SCHEMA]
 DEMO = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
@@ -18,7 +19,7 @@ DEMO = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
 def test_shipped_configs_resolve(path: Path) -> None:
     found = settings(resolve(yaml.safe_load(path.read_text())))
     assert found.run == path.stem
-    assert found.analysis["draws"] == 10_000
+    assert found.analysis.draws == 10_000
     assert found.calibrate_on in found.datasets
 
 
@@ -98,7 +99,7 @@ def changed(*keys: str, value: Any) -> dict[str, Any]:
             changed(
                 "datasets", "p", value={"source": "spair", "image_size": 64, "tasks": ["classification"], "path": "x"}
             ),
-            ["datasets.p.tasks: 'classification' needs one class an image", "allowed: correspondence"],
+            ["datasets.p.tasks: 'classification' needs one class per image", "allowed: correspondence"],
         ),
         (changed("datasets", "scenes", "test_share", value=0.2), ["datasets.scenes.test_share: 0.2", "class_folders"]),
         (changed("datasets", "scenes", "path", value="x"), ["datasets.scenes.path: 'x' cannot be set", "remove it"]),

@@ -5,7 +5,9 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -54,10 +56,11 @@ def test_every_part_of_the_extraction_leaves_its_outcomes(finished: Checkout) ->
     assert set(outcomes["layer"]) == set(range(6))
     cycles = pd.read_parquet(finished.run.outcomes("cycle_consistency", "sink_s"))
     assert (cycles["numerator"] <= cycles["denominator"]).all()
-    measures = pd.read_csv(finished.run.tables / "measures.csv").set_index(["model", "condition", "layer", "measure"])
+    measures = pd.read_csv(finished.run.table("layer_measures"))
+    measures = measures.set_index(["model", "condition", "layer", "measure"])
     # Registers of sink hold the same for every image: another image's change no attention; zeros do.
-    assert measures.loc[("sink_s", "shuffle_trajectory_registers", 5, "js"), "q75"] < 1e-6
-    assert measures.loc[("sink_s", "zero_registers", 5, "js"), "q25"] > 0.01
+    assert measures.loc[("sink_s", "shuffle_trajectory_registers", 5, "js"), "quartile_3"] < 1e-6
+    assert measures.loc[("sink_s", "zero_registers", 5, "js"), "quartile_1"] > 0.01
     assert (measures.loc[("sink_s", "zero_registers", 0, "js")]["mean"] < 1e-6).all()
 
 
@@ -69,23 +72,98 @@ def test_second_call_schedules_nothing(finished: Checkout) -> None:
     assert time.monotonic() - start < 15
 
 
-def test_changed_analysis_reruns_the_analysis_alone(finished: Checkout, tmp_path: Path) -> None:
-    changed = yaml.safe_load(finished.config.read_text()) | {"analysis": {"draws": 999}}
+def planned(checkout: Checkout) -> Counter[str]:
+    """The rules of the jobs that a dry run lists, each with how many there are."""
+    plan = checkout.snakemake("--cores", "2", "--dry-run", "--quiet", "progress")
+    assert plan.returncode == 0, plan.stdout
+    return Counter(re.findall(r"^(?:localrule|rule) (\w+):$", plan.stdout, flags=re.MULTILINE))
+
+
+OF_TABLES = {"tables", "figures", "audit_reproduced", "report", "all"}
+OF_COMPARISON = {"comparison", "comparisons", "figures", "report", "all"}
+OF_KNOWN_ANSWERS = {"known_answers", "figures", "report", "all"}
+OF_STATISTICS = {"statistics", "known_answers", *OF_TABLES}
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "rerun"),
+    [
+        (("draws",), 999, {"comparison", "comparisons", "layers", *OF_STATISTICS}),
+        (("families",), ["dataset"], OF_TABLES),
+        (("margins", "default", "reason"), "because", {"report", "all"}),
+        (("comparisons", "zeros", "conditions"), ["zero_r1", "zero_registers"], OF_COMPARISON),
+        (("comparisons", "zeros", "question"), "And a single one?", {"report", "all"}),
+    ],
+)
+def test_a_changed_value_of_the_config_reruns_what_reads_it(
+    finished: Checkout, tmp_path: Path, place: tuple[str, ...], value: object, rerun: set[str]
+) -> None:
+    changed = yaml.safe_load(finished.run.settings.read_text())
+    section = changed["analysis"]
+    for key in place[:-1]:
+        section = section[key]
+    section[place[-1]] = value
     config = tmp_path / "changed.yaml"
     config.write_text(yaml.safe_dump(changed, sort_keys=False))
-    plan = Checkout(finished.folder, config).snakemake("--cores", "2", "--dry-run", "--quiet", "progress")
-    scheduled = set(re.findall(r"^(?:localrule|rule) (\w+):$", plan.stdout, flags=re.MULTILINE))
-    assert scheduled == {"analyse", "audit_reproduced", "report", "all"}, plan.stdout
+    scheduled = planned(Checkout(finished.folder, config))
+    assert set(scheduled) == rerun
+    # Of two comparisons the other one stays.
+    assert scheduled["comparison"] in (0, 1 if rerun is OF_COMPARISON else 2)
 
 
-def test_changed_module_reruns_what_it_feeds(finished: Checkout, tmp_path: Path) -> None:
-    checkout = Checkout(tmp_path / "checkout", finished.config)
+@pytest.fixture(scope="module")
+def edited(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A finished checkout whose sources may be edited."""
+    checkout = Checkout(tmp_path_factory.mktemp("edited") / "checkout", finished.config)
     shutil.copytree(finished.folder, checkout.folder, symlinks=True)
-    module = checkout.folder / "analysis" / "engine" / "multiplicity.py"
-    module.write_text(module.read_text() + "\n# edited\n")
-    plan = checkout.snakemake("--cores", "2", "--dry-run", "--quiet", "progress")
-    scheduled = set(re.findall(r"^(?:localrule|rule) (\w+):$", plan.stdout, flags=re.MULTILINE))
-    assert "analyse" in scheduled and "extract" not in scheduled, plan.stdout
+    return checkout
+
+
+@pytest.mark.parametrize(
+    ("module", "before", "after", "rerun"),
+    [
+        (
+            "analysis/figures/style.py",
+            '"font.size": 10',
+            '"font.size": 11',
+            {"figures", "audit_figures", "report", "all"},
+        ),
+        ("analysis/statistics/comparisons.py", "BINS = 40", "BINS = 41", OF_COMPARISON),
+        ("analysis/statistics/additivity.py", '"neither shown"', '"neither"', OF_STATISTICS),
+        ("analysis/statistics/known_answers.py", "FALSE_ALARM = 0.05", "FALSE_ALARM = 0.01", OF_KNOWN_ANSWERS),
+        ("analysis/statistics/attention.py", '"not monotone"', '"other"', {"layers", "figures", "report", "all"}),
+        # What is written for readers alone.
+        ("analysis/rows/contrasts.py", 'column("the second model")', 'column("the other model")', {"report", "all"}),
+        ("analysis/engine/permutation.py", '"""', '"""Anew: ', set()),
+    ],
+)
+def test_a_changed_module_reruns_what_it_computes(
+    edited: Checkout, module: str, before: str, after: str, rerun: set[str]
+) -> None:
+    path = edited.folder / module
+    text, times = path.read_text(encoding="utf-8"), path.stat()
+    assert before in text
+    path.write_text(text.replace(before, after, 1), encoding="utf-8")
+    try:
+        assert set(planned(edited)) == rerun
+    finally:
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_planning_imports_no_network(finished: Checkout) -> None:
+    code = (
+        "import sys; from snakemake.cli import main; sys.argv[0] = 'snakemake'\n"
+        "try:\n    main()\n"
+        "finally:\n"
+        "    heavy = {'torch', 'timm', 'pandas', 'scipy', 'matplotlib'}\n"
+        "    print('imported', *sorted(heavy & set(sys.modules)))"
+    )
+    _, _, _, *arguments = finished.command("--cores", "1", "--dry-run", "--quiet", "all")
+    said = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=finished.folder, capture_output=True, text=True, check=True
+    ).stdout
+    assert said.split()[-1] == "imported", said
 
 
 def test_killed_half_way_ends_with_the_same_bytes(finished: Checkout, tmp_path: Path) -> None:
@@ -110,7 +188,8 @@ def test_killed_half_way_ends_with_the_same_bytes(finished: Checkout, tmp_path: 
     assert checkout.snakemake("--unlock").returncode == 0
     resumed = checkout.snakemake("--cores", "2")
     assert resumed.returncode == 0, resumed.stdout
-    assert "calibrate" in resumed.stdout or list(records.rglob("*.safetensors"))
+    # What had ended when it was killed is not done again, and what had not is.
+    assert "rule extract:" in resumed.stdout and "rule prepare_scenes:" not in resumed.stdout
     assert checkout.outputs() == finished.outputs()
 
 

@@ -1,6 +1,8 @@
 """Networks of every layout, built once: three timm architectures with random weights and the known-answer families."""
 
 import os
+from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +12,8 @@ from config.settings import Model
 from extract.calibration import calibrate
 from extract.datasets.packs import OpenPack, open_pack
 from extract.datasets.prepare import prepare
-from extract.interventions import Calibration
 from extract.models import Network, load_network
+from extract.replacements import Calibration
 from tests.extract.test_packs import scenes
 
 pytest.register_assert_rewrite("tests.extract.small_extraction")
@@ -27,6 +29,7 @@ TIMM = {
 }
 FAMILIES = ("plain", "open", "bottleneck", "sink")
 EVERY = (*TIMM, *FAMILIES)
+SHALLOW = 4  # blocks
 
 
 def timm_model(name: str, weights: str = "random") -> Model:
@@ -43,8 +46,29 @@ def networks() -> dict[str, Network]:
 
 
 @pytest.fixture(scope="session")
+def shallow(networks: dict[str, Network]) -> dict[str, Network]:
+    """The same networks without the later blocks of those of timm, where what is tested is the same at each."""
+    cut = dict(networks)
+    for name in TIMM:
+        module = deepcopy(networks[name].module)
+        module.blocks = module.blocks[:SHALLOW]
+        cut[name] = replace(networks[name], module=module)
+    return cut
+
+
+@pytest.fixture(scope="session")
 def calibrations(networks: dict[str, Network]) -> dict[str, Calibration]:
     """Made-up moments, different at every layer, row and dimension, so that a mix-up shows."""
+    return made_up_moments(networks)
+
+
+@pytest.fixture(scope="session")
+def shallow_calibrations(shallow: dict[str, Network]) -> dict[str, Calibration]:
+    """The like, of the shallow networks."""
+    return made_up_moments(shallow)
+
+
+def made_up_moments(networks: dict[str, Network]) -> dict[str, Calibration]:
     made_up = {}
     for name, network in networks.items():
         shape = (network.depth, len(network.layout.prefix), network.module.embed_dim)

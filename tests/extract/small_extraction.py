@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from config.layout import Run
-from config.settings import Settings, resolve, settings
+from config.resolve import resolve
+from config.settings import Settings, settings
 from extract.datasets.packs import OpenPack, shard_name
-from extract.interventions import Calibration
 from extract.models import Network
 from extract.records import Records, Skipped, open_records
+from extract.replacements import Calibration
 from extract.run import extract
 
 CONDITIONS: dict[str, dict[str, Any]] = {

@@ -53,8 +53,8 @@ def test_divergence_is_averaged_over_heads_and_the_groups_queries() -> None:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("name", EVERY)
-def test_the_weights_seen_are_what_the_block_mixes_values_by(networks: dict[str, Network], name: str) -> None:
-    network = networks[name]
+def test_the_weights_seen_are_what_the_block_mixes_values_by(shallow: dict[str, Network], name: str) -> None:
+    network = shallow[name]
     x = torch.randn(2, 3, network.image_size, network.image_size, generator=torch.Generator().manual_seed(0))
     seen: dict[int, torch.Tensor] = {}
     mixed: list[torch.Tensor] = []
@@ -82,14 +82,14 @@ def test_the_weights_seen_are_what_the_block_mixes_values_by(networks: dict[str,
     assert not any(module._forward_pre_hooks for module in network.module.modules())
 
 
-def test_hidden_weights_are_an_error_that_leaves_no_hook(networks: dict[str, Network]) -> None:
-    network = networks["dinov2"]
+def test_hidden_weights_are_an_error_that_leaves_no_hook(shallow: dict[str, Network]) -> None:
+    network = shallow["dinov2"]
     attention: Any = network.module.blocks[2].attn
     attention.fused_attn = True
     try:
         with (
             pytest.raises(AttentionError, match=r"measures\.attention_images"),
-            observe_attention(network.module, range(12), lambda _layer, _weights: None),
+            observe_attention(network.module, range(network.depth), lambda _layer, _weights: None),
         ):
             pass
     finally:

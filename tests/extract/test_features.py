@@ -1,7 +1,6 @@
 """Features belong to the rows they are said to belong to, whoever else is asked for."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +11,8 @@ from config.layout import Pack
 from config.settings import Condition
 from extract.datasets.packs import OpenPack, open_pack, shard_blocks
 from extract.datasets.prepare import prepare
-from extract.features import Images, passes, tokens_under
-from extract.interventions import Batch
+from extract.draws import Batch
+from extract.features import Images, tokens_by_batch, tokens_under
 from extract.models import Network
 from extract.tokens import read_layout
 from tests.extract.test_packs import scenes
@@ -55,7 +54,7 @@ def test_shuffled_features_do_not_depend_on_who_else_is_asked_for(
     condition = Condition("shuffle_registers", ("registers",), "shuffle")
 
     def features(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = list(passes(networks["open"], pack, rows, condition, None, (5,), 64, seed=1))
+        found = list(tokens_by_batch(networks["open"], pack, rows, condition, None, (5,), 64, seed=1))
         return np.concatenate([part for part, _ in found]), torch.cat([tokens.prefix for _, tokens in found]).numpy()
 
     train = pack.rows("train")
@@ -66,14 +65,23 @@ def test_shuffled_features_do_not_depend_on_who_else_is_asked_for(
     np.testing.assert_allclose(some, all_[:n], atol=5e-5, rtol=5e-5)
 
 
-@pytest.mark.parametrize(("test", "pairs"), [(100, 65), (129, 65), (129, 128), (193, 129), (200, 130), (129, 129)])
+@pytest.fixture(
+    scope="module", params=[(100, 65), (129, 65), (129, 128), (193, 129), (200, 130), (129, 129)], ids=lambda n: f"{n}"
+)
+def paired(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OpenPack:
+    """Test images of which the first are paired with twins, at sizes about those of groups."""
+    test, pairs = request.param
+    folder = Pack(tmp_path_factory.mktemp("paired"))
+    prepare(replace(scenes(), calibration=2, train=10, test=test, pairs=pairs, image_size=8), 0, folder)
+    return open_pack(folder)
+
+
 @pytest.mark.parametrize("shards", [1, 2, 3])
-def test_no_pair_is_cut_in_two(tmp_path: Path, test: int, pairs: int, shards: int) -> None:
-    prepare(replace(scenes(), calibration=2, train=10, test=test, pairs=pairs, image_size=8), 0, Pack(tmp_path))
-    pack = open_pack(Pack(tmp_path))
+def test_no_pair_is_cut_in_two(paired: OpenPack, shards: int) -> None:
+    pack = paired
     blocks = [shard_blocks(pack, shard, shards) for shard in range(shards)]
     parts = [{row for block in of_shard for row in block.tolist()} for of_shard in blocks]
-    assert sum(map(len, parts)) == 10 + test + pairs == len(set.union(*parts))
+    assert sum(map(len, parts)) == len(pack.index) - 2 == len(set.union(*parts))
     for source, twin in zip(pack.pairs["source"], pack.pairs["twin"], strict=True):
         assert any({source, twin} <= set(block.tolist()) for of_shard in blocks for block in of_shard)
     groups = pack.index["group"].to_numpy()

@@ -17,14 +17,16 @@ import torch
 from torch import Tensor
 
 from config.settings import Condition, Curves, Extraction, Model
+from config.vocabulary.replacements import REPLACEMENTS
 from extract.calibration import calibrate, covariance_factor
 from extract.datasets.packs import VOID, OpenPack
-from extract.features import Images, clean_prefix, run_under, tokens_under
-from extract.interventions import Batch, Calibration
+from extract.draws import Batch
+from extract.features import Images, clean_prefix, tokens_under, under
 from extract.matching import match, match_keypoints
-from extract.measures import Measured, Reference, measuring
+from extract.measures import PassMeasures, Reference, measuring
 from extract.models import Network, load_network
 from extract.noise import keyed_normal
+from extract.replacements import Calibration
 from extract.tasks.probes import SCORED, LinearProbe, fit_path, linear_probe
 from extract.tasks.segmentation import class_logits, overlaps, pixel_classes
 from tests.extract.conftest import EVERY, FAMILIES, timm_model
@@ -37,7 +39,6 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 GPU = "cuda"
 FEATURES = 2e-4  # of a feature after the final norm
 PROBABILITY = 2e-6  # of a probe, on the same features
-BY = ("zero", "mean", "noise", "resample", "shuffle", "shuffle_trajectory")
 BATCH = Batch(tuple("abcdefgh"), ("g",) * 8, seed=0)
 T = TypeVar("T")
 
@@ -72,8 +73,12 @@ def conditions(network: Network) -> list[Condition]:
     groups = [name for name in ("cls", "registers", "r2") if not network.layout.missing((name,))]
     return [
         Condition("full"),
-        *(Condition(f"{by}_{tokens}", (tokens,), by) for tokens in groups for by in BY),
-        Condition("zero_random_patches", ("random_patches",), "zero", draw=1),
+        *(Condition(f"{by}_{tokens}", (tokens,), by) for tokens in groups for by in REPLACEMENTS),
+        *(
+            Condition(f"{by}_random_patches", ("random_patches",), by, draw=1)
+            for by, record in REPLACEMENTS.items()
+            if record.for_random_patches
+        ),
     ]
 
 
@@ -158,14 +163,16 @@ def test_features_are_the_same_on_both_under_every_condition(name: str, calibrat
 
 @pytest.mark.parametrize("name", EVERY)
 def test_measures_are_the_same_on_both_after_every_layer(name: str, calibrations: dict[str, Calibration]) -> None:
-    def measures(device: str) -> dict[str, Measured]:
+    def measures(device: str) -> dict[str, PassMeasures]:
         network, every, found = network_on(name, device), np.arange(8), {}
         images, calibration = images_on(network), moved(calibrations[name], device)
         reference, layers = Reference(), tuple(range(network.depth))
         for condition in conditions(network):
-            found[condition.name] = Measured()
-            observer = measuring(network, layers, every, every, reference, found[condition.name])
-            run_under(network, images, condition, calibration, (), lambda _layer, _output: None, observer)
+            with (
+                under(network, images, condition, calibration),
+                measuring(network, layers, every, every, reference) as found[condition.name],
+            ):
+                network.run(images.x)
         return found
 
     on_cpu, on_gpu = both(measures)

@@ -8,17 +8,20 @@ import torch
 from torch import Tensor
 
 from config.settings import Condition
+from config.vocabulary.replacements import REPLACEMENTS
+from extract.draws import Batch, derangement
 from extract.features import clean_prefix
-from extract.interventions import Batch, Calibration, derangement, intervene
+from extract.interventions import intervene
 from extract.models import Network
 from extract.noise import keyed_normal
+from extract.replacements import Calibration
 from tests.extract.conftest import EVERY
 
 IMAGES = 6
 BATCH = Batch(tuple(f"image {k}" for k in range(IMAGES)), ("a", "a", "a", "b", "b", "b"), seed=11)
 CONDITIONS = [
     Condition(f"{by}_{'_'.join(tokens)}", tokens, by)
-    for by in ("zero", "mean", "noise", "resample", "shuffle", "shuffle_trajectory")
+    for by in REPLACEMENTS
     for tokens in (("cls",), ("registers",), ("r2",), ("r1", "r3"))
 ]
 
@@ -51,7 +54,8 @@ def by_hand(network: Network, x: Tensor, condition: Condition, calibration: Cali
     rows = [row for name in condition.tokens for row in names[name]]
     outputs = []
     for layer, block in enumerate(module.blocks):
-        tokens, clean = block(tokens, **arguments), block(clean, **arguments)
+        tokens = block(tokens, **arguments)
+        clean = block(clean, **arguments) if condition.by == "shuffle_trajectory" else clean
         new = tokens.clone()
         for row in rows:
             mean, variance = calibration.mean[layer, row], calibration.variance[layer, row]
@@ -82,25 +86,53 @@ def by_hand(network: Network, x: Tensor, condition: Condition, calibration: Cali
     return [*outputs, module.norm(tokens)]
 
 
-@torch.inference_mode()
-@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.name)
-@pytest.mark.parametrize("name", EVERY)
-def test_replaces_exactly_its_rows_at_every_block(
-    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str, condition: Condition
+@pytest.fixture(scope="module")
+def unchanged(shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration]) -> dict[str, list[Tensor]]:
+    """What every block puts out where nothing is replaced."""
+    with torch.inference_mode():
+        return {
+            name: by_hand(network, images(network), Condition("full"), shallow_calibrations[name])
+            for name, network in shallow.items()
+        }
+
+
+WITHOUT_REGISTERS = ("dinov2", "plain")
+REPLACEABLE = [
+    pytest.param(name, condition, id=f"{name}-{condition.name}")
+    for name in EVERY
+    for condition in CONDITIONS
+    if condition.tokens == ("cls",) or name not in WITHOUT_REGISTERS
+]
+
+
+@pytest.mark.parametrize("condition", [each for each in CONDITIONS if each.tokens != ("cls",)], ids=lambda it: it.name)
+@pytest.mark.parametrize("name", WITHOUT_REGISTERS)
+def test_registers_that_a_model_lacks_are_refused(
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration], name: str, condition: Condition
 ) -> None:
-    network, calibration = networks[name], calibrations[name]
+    network = shallow[name]
+    with (
+        pytest.raises(ValueError, match="The model has no token"),
+        intervene(network.module, condition, network.layout, shallow_calibrations[name], BATCH),
+    ):
+        pass
+    assert hooks(network) == 0
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("name", "condition"), REPLACEABLE)
+def test_replaces_exactly_its_rows_at_every_block(
+    shallow: dict[str, Network],
+    shallow_calibrations: dict[str, Calibration],
+    unchanged: dict[str, list[Tensor]],
+    name: str,
+    condition: Condition,
+) -> None:
+    network, calibration = shallow[name], shallow_calibrations[name]
     x = images(network)
-    if network.layout.missing(condition.tokens):
-        with (
-            pytest.raises(ValueError, match="The model has no token"),
-            intervene(network.module, condition, network.layout, calibration, BATCH),
-        ):
-            pass
-        assert hooks(network) == 0
-        return
     expected = by_hand(network, x, condition, calibration)
     seen: list[Tensor] = []
-    clean = clean_prefix(network, x)
+    clean = clean_prefix(network, x) if REPLACEMENTS[condition.by].clean_pass else None
     with intervene(network.module, condition, network.layout, calibration, BATCH, clean):
         watchers = [
             block.register_forward_hook(lambda _block, _inputs, output: seen.append(output.clone()))
@@ -115,7 +147,7 @@ def test_replaces_exactly_its_rows_at_every_block(
     assert hooks(network) == 0
     # At block 0, which reads the untouched input, no other row may move at all.
     rows = list(network.layout.rows(condition.tokens))
-    plain = by_hand(network, x, Condition("full"), calibration)
+    plain = unchanged[name]
     others = [row for row in range(seen[0].shape[1]) if row not in rows]
     assert torch.equal(seen[0][:, others], plain[0][:, others])
     # And the condition does something, except where registers are alike in all images.
@@ -126,20 +158,20 @@ def test_replaces_exactly_its_rows_at_every_block(
 @torch.inference_mode()
 @pytest.mark.parametrize("name", EVERY)
 def test_full_is_the_plain_pass_bit_for_bit(
-    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration], name: str
 ) -> None:
-    network = networks[name]
+    network = shallow[name]
     x = images(network)
     plain = network.module.forward_features(x)
-    with intervene(network.module, Condition("full"), network.layout, calibrations[name], BATCH):
+    with intervene(network.module, Condition("full"), network.layout, shallow_calibrations[name], BATCH):
         assert hooks(network) == 0
         inside = network.module.forward_features(x)
     assert torch.equal(plain, inside)
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_no_hook_outlives_the_block(networks: dict[str, Network], name: str) -> None:
-    network = networks[name]
+def test_no_hook_outlives_the_block(shallow: dict[str, Network], name: str) -> None:
+    network = shallow[name]
     condition = Condition("zero_cls", ("cls",), "zero")
     with intervene(network.module, condition, network.layout, None, BATCH):
         assert hooks(network) == network.depth
@@ -158,8 +190,8 @@ def test_no_hook_outlives_the_block(networks: dict[str, Network], name: str) -> 
     assert hooks(network) == 0
 
 
-def test_gradients_pass_through_an_intervention(networks: dict[str, Network]) -> None:
-    network = networks["open"]
+def test_gradients_pass_through_an_intervention(shallow: dict[str, Network]) -> None:
+    network = shallow["open"]
     x = images(network).requires_grad_()
     with intervene(network.module, Condition("zero_cls", ("cls",), "zero"), network.layout, None, BATCH):
         network.module.forward_features(x)[:, 5:].sum().backward()
@@ -167,8 +199,8 @@ def test_gradients_pass_through_an_intervention(networks: dict[str, Network]) ->
 
 
 @torch.inference_mode()
-def test_random_patches_are_zeroed_at_the_same_places_after_every_block(networks: dict[str, Network]) -> None:
-    network = networks["dinov3"]
+def test_random_patches_are_zeroed_at_the_same_places_after_every_block(shallow: dict[str, Network]) -> None:
+    network = shallow["dinov3"]
     layout = network.layout
 
     def zeroed(draw: int) -> list[Tensor]:
@@ -200,8 +232,8 @@ def test_random_patches_are_drawn_evenly() -> None:
     assert ((counts - 500) ** 2 / 500).sum().item() / (12 / 15) < 37.7
 
 
-def test_what_a_replacement_needs_must_be_given(networks: dict[str, Network]) -> None:
-    network = networks["open"]
+def test_what_a_replacement_needs_must_be_given(shallow: dict[str, Network]) -> None:
+    network = shallow["open"]
     for by, needed in (
         ("mean", "'mean' needs a calibration"),
         ("noise", "'noise' needs a calibration"),

@@ -7,7 +7,8 @@ import yaml
 
 from config.layout import KNOWN_ANSWER_WEIGHTS
 from config.settings import Condition
-from extract.interventions import Batch, intervene
+from extract.draws import Batch
+from extract.interventions import intervene
 from extract.known_answer.networks import FAMILIES, REGISTERS, SCALES, attention_bias
 from extract.known_answer.scenes import CLASS_NAMES
 from extract.known_answer.train import Recipe, recipe_of

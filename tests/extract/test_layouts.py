@@ -9,12 +9,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from config.layout import Run
-from config.settings import Settings, resolve, save_resolved, settings
+from config.resolve import resolve
+from config.settings import Settings, save_resolved, settings
 from extract import calibration, evaluate
 from extract import run as extraction
 from extract.datasets.packs import open_pack
 from extract.datasets.prepare import prepare
-from extract.features import passes
+from extract.features import tokens_by_batch
 from extract.models import load_network
 from extract.tasks import segmentation
 from tests.extract.sources import spair_folder, voc_folder
@@ -111,7 +112,9 @@ def test_segmentation_is_that_of_scikit_learn_on_the_same_patches(measured: tupl
     outcomes = pd.read_parquet(run.outcomes("segmentation", "m"))
 
     def patches(split: str, condition: str) -> tuple[np.ndarray, np.ndarray]:
-        passed = passes(network, pack, pack.rows(split), chosen.conditions[condition], moments, (5,), 64, chosen.seed)
+        passed = tokens_by_batch(
+            network, pack, pack.rows(split), chosen.conditions[condition], moments, (5,), 64, chosen.seed
+        )
         found = {
             int(row): each for rows, tokens in passed for row, each in zip(rows, tokens.patches[:, 0], strict=True)
         }

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from scipy.spatial.distance import jensenshannon
 
 from config.settings import Condition
-from extract.features import Images, clean_prefix, run_under
-from extract.interventions import Batch, Calibration
-from extract.measures import Measured, MeasuresTable, Reference, columns, measuring
+from extract.draws import Batch
+from extract.features import Images, clean_prefix, under
+from extract.measures import MeasuresTable, PassMeasures, Reference, columns, measuring
 from extract.models import Network
+from extract.replacements import Calibration
 
 IMAGES = 4
 ALL = np.arange(IMAGES)
@@ -23,13 +24,15 @@ ATTENDED = np.array([1, 3])
 
 def measured_under(
     network: Network, calibration: Calibration, condition: Condition, reference: Reference, layers: tuple[int, ...]
-) -> Measured:
+) -> PassMeasures:
     x = torch.randn(IMAGES, 3, network.image_size, network.image_size, generator=torch.Generator().manual_seed(4))
     batch = Batch(tuple("abcd"), ("g",) * IMAGES, seed=0)
-    measured = Measured()
     images = Images(ALL, x, batch, clean_prefix(network, x))
-    watching = measuring(network, layers, ALL, ATTENDED, reference, measured)
-    run_under(network, images, condition, calibration, (), lambda _layer, _output: None, watching)
+    with (
+        under(network, images, condition, calibration),
+        measuring(network, layers, ALL, ATTENDED, reference) as measured,
+    ):
+        network.run(x)
     return measured
 
 
@@ -55,13 +58,13 @@ def watched(network: Network, condition: Condition, layer: int) -> tuple[torch.T
 
 @pytest.mark.parametrize("name", ["dinov2_reg", "dinov3", "open"])
 def test_measures_are_those_of_a_plain_pass(
-    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration], name: str
 ) -> None:
-    network, layer = networks[name], 3
+    network, layer = shallow[name], 3
     zero = Condition("zero_registers", ("registers",), "zero")
     reference = Reference()
-    measured_under(network, calibrations[name], Condition("full"), reference, (layer,))
-    found = measured_under(network, calibrations[name], zero, reference, (layer,))
+    measured_under(network, shallow_calibrations[name], Condition("full"), reference, (layer,))
+    found = measured_under(network, shallow_calibrations[name], zero, reference, (layer,))
     (raw, weights), (raw_full, weights_full) = (watched(network, each, layer) for each in (zero, Condition("full")))
     norm: Any = network.module.norm
     patches = slice(network.layout.patches.start, network.layout.patches.stop)
@@ -100,11 +103,11 @@ def test_measures_are_those_of_a_plain_pass(
 
 @pytest.mark.parametrize("name", ["plain", "open", "sink", "dinov2"])
 def test_full_is_at_no_distance_from_itself(
-    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration], name: str
 ) -> None:
-    network = networks[name]
+    network = shallow[name]
     layers = tuple(range(network.depth))
-    found = measured_under(network, calibrations[name], Condition("full"), Reference(), layers)
+    found = measured_under(network, shallow_calibrations[name], Condition("full"), Reference(), layers)
     for layer in layers:
         assert (found.geometry[layer]["patch_cosine"] - 1).abs().max() < 1e-5
         divergences = [value for key, value in found.attention[layer].items() if key.startswith("js")]
@@ -113,15 +116,15 @@ def test_full_is_at_no_distance_from_itself(
 
 
 def test_replacing_what_is_the_same_for_every_image_changes_no_measure(
-    networks: dict[str, Network], calibrations: dict[str, Calibration]
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration]
 ) -> None:
     reference = Reference()
     layers = tuple(range(6))
-    full = measured_under(networks["sink"], calibrations["sink"], Condition("full"), reference, layers)
+    full = measured_under(shallow["sink"], shallow_calibrations["sink"], Condition("full"), reference, layers)
     trajectory = Condition("shuffle_trajectory", ("registers",), "shuffle_trajectory")
-    shuffled = measured_under(networks["sink"], calibrations["sink"], trajectory, reference, layers)
+    shuffled = measured_under(shallow["sink"], shallow_calibrations["sink"], trajectory, reference, layers)
     zeroed = measured_under(
-        networks["sink"], calibrations["sink"], Condition("zero", ("registers",), "zero"), reference, layers
+        shallow["sink"], shallow_calibrations["sink"], Condition("zero", ("registers",), "zero"), reference, layers
     )
     for layer in layers:
         assert shuffled.attention[layer]["js"].max() < 1e-6
@@ -132,10 +135,10 @@ def test_replacing_what_is_the_same_for_every_image_changes_no_measure(
 
 
 def test_a_measures_file_holds_a_row_an_image_condition_and_layer(
-    networks: dict[str, Network], calibrations: dict[str, Calibration], tmp_path: Any
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration], tmp_path: Any
 ) -> None:
-    network = networks["open"]
-    found = measured_under(network, calibrations["open"], Condition("full"), Reference(), (2, 5))
+    network = shallow["open"]
+    found = measured_under(network, shallow_calibrations["open"], Condition("full"), Reference(), (2, 5))
     path, spectra = tmp_path / "1-of-1.parquet", tmp_path / "1-of-1.spectra.parquet"
     collected = MeasuresTable(network.layout)
     for part in ("a", "b"):

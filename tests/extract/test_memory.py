@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from extract.datasets.packs import OpenPack
-from extract.interventions import Calibration
 from extract.models import Network
-from extract.run import DeviceMemoryError
+from extract.passes import DeviceMemoryError
+from extract.replacements import Calibration
 from tests.extract.small_extraction import assert_same, extracted, run_settings
 
 UNMIXED = {"full": {}, "zero_registers": {"tokens": ["registers"], "by": "zero"}}
@@ -47,7 +47,7 @@ def test_the_batch_is_halved_until_it_fits(
     chosen = run_settings(batch_size=100, conditions=UNMIXED)
     whole = extracted(network, pack, calibration, chosen, tmp_path / "whole")
     tried = limit(network, monkeypatch, 30, error)
-    with pytest.warns(ResourceWarning, match="going on with (50|25) images a pass"):
+    with pytest.warns(ResourceWarning, match="going on with (50|25) images per pass"):
         halved = extracted(network, pack, calibration, chosen, tmp_path / "halved")
     assert_same(whole, halved)
     assert tried[-1] <= 25 and sum(size > 30 for size in tried) == 2  # the smaller size is kept
@@ -61,7 +61,7 @@ def test_a_group_that_does_not_fit_is_an_error_with_a_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limit(networks["open"], monkeypatch, 30, torch.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(DeviceMemoryError, match=r"even with 64 images a pass.*extraction\.precision"):
+    with pytest.raises(DeviceMemoryError, match=r"even with 64 images per pass.*extraction\.precision"):
         extracted(networks["open"], pack, calibration, run_settings(), tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 

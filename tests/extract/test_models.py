@@ -12,9 +12,12 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
+from config.errors import InputError
 from config.layout import KNOWN_ANSWER_WEIGHTS
 from config.settings import Model
-from extract.models import LayerError, Network, WeightsError, load_network
+from extract.architectures import ArchitectureError
+from extract.checkpoints import WeightsError
+from extract.models import LayerError, Network, load_network
 from tests.extract.conftest import TIMM, timm_model
 
 
@@ -63,16 +66,32 @@ def test_networks_are_eager_and_frozen(networks: dict[str, Network]) -> None:
         assert not any(parameter.requires_grad for parameter in network.module.parameters())
 
 
-def refused(model: Model, match: str) -> None:
-    with pytest.raises(WeightsError, match=match):
+def refused(model: Model, match: str, error: type[InputError] = WeightsError) -> None:
+    with pytest.raises(error, match=match):
         load_network(model, seed=0)
 
 
-def test_unknown_architecture() -> None:
+@pytest.mark.parametrize(
+    ("unknown", "size", "nearest"),
+    [
+        ("vit_small_patch16_dinov4", 64, "vit_small_patch16_dinov3"),
+        ("vit_smal_patch14_reg4_dinov2", 56, "vit_small_patch14_reg4_dinov2"),
+        # The nearest names of all, vit_medium_patch16_reg4_gap_256 among them, have no CLS token.
+        ("vit_medium_patch16_reg4_256", 256, "vit_medium_patch16_clip_224"),
+        ("deit_small_distiled_224", 224, "deit_small_patch16_224"),
+    ],
+)
+def test_an_unknown_architecture_suggests_the_nearest_that_can_be_loaded(unknown: str, size: int, nearest: str) -> None:
     refused(
-        replace(timm_model("dinov3"), architecture="vit_small_patch16_dinov4"),
-        r"models\.dinov3\.architecture: .*dinov4",
+        replace(timm_model("dinov3"), architecture=unknown, image_size=size),
+        rf"models\.dinov3\.architecture: timm .* has no '{unknown}' \(did you mean '{nearest}'\?\); .*: {nearest}",
+        ArchitectureError,
     )
+
+
+def test_an_architecture_near_to_no_vision_transformer_suggests_none() -> None:
+    unknown = replace(timm_model("dinov3"), architecture="resnet19")
+    refused(unknown, r"has no 'resnet19'; .* loaded: none", ArchitectureError)
 
 
 def test_missing_checkpoint(tmp_path: Path) -> None:
@@ -148,7 +167,7 @@ def test_the_hash_of_a_download_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_
         (tmp_path / name).write_bytes(b"another file")
         return str(tmp_path / name)
 
-    monkeypatch.setattr("extract.models.hf_hub_download", download)
+    monkeypatch.setattr("extract.checkpoints.hf_hub_download", download)
     refused(replace(timm_model("dinov3", "hub"), sha256="0" * 64), r"models\.dinov3\.sha256: .*model\.safetensors has")
     assert asked == [("timm/vit_small_patch16_dinov3.lvd1689m", "model.safetensors")]
 
@@ -235,6 +254,7 @@ def test_an_architecture_that_does_not_fit_is_named(architecture: str, size: int
     refused(
         replace(timm_model("dinov3"), architecture=architecture, image_size=size),
         rf"models\.dinov3\.architecture: '{architecture}' is no Vision Transformer .*{reason}.*Choose one that is",
+        ArchitectureError,
     )
 
 
@@ -242,6 +262,7 @@ def test_an_image_size_that_cuts_patches_is_named() -> None:
     refused(
         replace(timm_model("dinov2"), image_size=224 + 7),
         r"models\.dinov2\.image_size: 231 is no multiple of the patches .* 14 pixels wide; near it: 224",
+        ArchitectureError,
     )
 
 

@@ -184,9 +184,14 @@ def test_batches_cut_rows_or_groups() -> None:
         assert np.array_equal(np.concatenate(found), rows)
 
 
+@pytest.fixture(scope="module")
+def scene_pack(tmp_path_factory: pytest.TempPathFactory) -> OpenPack:
+    return packed(scenes(), tmp_path_factory.mktemp("scenes"))
+
+
 @pytest.mark.parametrize("shards", [1, 2, 3])
-def test_shards_partition_what_is_evaluated(tmp_path: Path, shards: int) -> None:
-    pack = packed(scenes(), tmp_path)
+def test_shards_partition_what_is_evaluated(scene_pack: OpenPack, shards: int) -> None:
+    pack = scene_pack
     parts = [np.concatenate(shard_blocks(pack, shard, shards)) for shard in range(shards)]
     together = np.concatenate(parts)
     evaluated = np.flatnonzero(pack.index["split"] != "calibration")
@@ -201,8 +206,8 @@ def test_shards_partition_what_is_evaluated(tmp_path: Path, shards: int) -> None
             assert source not in place or place[source] < place[twin]
 
 
-def test_scene_packs_hold_exact_masks_and_twins(tmp_path: Path) -> None:
-    pack = packed(scenes(), tmp_path)
+def test_scene_packs_hold_exact_masks_and_twins(scene_pack: OpenPack) -> None:
+    pack = scene_pack
     assert pack.masks is not None and len(pack.masks) == len(pack.images) == 70 + 130 + 100 + 66
     labels = pack.index["label"].to_numpy()
     for row in pack.rows("test"):

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from config.settings import Condition
+from extract.draws import Batch
 from extract.features import Images, tokens_under
-from extract.interventions import Batch, Calibration
 from extract.models import Network
+from extract.replacements import Calibration
 
 BY = ("zero", "mean", "noise", "resample", "shuffle")
 CLOSE = 0.995  # smallest cosine between a token in bfloat16 and in float32; docs/performance.md quotes it

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from config.layout import Run
-from config.settings import resolve, settings
+from config.resolve import resolve
+from config.settings import settings
 from extract.record_changes import record_changes
 from extract.records import Planned, Skipped, save_skipped, tensor_file
 
@@ -50,9 +51,9 @@ def changes_of(folder: Path, moved: dict[str, tuple[int, int, float]]) -> dict[t
             write(run.records("m", "d", shard, condition), part, 10 * k)
     for shard in ("1-of-2", "2-of-2"):
         save_skipped(Skipped("m has no r9"), run.records("m", "d", shard, "zero_r9"), {})
-    table = record_changes(SETTINGS, run)
-    assert set(table["condition"]) == {"zero_r2"} and set(table["model"]) == {"m"} and set(table["dataset"]) == {"d"}
-    return table.set_index(["token", "layer"])["max_abs_change"].to_dict()
+    found = list(record_changes(SETTINGS, run))
+    assert {(each.model, each.dataset, each.condition) for each in found} == {("m", "d", "zero_r2")}
+    return {(each.token, each.layer): each.max_abs_change for each in found}
 
 
 def test_the_largest_change_of_a_token_is_found_in_any_shard_at_the_layers_that_both_have(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from scipy import stats
 from torch import Tensor
 
 from config.settings import Condition
+from config.vocabulary.replacements import REPLACEMENTS
+from extract.draws import Batch
 from extract.features import clean_prefix
-from extract.interventions import Batch, Calibration, intervene
+from extract.interventions import intervene
 from extract.models import Network
+from extract.replacements import Calibration
 from tests.extract.conftest import EVERY
 
 GROUP = 6
@@ -62,21 +65,23 @@ def donors(seen: Watched, row: int, layer: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("by", ["zero", "mean", "noise", "resample", "shuffle", "shuffle_trajectory"])
-@pytest.mark.parametrize(("tokens", "rows"), [("cls", [0]), ("registers", [1, 2, 3, 4]), ("r2", [2])])
-@pytest.mark.parametrize("name", EVERY)
+ROWS = {"cls": [0], "registers": [1, 2, 3, 4], "r2": [2]}
+# That a model without registers refuses to have them replaced is tested with the interventions.
+REPLACEABLE = [(name, tokens) for name in EVERY for tokens in ROWS if tokens == "cls" or name in WITH_REGISTERS]
+
+
+@pytest.mark.parametrize("by", REPLACEMENTS)
+@pytest.mark.parametrize(("name", "tokens"), REPLACEABLE)
 def test_other_rows_stay_as_computed_and_the_next_block_reads_the_result(
-    networks: dict[str, Network],
-    calibrations: dict[str, Calibration],
+    shallow: dict[str, Network],
+    shallow_calibrations: dict[str, Calibration],
     name: str,
     tokens: str,
-    rows: list[int],
     by: str,
 ) -> None:
-    if tokens != "cls" and name not in WITH_REGISTERS:
-        return  # refused: tested with the interventions
-    seen = watch(networks[name], calibrations[name], tokens, by)
-    assert len(seen.read) == len(seen.computed) == len(seen.replaced) == networks[name].depth
+    rows = ROWS[tokens]
+    seen = watch(shallow[name], shallow_calibrations[name], tokens, by)
+    assert len(seen.read) == len(seen.computed) == len(seen.replaced) == shallow[name].depth
     others = [row for row in range(seen.computed[0].shape[1]) if row not in rows]
     for layer, (computed, replaced) in enumerate(zip(seen.computed, seen.replaced, strict=True)):
         assert torch.equal(computed[:, others], replaced[:, others])
@@ -85,16 +90,16 @@ def test_other_rows_stay_as_computed_and_the_next_block_reads_the_result(
         if by == "zero":
             assert not replaced[:, rows].any()
         if by == "mean":
-            wanted = calibrations[name].mean[layer, rows].expand(len(replaced), -1, -1)
+            wanted = shallow_calibrations[name].mean[layer, rows].expand(len(replaced), -1, -1)
             assert torch.equal(replaced[:, rows], wanted)
 
 
 @pytest.mark.parametrize("name", ["dinov2_reg", "dinov3", "open", "sink"])
 def test_noise_has_the_calibration_moments(
-    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration], name: str
 ) -> None:
-    calibration = calibrations[name]
-    held = torch.stack(watch(networks[name], calibration, "registers", "noise").replaced, dim=1)[:, :, 1:5]
+    calibration = shallow_calibrations[name]
+    held = torch.stack(watch(shallow[name], calibration, "registers", "noise").replaced, dim=1)[:, :, 1:5]
     standard = ((held - calibration.mean[:, 1:5]) / calibration.variance[:, 1:5].sqrt()).double().numpy()
     assert abs(standard.mean()) < 4 / np.sqrt(standard.size)
     assert stats.kstest(standard.ravel(), "norm").pvalue > 0.001
@@ -105,10 +110,10 @@ def test_noise_has_the_calibration_moments(
 
 @pytest.mark.parametrize("name", ["dinov2_reg", "dinov3", "open", "sink"])
 def test_resampled_rows_have_the_whole_covariance(
-    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration], name: str
 ) -> None:
-    calibration = calibrations[name]
-    held = torch.stack(watch(networks[name], calibration, "registers", "resample").replaced, dim=1)[:, :, 1:5]
+    calibration = shallow_calibrations[name]
+    held = torch.stack(watch(shallow[name], calibration, "registers", "resample").replaced, dim=1)[:, :, 1:5]
     # Turned back by the inverse of the factor, what is left must be independent standard normal values.
     factor, centred = calibration.factor[:, 1:5].double(), (held - calibration.mean[:, 1:5]).double()
     standard = torch.linalg.solve(factor, centred[..., None])[..., 0].numpy()
@@ -123,11 +128,11 @@ def test_resampled_rows_have_the_whole_covariance(
 
 @pytest.mark.parametrize("name", ["dinov2_reg", "dinov3", "open", "bottleneck"])
 def test_a_trajectory_comes_from_one_donors_unchanged_pass(
-    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration], name: str
 ) -> None:
-    network = networks[name]
-    plain = watch(network, calibrations[name], "registers", "none")
-    seen = watch(network, calibrations[name], "registers", "shuffle_trajectory")
+    network = shallow[name]
+    plain = watch(network, shallow_calibrations[name], "registers", "none")
+    seen = watch(network, shallow_calibrations[name], "registers", "shuffle_trajectory")
     takers: set[tuple[int, ...]] = set()
     for clean, replaced in zip(plain.computed, seen.replaced, strict=True):
         found = [
@@ -140,10 +145,10 @@ def test_a_trajectory_comes_from_one_donors_unchanged_pass(
 
 
 def test_noise_follows_the_image_and_the_seed(
-    networks: dict[str, Network], calibrations: dict[str, Calibration]
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration]
 ) -> None:
     def held(batch: Batch) -> Tensor:
-        return torch.stack(watch(networks["open"], calibrations["open"], "r2", "noise", batch).replaced)[:, :, 2]
+        return torch.stack(watch(shallow["open"], shallow_calibrations["open"], "r2", "noise", batch).replaced)[:, :, 2]
 
     reference = held(BATCH)
     few = Batch(("i9", "i4"), ("b", "a"), seed=3)
@@ -153,10 +158,10 @@ def test_noise_follows_the_image_and_the_seed(
 
 @pytest.mark.parametrize("name", ["dinov2_reg", "dinov3", "open", "bottleneck"])
 def test_shuffled_rows_are_those_of_another_image_of_the_group(
-    networks: dict[str, Network], calibrations: dict[str, Calibration], name: str
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration], name: str
 ) -> None:
-    seen = watch(networks[name], calibrations[name], "registers", "shuffle")
-    layers = range(networks[name].depth)
+    seen = watch(shallow[name], shallow_calibrations[name], "registers", "shuffle")
+    layers = range(shallow[name].depth)
     by_layer = [donors(seen, 1, layer) for layer in layers]
     for layer, found in enumerate(by_layer):
         assert sorted(found) == list(range(2 * GROUP))
@@ -167,10 +172,10 @@ def test_shuffled_rows_are_those_of_another_image_of_the_group(
 
 
 def test_donors_follow_the_group_and_the_seed(
-    networks: dict[str, Network], calibrations: dict[str, Calibration]
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration]
 ) -> None:
     def found(batch: Batch) -> list[list[int]]:
-        seen = watch(networks["open"], calibrations["open"], "r2", "shuffle", batch)
+        seen = watch(shallow["open"], shallow_calibrations["open"], "r2", "shuffle", batch)
         return [donors(seen, 2, layer) for layer in range(6)]
 
     whole = found(BATCH)
@@ -180,8 +185,14 @@ def test_donors_follow_the_group_and_the_seed(
 
 
 def test_a_group_of_one_is_refused_and_leaves_no_hook(
-    networks: dict[str, Network], calibrations: dict[str, Calibration]
+    shallow: dict[str, Network], shallow_calibrations: dict[str, Calibration]
 ) -> None:
     with pytest.raises(ValueError, match="group of 1 image cannot be shuffled"):
-        watch(networks["open"], calibrations["open"], "r2", "shuffle", Batch(("i0", "i1", "i2"), ("a", "a", "b"), 0))
-    assert not any(module._forward_hooks for module in networks["open"].module.modules())
+        watch(
+            shallow["open"],
+            shallow_calibrations["open"],
+            "r2",
+            "shuffle",
+            Batch(("i0", "i1", "i2"), ("a", "a", "b"), 0),
+        )
+    assert not any(module._forward_hooks for module in shallow["open"].module.modules())

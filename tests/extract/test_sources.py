@@ -187,12 +187,15 @@ def test_spair_categories_stay_whole_and_groups_mix_them(spair_root: Path, tmp_p
     for key in (category, group):
         homes = [set(key[part]) for part in parts]
         assert sum(map(len, homes)) == len(set.union(*homes))
+    bundle = np.array([name.rsplit("/", 1)[0] for name in group])
     for part in parts:
-        assert set(pack.pairs["source"]).intersection(part) <= set(part)
+        assert np.array_equal(np.isin(pack.pairs["source"], part), np.isin(pack.pairs["twin"], part))
         # Bounded: the images of a category lie within one bundle, and bundles one behind the other.
-        for name in set(category[part]):
-            places = np.flatnonzero(category[part] == name)
-            assert places.max() - places.min() < 2 * (GROUP + max(CATEGORIES.values()))
+        for name in set(bundle[part]):
+            places = np.flatnonzero(bundle[part] == name)
+            assert places.max() - places.min() + 1 == len(places) >= GROUP
+            assert len(places) < 2 * GROUP + max(CATEGORIES.values())
+    assert len(set(zip(category, bundle, strict=True))) == len(CATEGORIES) > len(set(bundle)) > 1
     sizes = pd.Series(group).value_counts()
     assert sizes.max() <= GROUP + 1 and sizes.min() >= 2
     mixed = pd.Series(category).groupby(group).nunique()

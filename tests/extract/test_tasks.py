@@ -1,5 +1,6 @@
 """Scores of the tasks on examples small enough to work out by hand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,13 @@ from config.settings import Model, Probe
 from extract import outcomes
 from extract.datasets.packs import VOID
 from extract.matching import match
-from extract.outcomes import SCHEMA, Counts, save_outcomes
+from extract.outcomes import SCHEMA, Fit, OutcomeCounts, save_outcomes
 from extract.records import Planned, Records, Skipped, open_records, tensor_file
 from extract.tasks import segmentation
 from extract.tasks.classification import classification
 from extract.tasks.correspondence import correspondence
 from extract.tasks.probes import fit_path
-from extract.tasks.recorded import RecordError
+from extract.tasks.recorded import Recorded, RecordError
 from extract.tasks.retrieval import BLOCK, retrieval, retrieved
 from extract.tasks.segmentation import class_logits, overlaps, patch_classes, pixel_classes
 
@@ -138,7 +139,7 @@ def test_overlaps_by_brute_force() -> None:
             assert union[image, k] == (ours | theirs).sum()
 
 
-def recorded(path: Path, features: dict[str, np.ndarray], pairs: dict[str, list[int]] | None = None) -> Records:
+def stored(path: Path, features: dict[str, np.ndarray], pairs: dict[str, list[int]] | None = None) -> Records:
     """Write features (by token/layer, images × dimension) to a record file, and open it."""
     n = len(next(iter(features.values())))
     counts = pairs or {"pair_rows": [], "points": []}
@@ -162,18 +163,31 @@ FIXED = Probe(strengths=(0.1,), held_out=0.2, tokens=("cls",), refits=0, iterati
 LABELS = np.arange(90) % 3
 INDEX = pd.DataFrame({"unit": [f"u{k}" for k in range(90)], "split": ["train"] * 60 + ["test"] * 30, "label": LABELS})
 TOLD = np.eye(3)[LABELS] * 10
+NO_PAIRS = pd.DataFrame({"unit": [], "source": [], "twin": [], "warp": []})
+
+
+def classified(
+    records: dict[str, Records | Skipped], options: Probe = FIXED, index: pd.DataFrame = INDEX
+) -> tuple[Sequence[OutcomeCounts], Sequence[Fit]]:
+    scores = classification(Recorded("d", index, NO_PAIRS, records, options, seed=0))
+    assert set(scores.counts) == {"classification"}
+    return scores.counts["classification"], scores.fits
+
+
+def paired(index: pd.DataFrame, pairs: pd.DataFrame, records: Records) -> Recorded:
+    return Recorded("d", index, pairs, {"full": records}, FIXED, seed=0)
 
 
 def test_matched_probes_are_trained_under_the_condition_and_frozen_ones_on_full(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(size=(90, 3))
     # Under "turned" the classes trade places everywhere: a reader trained on it copes, one trained on full does not.
     records = {
-        "turned": recorded(tmp_path / "turned", {"cls/5": np.roll(TOLD, 1, axis=1) + noise}),
-        "full": recorded(tmp_path / "full", {"cls/5": TOLD + noise}),
-        "blank": recorded(tmp_path / "blank", {"cls/5": np.zeros((90, 3))}),
+        "turned": stored(tmp_path / "turned", {"cls/5": np.roll(TOLD, 1, axis=1) + noise}),
+        "full": stored(tmp_path / "full", {"cls/5": TOLD + noise}),
+        "blank": stored(tmp_path / "blank", {"cls/5": np.zeros((90, 3))}),
         "zero_registers": Skipped("no registers"),
     }
-    counts, fits = classification("d", INDEX, records, FIXED, 0)
+    counts, fits = classified(records)
     found = {(each.condition, each.readout): each.numerator.mean() for each in counts}
     assert found == {
         ("full", "matched"): 1.0,
@@ -187,11 +201,11 @@ def test_matched_probes_are_trained_under_the_condition_and_frozen_ones_on_full(
     assert {fit.condition for fit in fits} == {"full", "turned", "blank"} and fits[0].training_rows == 60
 
     save_outcomes(counts, "classification", Model("m", "known_answer", "open", "S"), tmp_path / "m.parquet")
-    stored = pd.read_parquet(tmp_path / "m.parquet")
-    assert stored.columns.tolist() == SCHEMA.names and len(stored) == 6 * 30
-    assert set(stored["category"]) == {""} and set(stored["features"]) == {"cls"} and set(stored["layer"]) == {5}
-    assert (stored["cluster"] == stored["unit"]).all() and (stored["refit"] == 0).all()
-    assert stored["numerator"].dtype == stored["denominator"].dtype == np.float64
+    written = pd.read_parquet(tmp_path / "m.parquet")
+    assert written.columns.tolist() == SCHEMA.names and len(written) == 6 * 30
+    assert set(written["category"]) == {""} and set(written["features"]) == {"cls"} and set(written["layer"]) == {5}
+    assert (written["cluster"] == written["unit"]).all() and (written["refit"] == 0).all()
+    assert written["numerator"].dtype == written["denominator"].dtype == np.float64
 
 
 def test_every_token_is_probed_along_a_layer_curve(tmp_path: Path) -> None:
@@ -199,15 +213,15 @@ def test_every_token_is_probed_along_a_layer_curve(tmp_path: Path) -> None:
     wrong = np.random.default_rng(1).normal(size=(90, 3))
     curve = {f"{token}/{layer}": TOLD if (token, layer) == ("r2", 3) else wrong for token in tokens for layer in (3, 5)}
     last = {f"{token}/5": wrong for token in tokens}
-    records = {"full": recorded(tmp_path / "full", curve), "zero": recorded(tmp_path / "zero", last)}
-    counts, _ = classification("d", INDEX, records, FIXED, 0)
+    records = {"full": stored(tmp_path / "full", curve), "zero": stored(tmp_path / "zero", last)}
+    counts, _ = classified(records)
     matched = [each for each in counts if each.readout == "matched"]
     of_full = {(each.features, each.layer): each.numerator.mean() for each in matched if each.condition == "full"}
     assert set(of_full) == {(token, layer) for token in (*tokens, "register_mean") for layer in (3, 5)}
     assert of_full["r2", 3] == 1.0 and of_full["register_mean", 3] > 0.8 and of_full["r1", 3] < 0.7
     assert {(each.features, each.layer) for each in matched if each.condition == "zero"} == {("cls", 5)}
     every = replace(FIXED, tokens=("registers", "register_mean"))
-    counts, _ = classification("d", INDEX, records, every, 0)
+    counts, _ = classified(records, every)
     of_zero = {(each.features, each.layer, each.readout) for each in counts if each.condition == "zero"}
     assert of_zero == {(token, 5, how) for token in ("r1", "r2", "register_mean") for how in ("matched", "frozen")}
 
@@ -215,8 +229,8 @@ def test_every_token_is_probed_along_a_layer_curve(tmp_path: Path) -> None:
 def test_refits_resample_the_training_images_alike_for_every_condition(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     noisy = TOLD / 10 + rng.normal(size=(90, 3))
-    records = {name: recorded(tmp_path / name, {"cls/5": noisy}) for name in ("full", "same")}
-    counts, _ = classification("d", INDEX, records, replace(FIXED, refits=3), 0)
+    records = {name: stored(tmp_path / name, {"cls/5": noisy}) for name in ("full", "same")}
+    counts, _ = classified(records, replace(FIXED, refits=3))
     refitted = {name: [each for each in counts if each.condition == name and each.refit] for name in records}
     assert [each.refit for each in refitted["full"]] == [1, 2, 3]
     for one, other in zip(refitted["full"], refitted["same"], strict=True):
@@ -230,23 +244,23 @@ def test_test_images_influence_no_probe(tmp_path: Path) -> None:
     features = TOLD / 10 + rng.normal(size=(90, 3))
     other = np.concatenate([features[:60], 100 * rng.permutation(features[60:])])
     index = INDEX.assign(label=np.concatenate([LABELS[:60], rng.permutation(LABELS[60:])]))
-    _, fits = classification("d", INDEX, {"full": recorded(tmp_path / "full", {"cls/5": features})}, options, 0)
-    _, too = classification("d", index, {"full": recorded(tmp_path / "other", {"cls/5": other})}, options, 0)
+    _, fits = classified({"full": stored(tmp_path / "full", {"cls/5": features})}, options)
+    _, too = classified({"full": stored(tmp_path / "other", {"cls/5": other})}, options, index)
     assert fits == too and fits[0].strength in options.strengths and np.isfinite(fits[0].held_out_loss)
     # A training image does: the comparison above can fail.
     other = np.concatenate([100 * features[:1], features[1:]])
-    _, moved = classification("d", INDEX, {"full": recorded(tmp_path / "moved", {"cls/5": other})}, options, 0)
+    _, moved = classified({"full": stored(tmp_path / "moved", {"cls/5": other})}, options)
     assert moved != fits
 
 
 def test_damaged_records_are_named(tmp_path: Path) -> None:
     damaged = TOLD.copy()
     damaged[7, 1] = np.nan
-    records = {"full": recorded(tmp_path / "dinov3_s" / "full.safetensors", {"cls/5": damaged})}
+    records = {"full": stored(tmp_path / "dinov3_s" / "full.safetensors", {"cls/5": damaged})}
     pairs = pd.DataFrame({"unit": ["a"], "source": [0], "twin": [2], "warp": [list(IDENTITY.ravel())]})
     for task in (
-        lambda: classification("d", INDEX, records, FIXED, 0),
-        lambda: retrieval("d", INDEX, pairs, records),
+        lambda: classified(records),
+        lambda: retrieval(paired(INDEX, pairs, records["full"])),
     ):
         with pytest.raises(RecordError, match=r"dinov3_s/full\.safetensors: token cls after layer 5.* u7\. Delete"):
             task()
@@ -255,19 +269,23 @@ def test_damaged_records_are_named(tmp_path: Path) -> None:
 def test_outcomes_are_written_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcomes, "ROWS", 5)
     units = np.array(list("abc"))
-    parts = [Counts.of_correct("d", f"c{k}", "direct", "cls", k, units, np.arange(3) == k) for k in range(3)]
+    parts = [OutcomeCounts.of_correct("d", f"c{k}", "direct", "cls", k, units, np.arange(3) == k) for k in range(3)]
     save_outcomes(parts, "retrieval", Model("m", "timm", "f", "S"), tmp_path / "m.parquet")
-    stored = pd.read_parquet(tmp_path / "m.parquet")
-    assert stored["condition"].tolist() == ["c0"] * 3 + ["c1"] * 3 + ["c2"] * 3
-    assert stored["unit"].tolist() == list("abc") * 3
-    assert stored.loc[stored["numerator"] == 1, ["layer", "unit"]].to_numpy().tolist() == [[0, "a"], [1, "b"], [2, "c"]]
+    written = pd.read_parquet(tmp_path / "m.parquet")
+    assert written["condition"].tolist() == ["c0"] * 3 + ["c1"] * 3 + ["c2"] * 3
+    assert written["unit"].tolist() == list("abc") * 3
+    assert written.loc[written["numerator"] == 1, ["layer", "unit"]].to_numpy().tolist() == [
+        [0, "a"],
+        [1, "b"],
+        [2, "c"],
+    ]
     assert pq.ParquetFile(tmp_path / "m.parquet").num_row_groups == 2
 
 
 def test_a_class_without_training_images_is_never_right_and_never_a_crash(tmp_path: Path) -> None:
     index = INDEX.assign(label=np.where((INDEX.index >= 60) & (LABELS == 2), 7, LABELS))
-    records = {"full": recorded(tmp_path / "full", {"cls/5": TOLD})}
-    counts, _ = classification("d", index, records, FIXED, 0)
+    records = {"full": stored(tmp_path / "full", {"cls/5": TOLD})}
+    counts, _ = classified(records, index=index)
     assert counts[0].numerator.mean() == pytest.approx(2 / 3)
 
 
@@ -277,13 +295,13 @@ IMAGES = pd.DataFrame({"unit": list("wxyz")})
 def test_pairs_are_scored_by_their_unit(tmp_path: Path) -> None:
     pairs = pd.DataFrame({"unit": ["a", "b"], "source": [0, 1], "twin": [2, 3], "warp": [list(IDENTITY.ravel())] * 2})
     cls = np.array([[1.0, 0], [0, 1], [1, 0.1], [1, 0]])
-    records = {"full": recorded(tmp_path / "full", {"cls/2": cls, "cls/5": cls[[0, 1, 0, 1]]})}
-    before, last = retrieval("d", IMAGES, pairs, records)
+    records = stored(tmp_path / "full", {"cls/2": cls, "cls/5": cls[[0, 1, 0, 1]]})
+    before, last = retrieval(paired(IMAGES, pairs, records)).counts["retrieval"]
     assert last.units.tolist() == ["a", "b"] and last.readout == "direct" and (before.layer, last.layer) == (2, 5)
     # The twin of a is not its nearest: that of b is the same vector. After the last layer all are.
     assert before.numerator.tolist() == [0.0, 0.0] and last.numerator.tolist() == [1.0, 1.0]
     counts = {"pair_rows": [1, 0], "points": [9, 8], "hits/5": [5, 3], "cycles/5": [4, 2]}
-    found = correspondence("d", pairs, {"full": recorded(tmp_path / "pairs", {"cls/5": cls}, counts)})
+    found = correspondence(paired(IMAGES, pairs, stored(tmp_path / "pairs", {"cls/5": cls}, counts))).counts
     assert set(found) == {"correspondence", "cycle_consistency"}
     for task, expected in (
         ("correspondence", [("a", 3, 8), ("b", 5, 9)]),
@@ -304,13 +322,12 @@ def test_key_points_are_scored_per_point_and_per_image(tmp_path: Path) -> None:
         }
     )
     counts = {"pair_rows": [0, 1, 2], "points": [4, 10, 0], "hits/5": [1, 10, 0], "cycles/5": [0, 0, 0]}
-    found = correspondence("d", pairs, {"full": recorded(tmp_path / "x", {"cls/5": np.eye(4)}, counts)})
+    recorded = paired(IMAGES, pairs, stored(tmp_path / "x", {"cls/5": np.eye(4)}, counts))
+    found = correspondence(recorded).counts
     assert set(found) == {"correspondence", "pck_per_image"}
     (per_point,), (per_image,) = found["correspondence"], found["pck_per_image"]
     assert per_point.numerator.sum() / per_point.denominator.sum() == 11 / 14
     assert per_image.units.tolist() == ["a", "b"]
     assert per_image.numerator.sum() / per_image.denominator.sum() == (0.25 + 1) / 2
     assert per_point.clusters is not None and per_point.clusters.tolist() == ["cat", "cat", "dog"]
-    assert not retrieval("d", IMAGES, pairs, {"full": recorded(tmp_path / "y", {"cls/5": np.eye(4)}, counts)})[
-        0
-    ].units.size
+    assert not retrieval(recorded).counts["retrieval"][0].units.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from analysis.rows.registry import AUDIT, TABLES, TESTS
+from analysis.rows.schema import Row, columns_of
+from config.errors import report_errors
 from config.layout import FIGURES
-from reports.inputs import STATISTICS
 
 METRICS = {
     "classification": "accuracy",
@@ -23,10 +26,6 @@ METRICS = {
     "correspondence": "hits/points",
     "segmentation": "mIoU",
 }
-MEASURE_COLUMNS = (
-    *("dataset", "model", "family", "scale", "condition", "layer", "measure"),
-    *("n", "median", "q25", "q75", "mean"),
-)
 REPLACEMENTS = {
     "full": "Full",
     "zero_registers": "Zero registers",
@@ -45,6 +44,7 @@ RANDOM = {
         "family": "dinov3",
         "scale": "S",
         "architecture": "vit_small_patch16_dinov3",
+        "image_size": 224,
         "weights": "random",
     }
 }
@@ -53,55 +53,40 @@ SVG = (
     '<rect width="40" height="20" fill="white"/><circle cx="10" cy="10" r="5" fill="#888"/></svg>'
 )
 CLAIMS = (
-    ("sum", "introduction", "consistent", "none", "11.1 + 22.2 = 33.3; stated 33.3.", "t001;t002"),
-    ("rounded", "introduction", "consistent only with rounding", "rounding", "33.34 rounds.", "t001"),
-    ("missing", "table", "not checkable", "none", "The scores of every image.", ""),
-    ("leap", "table", "unsupported", "conclusion", "p = 0.99 shows nothing. It needs a margin.", "t003"),
+    ("sum", "introduction", "consistent", "none", [["11.1 + 22.2 = 33.3; stated 33.3."]], "t001;t002"),
+    ("rounded", "introduction", "consistent only with rounding", "rounding", [["33.34 rounds."]], "t001"),
+    ("missing", "table", "not checkable", "none", [["The scores of every image."]], ""),
+    ("leap", "table", "unsupported", "conclusion", [["p = 0.99 shows nothing."], ["It needs a margin."]], "t001;t003"),
     (
         "apart",
         "figure",
         "sources disagree",
         "number",
-        "44.4 [t001] is not 55.5 [fig/f/a/M/S/x < y/R1].",
+        [["44.4", {"numbers": ["t001"]}, " is not 55.5", {"numbers": ["fig/f/a/M/S/x < y/R1"]}, "."]],
         "t001;fig/f/a/M/S/x < y/R1",
     ),
-    ("wrong", "figure", "contradicted", "conclusion", "99.9 < 11.1 is false.", "t002"),
+    ("wrong", "figure", "contradicted", "conclusion", [["99.9 <= 11.1 is false: `x`."]], "t001;t002"),
 )
 RANKS = {"wrong": "1", "leap": "2", "apart": "3"}
-SECTIONS = [
-    {
-        "place": place,
-        "claims": "2",
-        "none": none,
-        "rounding": rounding,
-        "number": "0",
-        "conclusion": "1",
-        "failing": "1",
-    }
-    for place, none, rounding in (("introduction", "1", "1"), ("table", "1", "0"), ("figure", "0", "0"))
-]
-SOURCES = [
-    {
-        "quantity": f"a quantity < {place}",
-        "first_value": "67.3",
-        "first_source": "article text",
-        "second_value": "78.1133",
-        "second_source": "figure f",
-        "unit": "%",
-        "apart": "10.8133",
-        "spread": "0.22",
-        "agreement": agreement,
-        "superseded": superseded,
-    }
-    for place, (agreement, superseded) in enumerate(
-        (
-            ("beyond rounding and repeats", "no"),
-            ("within rounding", "no"),
-            ("same", "no"),
-            ("beyond rounding and repeats", "yes"),
-        )
-    )
-]
+AGREEMENTS = (
+    ("beyond rounding and repeats", "no"),
+    ("within rounding", "no"),
+    ("same", "no"),
+    ("beyond rounding and repeats", "yes"),
+)
+FILLED = {str: "x", int: "3", float: "0.25", bool: "true"}
+
+
+def filled(kind: type[Row], /, **known: object) -> dict[str, str]:
+    """A row with some known cells; the others are filled by type, and empty where they may be."""
+    row = {column.name: "" if column.optional else FILLED[column.kind] for column in columns_of(kind)}
+    assert known.keys() <= row.keys(), f"{kind.__name__} has no column {known.keys() - row.keys()}"
+    return {**row, **{name: str(value) for name, value in known.items()}}
+
+
+def cells(text: str) -> dict[str, str]:
+    """Cells written as `name=value`, separated by spaces."""
+    return dict(cell.split("=") for cell in text.split())
 
 
 @dataclass(frozen=True)
@@ -146,44 +131,40 @@ class SyntheticRun:
                 path = run / "figures" / name / f"{figure}.svg"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(SVG)
-        ablation = list(self._ablation())
-        write_rows(run / "tables" / "ablation.csv", ablation)
+        ablation = [filled(TABLES["ablation"], **row) for row in self._ablation()]
+        known: dict[str, Sequence[Mapping[str, object]]] = {
+            **(self._statistics() if self.statistics else {}),
+            "ablation": ablation,
+            "known_answers": list(self._checks()),
+            "layer_measures": list(self._measures()) if self.statistics else [],
+        }
+        for folder, kinds in (("tables", TABLES), ("tests", TESTS), ("audit", AUDIT)):
+            rows = {**known, **(_audit() if folder == "audit" else {})}
+            for name, kind in kinds.items():
+                lines = [filled(kind, **row) for row in rows.get(name, ())]
+                write_rows(run / folder / f"{name}.csv", lines, [column.name for column in columns_of(kind)])
         self._write_replacement(ablation)
-        write_rows(run / "tables" / "known_answers.csv", list(self._checks()), CHECK_COLUMNS)
-        write_rows(run / "tables" / "measures.csv", list(self._measures()), MEASURE_COLUMNS)
-        write_rows(run / "tables" / "layer_curves.csv", [{"dataset": "scenes", "value": "0.5"}])
-        for name, (folder, *columns) in STATISTICS.items():
-            rows = self._statistics(name) if self.statistics else []
-            write_rows(run / folder / f"{name}.csv", [dict(zip(columns, row, strict=True)) for row in rows], columns)
-        write_rows(run / "tests" / "nulls.csv", [], ["comparison"])
-        write_rows(run / "audit" / "claims.csv", [_claim(*claim) for claim in CLAIMS])
-        self._write_audit(run)
+        (run / "audit" / "claims.json").write_text(json.dumps([_reasons(*claim) for claim in CLAIMS]))
+        (run / "audit" / "summary.md").write_text("# Audit\n")
+        for ident in RANKS:
+            figure = run / "figures" / "audit" / f"{ident}.svg"
+            figure.parent.mkdir(parents=True, exist_ok=True)
+            figure.write_text(SVG)
         write_published(self.published)
         return self
 
-    def _measures(self) -> Iterable[dict[str, Any]]:
+    def _measures(self) -> Iterable[dict[str, object]]:
         for dataset, (name, model) in itertools.product(self.datasets, self.models.items()):
+            of_model = {"dataset": dataset, "model": name, "family": model["family"], "scale": model["scale"]}
             for condition, layer in itertools.product(("full", "zero_registers"), (0, 5)):
                 for place, measure in enumerate(("effective_rank", "effective_rank_centred", "js", "patch_cosine")):
                     middle = 10 * place + layer + 0.25
                     yield {
-                        **{"dataset": dataset, "model": name, "family": model["family"], "scale": model["scale"]},
+                        **of_model,
                         **{"condition": condition, "layer": layer, "measure": measure, "n": 60 if place < 2 else 30},
-                        **{"median": middle, "q25": middle - 1, "q75": middle + 1, "mean": middle},
+                        **{"median": middle, "median_low": middle - 0.5, "median_high": middle + 0.5},
+                        **{"quartile_1": middle - 1, "quartile_3": middle + 1},
                     }
-
-    def _write_audit(self, run: Path) -> None:
-        claims = [_claim(*claim) for claim in CLAIMS]
-        write_rows(run / "audit" / "summary.csv", SECTIONS)
-        write_rows(run / "audit" / "points.csv", [_point(claim["id"]) for claim in claims if claim["rank"]])
-        write_rows(run / "audit" / "sources.csv", SOURCES)
-        write_rows(run / "audit" / "reproduced.csv", [_reproduced(claim["id"]) for claim in claims])
-        (run / "audit" / "summary.md").write_text("# Audit\n")
-        for claim in claims:
-            if claim["rank"]:
-                figure = run / "figures" / "audit" / f"{claim['id']}.svg"
-                figure.parent.mkdir(parents=True, exist_ok=True)
-                figure.write_text(SVG)
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -221,100 +202,114 @@ class SyntheticRun:
             },
         }
 
-    def _statistics(self, name: str) -> Iterable[tuple[str, ...]]:
-        """One row of every table, of the first data set and the last model, columns as the report needs them."""
+    def _statistics(self) -> dict[str, list[Mapping[str, object]]]:
+        """Rows of every test, of the first data set and the last model."""
         dataset, (task, *_) = next(iter(self.datasets.items()))
         model = list(self.models)[-1]
         condition = "zero_registers"
         readout = "matched" if task in ("classification", "segmentation") else "direct"
-        where = (dataset, task, model, readout, condition)
+        at = {"dataset": dataset, "model": model, "condition": condition}
+        where = {**at, "task": task, "readout": readout}
+        compared = cells(f"comparison=cls_buffering condition={condition} within=S base=bottleneck_s changed=sink_s")
+        together = "size=4 delta=-0.5 predicted=-0.2 excess=-0.3 excess_low=-0.35 excess_high=-0.25"
+        of_pair = "size=2 delta=-0.77 predicted=-0.1 excess=-0.67 excess_low=-0.7 excess_high=-0.6"
         return {
             "comparisons": [
-                (
-                    *("cls_buffering", dataset, task, readout, condition, "S", "bottleneck_s", "sink_s", "1111"),
-                    *("-0.111", "-0.222", "-0.1110", "-0.2", "-0.05", "0.0321", "0.0421", "0.0521", "0.0621"),
-                    *("different", ""),
-                ),
+                {
+                    **compared,
+                    **{"dataset": dataset, "task": task, "readout": readout},
+                    **cells("n=1111 base_delta=-0.111 changed_delta=-0.222 difference=-0.1110 low=-0.2 high=-0.05"),
+                    **cells("p=0.0321 p_holm=0.0421 p_max_t=0.0521 p_equivalence=0.0621 conclusion=different"),
+                },
                 # What a task records besides its own score is compared too, and no config names it.
-                (
-                    *("cls_buffering", dataset, "cycle_consistency", "direct", condition, "S", "bottleneck_s"),
-                    *("sink_s", "313", "-0.01", "-0.02", "-0.01", "-0.02", "0.01", "0.4", "0.5", "0.6", "0.7"),
-                    *("undecided", "9876"),
-                ),
+                {
+                    **compared,
+                    **{"dataset": dataset, "task": "cycle_consistency", "readout": "direct"},
+                    **cells("n=313 base_delta=-0.01 changed_delta=-0.02 difference=-0.01 low=-0.02 high=0.01"),
+                    **cells("p=0.4 p_holm=0.5 p_max_t=0.6 p_equivalence=0.7 conclusion=undecided units_to_decide=9876"),
+                },
             ],
-            "equivalence": [(*where, "1111", "0.0044", "-0.001", "0.009", "undecided", "54321")],
+            "equivalence": [
+                where | cells("n=1111 delta=0.0044 low=-0.001 high=0.009 conclusion=undecided units_to_decide=54321")
+            ],
             "random_patches": [
-                (
-                    *(*where, "patches_control", "7", "-0.3", "-0.02", "0.0066", "-0.01", "-0.03"),
-                    *("-0.28", "-0.3", "-0.26", "0.0777"),
-                )
+                {
+                    **where,
+                    **cells("control=patches_control draws_of_patches=7 delta=-0.3 random_mean=-0.02"),
+                    **cells("random_spread=0.0066 random_least=-0.01 random_most=-0.03"),
+                    **cells("difference=-0.28 low=-0.3 high=-0.26 p_holm=0.0777"),
+                }
             ],
-            "readouts": [(dataset, task, model, condition, "-0.11", "-0.31", "-0.2", "-0.25", "-0.15", "0.0888")],
+            "readouts": [
+                {
+                    **at,
+                    "task": task,
+                    **cells("matched_delta=-0.11 frozen_delta=-0.31 difference=-0.2 low=-0.25 high=-0.15"),
+                    "p_holm": 0.0888,
+                }
+            ],
             "trends": [
-                (dataset, model, "full", "mass_cls_to_registers", "99", "0.1", "0.4", "4", "1", "-0.05", "not monotone")
+                {
+                    **at,
+                    **cells("condition=full measure=mass_cls_to_registers n=99 first=0.1 last=0.4 with_trend=4"),
+                    **cells("against=1 largest_against=-0.05"),
+                    "reading": "not monotone",
+                }
             ],
             "additivity": [
-                (*where, "4", "-0.5", "-0.2", "-0.3", "-0.35", "-0.25", "super-additive"),
-                (*where[:-1], "zero_r1_r2", "2", "-0.77", "-0.1", "-0.67", "-0.7", "-0.6", "super-additive"),
+                where | cells(f"{together} reading=super-additive"),
+                where | cells(f"{of_pair} reading=super-additive condition=zero_r1_r2"),
             ],
-            "cumulative": [(dataset, readout, "24")],
-            "geometry": [
-                (dataset, model, "full", layer, measure, "99", median, "8.1", "9.1", "7.1", "10.1")
-                for layer, measure, median in (
-                    ("0", "effective_rank", "3.3"),
-                    ("5", "effective_rank", "8.6"),
-                    ("5", "effective_rank_centred", "9.7"),
-                )
-            ],
+            "cumulative": [{"dataset": dataset, "readout": readout, "orders": 24}],
             "compression": [
-                (dataset, model, "full", model, condition, "5", "8.6", "4.3", "0.5", "0.45", "0.55", "0.0999")
+                {
+                    **at,
+                    **{"base": model, "base_condition": "full"},
+                    **cells("layer=5 base_median=8.6 median=4.3 compression=0.5 low=0.45 high=0.55 p_holm=0.0999"),
+                }
             ],
-            "attention": [(dataset, "js", condition)],
             "divergence_ratios": [
-                (dataset, model, condition, "mean_registers", "5", "99", "0.18", "0.00072", "250", "200", "300"),
-                (dataset, model, condition, "shuffle_registers", "5", "99", "0.18", "1e-9", "", "", ""),
+                at
+                | cells("layer=5 n=99 divergence=0.18 base=mean_registers base_divergence=0.00072")
+                | cells("ratio=250 low=200 high=300"),
+                at | cells("layer=5 n=99 divergence=0.18 base=shuffle_registers base_divergence=1e-9"),
             ],
-            "probe_variance": [(*where, "delta", "6", "-0.3", "0.01", "0.02", "-0.32", "-0.28", "-0.344", "-0.256")],
-        }[name]
+            "probe_variance": [
+                {
+                    **where,
+                    **cells("quantity=delta refits=6 estimate=-0.3 units_error=0.01 training_error=0.02"),
+                    **cells("low=-0.32 high=-0.28 total_low=-0.344 total_high=-0.256"),
+                }
+            ],
+        }
 
-    def _ablation(self) -> Iterable[dict[str, str]]:
+    def _ablation(self) -> Iterable[dict[str, object]]:
         place = 0
         for dataset, tasks in self.datasets.items():
             for task in tasks:
                 for model, facts in self.models.items():
-                    conditions = ["full"] if facts["family"] == "plain" else list(REPLACEMENTS)
-                    for condition in conditions:
+                    for condition in ["full"] if facts["family"] == "plain" else REPLACEMENTS:
                         place += 1
                         value = 0.1234 + 0.005 * place
-                        full = condition == "full"
-                        yield {
-                            "dataset": dataset,
-                            "task": task,
-                            "metric": METRICS[task],
-                            "model": model,
-                            "family": str(facts["family"]),
-                            "scale": str(facts["scale"]),
+                        row: dict[str, object] = {
+                            **{"dataset": dataset, "task": task, "metric": METRICS[task], "model": model},
+                            **{"family": facts["family"], "scale": facts["scale"], "condition": condition},
                             "readout": "matched" if task in ("classification", "segmentation") else "direct",
-                            "condition": condition,
-                            "n": "1111",
-                            "clusters": "1111" if task != "correspondence" else "17",
+                            "clusters": 1111 if task != "correspondence" else 17,
                             "value": f"{value:.6f}",
                             "value_low": f"{value - 0.01:.6f}",
                             "value_high": f"{value + 0.01:.6f}",
-                            "delta": "" if full else f"{-0.05 - place / 1000:.6f}",
-                            "delta_low": "" if full else f"{-0.06 - place / 1000:.6f}",
-                            "delta_high": "" if full else f"{-0.04 - place / 1000:.6f}",
-                            "p": "" if full else "0.0008097",
-                            "p_exact": "" if full else "3.21e-07",
-                            "p_smallest": "" if full else "0.0008097",
-                            "p_mc_error": "" if full else "0.0042",
-                            "p_holm": "" if full else "0.0123",
-                            "p_max_t": "" if full else "0.0101",
-                            "draws": "" if full else "1234",
-                            "resamples": "567",
-                            "level": "0.9",
-                            "seed": "77",
+                            **cells("n=1111 value_interval=bca resamples=567 level=0.9 seed=77"),
                         }
+                        if condition != "full":
+                            row |= {
+                                "delta": f"{-0.05 - place / 1000:.6f}",
+                                "delta_low": f"{-0.06 - place / 1000:.6f}",
+                                "delta_high": f"{-0.04 - place / 1000:.6f}",
+                                **cells("p=0.0008097 p_exact=3.21e-07 p_smallest=0.0008097 p_mc_error=0.0042"),
+                                **cells("p_holm=0.0123 p_max_t=0.0101 draws=1234"),
+                            }
+                        yield row
 
     def _write_replacement(self, ablation: Sequence[Mapping[str, str]]) -> None:
         registered = [name for name, facts in self.models.items() if facts["family"] != "plain"]
@@ -332,29 +327,60 @@ class SyntheticRun:
         path = self.folder / "run" / "tables" / "replacement.csv"
         write_rows(path, lines, ["dataset", "condition", *columns])
 
-    def _checks(self) -> Iterable[dict[str, str]]:
+    def _checks(self) -> Iterable[dict[str, object]]:
         for dataset in self.datasets:
             for model, facts in self.models.items():
+                of_model = {
+                    **{"dataset": dataset, "model": model, "family": facts["family"]},
+                    **{"check": "an answer", "quantity": "a quantity", "expected": "at most 0.2222"},
+                }
                 if facts["family"] == "bottleneck":
-                    yield _check(dataset, model, "bottleneck", "mean_registers", "0.1357", "true")
-                    yield _check(dataset, model, "bottleneck", "zero_registers", "0.9753", "false")
+                    yield of_model | cells("condition=mean_registers observed=0.1357 passed=true")
+                    yield of_model | cells("condition=zero_registers observed=0.9753 passed=false")
                 if facts["family"] == "sink":
-                    yield _check(dataset, model, "sink", "mean_registers", "2.5e-07", "true")
-                    yield _check(dataset, model, "sink", "shuffle_registers", "", "false")
+                    yield of_model | cells("condition=mean_registers observed=2.5e-07 passed=true")
+                    yield of_model | cells("condition=shuffle_registers passed=false")
 
 
-CHECK_COLUMNS = (
-    *("dataset", "model", "family", "check", "condition", "quantity", "expected"),
-    *("observed", "low", "high", "passed"),
-)
+def _audit() -> dict[str, list[Mapping[str, object]]]:
+    """Rows of the audit's tables, one of each claim and finding."""
+    places = (("introduction", 1, 1), ("table", 1, 0), ("figure", 0, 0))
+    point = cells("kind=sum role=parts position= value=44.4 low=44.35 high=44.45 source=s unit=%")
+    pair = cells("first_value=67.3 second_value=78.1133 unit=% apart=10.8133 spread=0.22")
+    sources = {"first_source": "article text", "second_source": "figure f"}
+    return {
+        "claims": [_claim(*claim) for claim in CLAIMS],
+        "summary": [
+            {"place": place, "none": none, "rounding": rounding, **cells("claims=2 number=0 conclusion=1 failing=1")}
+            for place, none, rounding in places
+        ],
+        "points": [
+            point | {"claim": ident, "number": numbers, "label": "M < N · x"}
+            for ident, *_, numbers in CLAIMS
+            if ident in RANKS
+        ],
+        "sources": [
+            {**pair, **sources, "quantity": f"a quantity < {place}", "agreement": agreement, "superseded": superseded}
+            for place, (agreement, superseded) in enumerate(AGREEMENTS)
+        ],
+        "reproduced": [_reproduced(ident) for ident, *_ in CLAIMS],
+    }
 
 
-def _check(dataset: str, model: str, family: str, condition: str, observed: str, passed: str) -> dict[str, str]:
-    values = (dataset, model, family, "an answer", condition, "a quantity", "at most 0.2222")
-    return dict(zip(CHECK_COLUMNS, (*values, observed, "", "", passed), strict=True))
+# The second reading of a claim, which does not decide.
+OTHER = {"sum": {"reading": "all <three>", "kind": "sum", "verdict": "contradicted", "why": [["1 + 1 = 3."]]}}
 
 
-def _claim(ident: str, place: str, verdict: str, severity: str, why: str, numbers: str) -> dict[str, str]:
+def _reasons(ident: str, place: str, verdict: str, severity: str, why: list[Any], numbers: str) -> dict[str, Any]:
+    """An entry of `claims.json`."""
+    kind = "not_checkable" if verdict == "not checkable" else "sum"
+    decides = {"reading": "as worded", "kind": kind, "verdict": verdict, "why": why}
+    files = {key: "figures.csv" if key.startswith("fig/") else "tables.csv" for key in numbers.split(";") if key}
+    others = [OTHER[ident]] if ident in OTHER else []
+    return {"id": ident, "decides": 0, "readings": [decides, *others], "note": f"A note on {ident}.", "numbers": files}
+
+
+def _claim(ident: str, place: str, verdict: str, severity: str, why: list[Any], numbers: str) -> dict[str, object]:
     return {
         "id": ident,
         "place": place,
@@ -364,7 +390,7 @@ def _claim(ident: str, place: str, verdict: str, severity: str, why: str, number
         "recomputed": "<=33.3",
         "tolerance": "0.05 pp",
         "verdict": verdict,
-        "why": why,
+        "why": "the page takes it from claims.json",
         "numbers": numbers,
         "severity": severity,
         "value": "off" if severity == "number" else "",
@@ -377,16 +403,10 @@ def _claim(ident: str, place: str, verdict: str, severity: str, why: str, number
     }
 
 
-def _point(claim: str) -> dict[str, str]:
-    named = {"claim": claim, "kind": "sum", "role": "parts", "number": "t001", "label": "M < N · x"}
-    return {**named, "position": "", "value": "44.4", "low": "44.35", "high": "44.45", "source": "s", "unit": "%"}
-
-
-def _reproduced(claim: str) -> dict[str, str]:
+def _reproduced(claim: str) -> dict[str, object]:
     said = {"sum": "reproduced", "apart": "not reproduced"}.get(claim, "not measured")
     measured = "0" if said == "not measured" else "2"
-    blank = dict.fromkeys(("number", "published", "value", "low", "high", "from"), "")
-    return {"claim": claim, "reproduced": said, "measured": measured, "quantities": "2", **blank}
+    return {"claim": claim, "reproduced": said, "measured": measured, "quantities": "2", "number": ""}
 
 
 def _pack(name: str) -> dict[str, Any]:
@@ -548,3 +568,19 @@ def rendered(make_run: Callable[..., SyntheticRun]) -> SyntheticRun:
 def pages(rendered: SyntheticRun) -> dict[str, RenderedPage]:
     """Page name → page of the standard run."""
     return {path.name: read_page(path) for path in sorted(rendered.report.glob("*.html"))}
+
+
+@pytest.fixture
+def message_of(capsys: pytest.CaptureFixture[str]) -> Callable[[Sequence[str]], str]:
+    """Run the command line with arguments that it must refuse; return its message."""
+    from reports.build import main
+
+    def run(arguments: Sequence[str]) -> str:
+        with pytest.raises(SystemExit) as caught:
+            report_errors(lambda: main(arguments))
+        assert caught.value.code == 2
+        message = capsys.readouterr().err
+        assert message.startswith("error: ")
+        return message
+
+    return run

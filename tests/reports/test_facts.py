@@ -5,17 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
-from config.layout import ROOT
+from config.resolve import schema
+from config.settings import conditions_of
 from reports.facts import condition_table, dataset_table
 from reports.table import render
 
-SCHEMA = yaml.safe_load((ROOT / "config" / "schema.yaml").read_text(encoding="utf-8"))["properties"]
+SCHEMA = schema()["properties"]
 
 
 def conditions(**stated: object) -> str:
-    return render(condition_table(SimpleNamespace(settings={"conditions": stated})))  # type: ignore[arg-type]
+    return render(condition_table(SimpleNamespace(settings=SimpleNamespace(conditions=conditions_of(stated)))))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("by", SCHEMA["conditions"]["additionalProperties"]["properties"]["by"]["enum"])

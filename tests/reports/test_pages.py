@@ -8,10 +8,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from analysis.rows.registry import AUDIT, TABLES, TESTS
+from analysis.rows.schema import glossary
 from config.layout import ERROR_RATES
 from reports.project import read_project
 
-NAMES = [page.html for page in read_project().pages]
+NAMES = [page.file for page in read_project().pages]
 # The synthetic run has three findings of severity number or above.
 FINDINGS = ["finding-apart.html", "finding-leap.html", "finding-wrong.html"]
 
@@ -255,7 +257,7 @@ def test_sections_are_those_of_the_file(rendered, pages):
 def test_verdict_counts_add_up(pages):
     counts = [int(row[1]) for row in pages["audit.html"].table("verdict-counts")[1:]]
     assert counts == [1] * 6
-    assert "Of 6 claims 3 do not hold, and 2 of these touch a conclusion" in pages["audit.html"].visible
+    assert "Of 6 claims, 3 do not hold, and 2 of these affect a conclusion" in pages["audit.html"].visible
     failing = pages["audit.html"].table("findings")[1:]
     assert [row[0].split(" ", 1)[1] for row in failing] == ["contradicted", "unsupported", "sources disagree"]
 
@@ -263,8 +265,8 @@ def test_verdict_counts_add_up(pages):
 def test_the_overview_states_the_three_answers(pages):
     text = pages["index.html"].visible
     assert "3 of 6 claims do not hold" in text
-    assert "2 of 4 known answers came out" in text
-    assert "No model of this run has DINO’s weights" in text
+    assert "2 of 4 checks with a known answer passed" in text
+    assert "No model in this run has DINO’s weights" in text
 
 
 def test_counts_of_images_and_classes_are_those_of_the_pack(pages):
@@ -279,7 +281,7 @@ def test_counts_of_images_and_classes_are_those_of_the_pack(pages):
 
 def test_the_definition_stands_under_each_ablation_table(pages):
     text = pages["results.html"].visible
-    assert "1,111 image pairs, exchanged and resampled in 17 clusters" in text
+    assert "1,111 image pairs, permuted and resampled as 17 clusters" in text
     for part in ("1,111 images", "90 %", "567 resamples", "1,234 draws", "dataset × task × readout"):
         assert part in text
 
@@ -295,7 +297,7 @@ def test_comparisons_are_those_of_the_file(pages):
     assert extra[2:6] == ["−1.0", "−2.0", "−1.0", "[−2.0, +1.0]"]
     assert "cycle_consistency" in page.visible
     assert "Is a < b?" in page.visible
-    assert "Not in this run: it needs the scales S and H on the same units, under zero_registers." in page.visible
+    assert "This comparison needs the scales S and H on the same units, under zero_registers." in page.visible
 
 
 def test_equivalence_names_margin_reason_and_the_sample_that_would_decide(pages):
@@ -315,7 +317,7 @@ def test_statistics_are_those_of_the_files(pages):
         *("−30.0", "−2.0", "0.66", "[−3.0, −1.0]", "−28.0", "[−30.0, −26.0]", "0.0777"),
     ]
     # The last layer, and every variant that was measured.
-    assert page.table("ranks-scenes")[-1][1:] == ["99", "8.6", "[8.1, 9.1]", "[7.1, 10.1]", "9.7"]
+    assert page.table("ranks-scenes")[-1][1:] == ["60", "5.2", "[4.8, 5.8]", "[4.2, 6.2]", "15.2"]
     assert page.table("compression-scenes")[-1][1:] == ["8.6", "4.3", "50.0", "[45.0, 55.0]", "0.0999"]
     ratios = page.table("divergence-ratios-scenes")
     assert ratios[-2][3:] == ["250", "[200, 300]"]
@@ -334,9 +336,18 @@ def test_error_rates_are_the_committed_ones_and_of_this_code(pages):
     for cells, row in zip(shown, rows, strict=True):
         assert float(cells[4]) == pytest.approx(100 * float(row["rate"]), abs=0.051)
     assert rows[0]["code"] in page.visible
-    assert "They are of the code that made this report." in page.visible
+    assert "The code that produced this report is the code that was simulated." in page.visible
 
 
 def test_random_weights_are_said_to_show_nothing(pages):
     assert "dinov3_random_s" in pages["results.html"].visible
-    assert "their figures say nothing of the trained model" in pages["results.html"].visible
+    assert "no evidence about the trained models" in pages["results.html"].visible
+
+
+def test_the_methods_explain_every_column_of_every_table(pages):
+    page = pages["methods.html"]
+    for folder, kinds in (("tables", TABLES), ("tests", TESTS), ("audit", AUDIT)):
+        for name, kind in kinds.items():
+            shown = dict(page.table(f"columns-{folder}-{name}")[1:])
+            assert shown == {column: " ".join(meaning.split()) for column, meaning in glossary(kind).items()}
+    assert "value minus the value under full, on the same units (fraction)" in page.visible

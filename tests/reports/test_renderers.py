@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
+from config.errors import InputError
 from reports.build import build, main
-from reports.errors import ReportError
 from reports.inputs import read_inputs
 from reports.staging import stage
 from reports.with_pandoc import render_with_pandoc
@@ -61,7 +61,7 @@ def test_quarto_may_be_given_relative_paths(make_run, fake_quarto, monkeypatch):
     fake_quarto(RENDERS)
     run = make_run()
     monkeypatch.chdir(run.folder)
-    assert main(["--settings", "run/settings.yaml", "--published", "published"]) == 0
+    main(["--settings", "run/settings.yaml", "--published", "published"])
     assert (run.report / "index.html").read_text() == "by Quarto"
 
 
@@ -75,32 +75,29 @@ def test_pandoc_renders_where_it_is_asked_for(make_run, fake_quarto):
 def test_pandoc_renders_where_there_is_no_quarto(make_run, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     run = make_run()
-    assert main(run.arguments) == 0
+    main(run.arguments)
     assert "Pandoc" in capsys.readouterr().out
 
 
-def test_a_failing_quarto_is_reported_with_its_own_words(make_run, fake_quarto, capsys):
+def test_a_failing_quarto_is_reported_with_its_own_words(make_run, fake_quarto, message_of):
     fake_quarto("print('ERROR: the reason'); sys.exit(3)")
     run = make_run()
-    assert main(run.arguments) == 2
-    message = capsys.readouterr().err
+    message = message_of(run.arguments)
     for part in ("exit code 3", "ERROR: the reason", "--renderer pandoc"):
         assert part in message
     assert not run.report.exists()
 
 
-def test_a_quarto_that_leaves_out_pages_is_reported(make_run, fake_quarto, capsys):
+def test_a_quarto_that_leaves_out_pages_is_reported(make_run, fake_quarto, message_of):
     fake_quarto("")
     run = make_run()
-    assert main(run.arguments) == 2
-    assert "lacks index.html" in capsys.readouterr().err
+    assert "lacks index.html" in message_of(run.arguments)
 
 
-def test_quarto_asked_for_and_not_found(make_run, monkeypatch, tmp_path, capsys):
+def test_quarto_asked_for_and_not_found(make_run, monkeypatch, tmp_path, message_of):
     monkeypatch.setenv("PATH", str(tmp_path))
     run = make_run()
-    assert main([*run.arguments, "--renderer", "quarto"]) == 2
-    assert "Install Quarto" in capsys.readouterr().err
+    assert "Install Quarto" in message_of([*run.arguments, "--renderer", "quarto"])
 
 
 @pytest.mark.parametrize(
@@ -113,7 +110,7 @@ def test_pandoc_does_not_pass_over_what_it_cannot_resolve(make_run, tmp_path, ad
     stage(read_inputs(run.settings, run.published), site)
     with (site / "methods.qmd").open("a") as page:
         page.write(f"\n\n{addition}\n")
-    with pytest.raises(ReportError, match=rf"methods\.qmd: Pandoc failed[\s\S]*{said}"):
+    with pytest.raises(InputError, match=rf"methods\.qmd: Pandoc failed[\s\S]*{said}"):
         render_with_pandoc(site, tmp_path)
 
 

@@ -8,8 +8,8 @@ import shutil
 import pytest
 import yaml
 
+from config.errors import InputError
 from reports.build import build, main
-from reports.errors import ReportError
 from reports.inputs import read_inputs
 from reports.project import read_project
 from reports.staging import stage
@@ -20,6 +20,7 @@ TRAINED = {
         "family": "dinov3",
         "scale": "S",
         "architecture": "vit_small_patch16_dinov3",
+        "image_size": 224,
         "weights": "/a/place/on/one/machine/dinov3.safetensors",
     }
 }
@@ -36,7 +37,7 @@ def test_a_run_without_known_answer_models_says_so(make_run, page_reader):
     for name in ("index", "known_answers"):
         assert "This run has no known-answer model" in pages[name].visible
     assert "Measured here: dinov3_s" in pages["index"].visible
-    assert "says nothing of DINO" not in pages["index"].visible
+    assert "no evidence about DINO" not in pages["index"].visible
 
 
 def test_a_path_on_one_machine_stays_out_of_the_report(make_run, page_reader):
@@ -58,22 +59,23 @@ def test_two_data_sets_with_different_tasks(make_run, page_reader):
 
 def test_a_run_without_registers_and_without_classification(make_run, page_reader):
     pages = rendered_pages(make_run(models=PLAIN, datasets={"scenes": ("retrieval",)}), page_reader)
-    assert "nothing to set beside it" in pages["results"].visible
-    assert "nothing was checked" in pages["known_answers"].visible
+    assert "nothing to compare with this table" in pages["results"].visible
+    assert "Nothing was checked" in pages["known_answers"].visible
     assert "no figure" in pages["index"].visible
 
 
 def test_a_run_without_the_inputs_of_a_statistic_says_so(make_run, page_reader):
     text = rendered_pages(make_run(statistics=False), page_reader)["statistics"].visible
     for sentence in (
-        "Not in this run: it needs the families bottleneck and sink on the same units, under zero_registers.",
-        "This run measured no condition beside full.",
-        "did not replace single registers beside all of them",
+        "Not available in this run. This comparison needs the families bottleneck and sink on the same units, under "
+        "zero_registers.",
+        "This run measured no condition other than full.",
+        "did not replace both single registers and all of them",
         "This run replaced no random patches",
         "This run measured no effective ranks.",
         "This run measured no attention.",
         "no task with both a matched and a frozen readout",
-        "No probe of this run was trained again",
+        "No probe was refitted in this run",
     ):
         assert sentence in text
 
@@ -96,10 +98,10 @@ def test_a_report_that_fails_leaves_the_old_one(make_run, monkeypatch):
 
     def fail(site, output):
         (output / "index.html").write_text("half")
-        raise ReportError("no")
+        raise InputError("no")
 
     monkeypatch.setattr("reports.build.render_with_pandoc", fail)
-    with pytest.raises(ReportError):
+    with pytest.raises(InputError):
         build(run.settings, run.published, "pandoc")
     assert (run.report / "index.html").read_text() == "old"
     assert [path.name for path in run.report.parent.glob(".*")] == []
@@ -116,9 +118,9 @@ def test_the_same_run_gives_the_same_bytes(make_run):
 def test_paths_may_be_relative_as_the_workflow_gives_them(make_run, monkeypatch):
     run = make_run()
     monkeypatch.chdir(run.folder)
-    assert main(["--settings", "run/settings.yaml", "--published", "published", "--renderer", "pandoc"]) == 0
+    main(["--settings", "run/settings.yaml", "--published", "published", "--renderer", "pandoc"])
     pages = {path.name for path in run.report.glob("*.html")}
-    assert {page.html for page in read_project().pages} <= pages
+    assert {page.file for page in read_project().pages} <= pages
 
 
 def test_variables_are_text(make_run):
@@ -145,11 +147,10 @@ def test_variables_are_text(make_run):
         "tests/comparisons.csv",
     ],
 )
-def test_a_missing_file_is_named_with_what_makes_it(make_run, capsys, missing):
+def test_a_missing_file_is_named_with_what_makes_it(make_run, message_of, missing):
     run = make_run()
     (run.settings.parent / missing).unlink()
-    assert main(run.arguments) == 2
-    message = capsys.readouterr().err
+    message = message_of(run.arguments)
     assert missing in message
     assert "snakemake" in message
     assert not run.report.exists()
@@ -159,7 +160,7 @@ def test_a_missing_column_is_named(make_run):
     run = make_run()
     path = run.settings.parent / "tables" / "ablation.csv"
     path.write_text(path.read_text().replace("p_holm", "p_other", 1))
-    with pytest.raises(ReportError, match=r"ablation\.csv: missing column p_holm"):
+    with pytest.raises(InputError, match=r"ablation\.csv: missing column p_holm"):
         build(run.settings, run.published, "pandoc")
 
 
@@ -167,14 +168,14 @@ def test_published_numbers_without_the_table_are_an_error(make_run):
     run = make_run()
     path = run.published / "tables.csv"
     path.write_text(path.read_text().replace("controls table", "elsewhere"))
-    with pytest.raises(ReportError, match="controls table"):
+    with pytest.raises(InputError, match="controls table"):
         build(run.settings, run.published, "pandoc")
 
 
-def test_a_missing_setting_is_named(make_run):
+def test_an_unknown_setting_is_named(make_run):
     run = make_run()
     run.settings.write_text(run.settings.read_text().replace("analysis:", "analyses:"))
-    with pytest.raises(ReportError, match="missing key analysis"):
+    with pytest.raises(InputError, match=r"settings\.yaml cannot be used:[\s\S]*'analyses'.*did you mean 'analysis'"):
         build(run.settings, run.published, "pandoc")
 
 

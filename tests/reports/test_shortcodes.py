@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.errors import ReportError
+from config.errors import InputError
 from reports.shortcodes import expand
 
 VALUES = {"audit": {"claims": "163", "failing": "25"}}
@@ -39,21 +39,21 @@ def test_links_to_pages(tmp_path):
 
 
 def test_an_unknown_variable_names_page_key_and_what_is_known(tmp_path):
-    with pytest.raises(ReportError, match=r"page\.qmd.*audit\.claim >.*audit\.claims.*variables\.py"):
+    with pytest.raises(InputError, match=r"page\.qmd.*audit\.claim >.*audit\.claims.*variables\.py"):
         expanded("{{< var audit.claim >}}", tmp_path)
 
 
 def test_a_group_is_no_value(tmp_path):
-    with pytest.raises(ReportError, match=r"audit.* is a group.*claims, failing"):
+    with pytest.raises(InputError, match=r"audit.* is a group.*claims, failing"):
         expanded("{{< var audit >}}", tmp_path)
 
 
 def test_a_missing_include_names_page_file_and_remedy(tmp_path):
-    with pytest.raises(ReportError, match=r"page\.qmd.*_generated/x\.md.*generated\.py"):
+    with pytest.raises(InputError, match=r"page\.qmd.*_generated/x\.md.*generated\.py"):
         expanded("{{< include _generated/x.md >}}", tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{{< meta title >}}", "In text {{< include a.md >}}", "{{< var >}}"])
 def test_what_cannot_be_expanded_is_an_error(tmp_path, text):
-    with pytest.raises(ReportError, match=r"page\.qmd.*cannot be rendered without Quarto"):
+    with pytest.raises(InputError, match=r"page\.qmd.*cannot be rendered without Quarto"):
         expanded(text, tmp_path)

@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from reports.errors import ReportError
+from config.errors import InputError
 from reports.project import CONFIG, PAGES_FOLDER, page_sources, read_project
 
 QMD = sorted(PAGES_FOLDER.glob("*.qmd"))
@@ -64,7 +64,7 @@ def test_a_page_that_is_not_listed_is_an_error(tmp_path):
     for path in page_sources():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "extra.qmd").write_text("---\ntitle: Extra\n---\n")
-    with pytest.raises(ReportError, match=r"differ in extra\.qmd"):
+    with pytest.raises(InputError, match=r"differ in extra\.qmd"):
         read_project(tmp_path)
 
 

@@ -1,18 +1,18 @@
 """Kinds of claim: one small pure function each.
 
-A kind takes the published numbers that a claim rests on and returns what they give when recomputed,
-the tolerance that their printed digits allow, a verdict, the arithmetic, and what would change the
-verdict. Nothing here knows the article. A new kind is a function and a row of `KINDS`.
+A kind takes the published numbers that a claim rests on and returns the recomputed result, the tolerance that the
+printed digits allow, a verdict, the arithmetic, and the changes that would alter the verdict. Nothing here knows the
+article. A new kind is a function and a row of `KINDS`.
 
-Four rules hold for all of them.
+Four rules apply to all of them.
 
-- *Rounding first* (`statcheck`, `scrutiny`): a printed number is widened by half a unit of its last
-  digit, a digitised one by its precision, before anything is judged.
-- *A wrong number is not a wrong conclusion*: two flags. A stated value can be off and the conclusion
-  stand; a bound, an order, a trend or an inference can fail without a wrong value.
-- *Who disagrees with whom*: if all numbers stand in one document, a mismatch is a contradiction; if
-  they stand in different ones (text, a figure, the data of a plot), the sources disagree.
-- *What is not published is not held against a claim*: it is not checkable.
+- *Rounding first* (`statcheck`, `scrutiny`): a printed number is widened by half a unit of its last digit, a digitised
+  one by its precision, before anything is judged.
+- *A wrong number is not a wrong conclusion*: there are two flags. A stated value can be off while the conclusion
+  stands; a bound, an order, a trend or an inference can fail without a wrong value.
+- *Which documents disagree*: if all numbers come from one document, a mismatch is a contradiction; if they come from
+  different ones (text, a figure, the data of a plot), the sources disagree.
+- *Unpublished numbers are not held against a claim*: it is not checkable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from analysis.audit.kinds.agreement import baseline, equality, sameness, value_range
 from analysis.audit.kinds.arithmetic import delta, factor, mean, percent_change, ratio, sum_of_parts
-from analysis.audit.kinds.case import RELATIONS, Case, Options, Term
+from analysis.audit.kinds.case import RELATIONS, Case, NumberTerm, Options, printed_case, printed_number
 from analysis.audit.kinds.counting import attainable_p, denominator
 from analysis.audit.kinds.finding import HELD, Finding, Need, Severity, Value, Verdict
 from analysis.audit.kinds.inference import causal, chance, nonsignificance, not_checkable, significance
@@ -37,35 +37,45 @@ __all__ = [
     "Finding",
     "Kind",
     "Need",
+    "NumberTerm",
     "Options",
     "Severity",
-    "Term",
     "Value",
     "Verdict",
+    "printed_case",
+    "printed_number",
 ]
 
 ONE = (1, 1)
 MAYBE = (0, 1)
-MANY = (1, 1000)
-ANY = (0, 1000)
+MANY = (1, None)
+ANY = (0, None)
+SERIES = (2, None)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of claim: its function, and what a claim of this kind must and may give.
+    """A kind of claim: its function, and what a claim of this kind must and may specify.
 
     Attributes:
         evaluate: the pure function.
-        roles: role → smallest and largest number of terms.
+        roles: role → smallest and largest number of terms; None for no limit.
         states: whether the claim states a number: True, False, or None for either.
         options: the options that it takes.
-        same_unit: off where the stated number has another unit than its parts (a ratio of percentages).
-        paired: two roles of which each term has its partner.
+        same_unit: False where the stated number has another unit than its parts (a ratio of percentages).
+        paired: two roles whose terms form pairs.
         free: roles whose unit differs from that of the others (a count, a position).
+
+    Examples:
+        >>> found = KINDS["sum"].evaluate(printed_case("-5.4", parts=["-4.9", "-0.2"]))
+        >>> str(found.verdict), found.recomputed, found.tolerance
+        ('contradicted', '-5.1', '0.15')
+        >>> KINDS["sum"].roles
+        {'parts': (1, None)}
     """
 
     evaluate: Callable[[Case], Finding]
-    roles: Mapping[str, tuple[int, int]]
+    roles: Mapping[str, tuple[int, int | None]]
     states: bool | None
     options: frozenset[str] = frozenset()
     same_unit: bool = True
@@ -101,11 +111,11 @@ KINDS: Mapping[str, Kind] = {
         frozenset({"absolute", "relation", "quantifier", "members", "needs"}),
     ),
     "order": Kind(order, {"smaller": MANY, "larger": MANY}, False, frozenset({"absolute"})),
-    "monotone": Kind(monotone, {"series": (2, 1000)}, False, frozenset({"direction"})),
-    "peak": Kind(peak, {"series": (2, 1000)}, True, frozenset({"direction"}), same_unit=False),
+    "monotone": Kind(monotone, {"series": SERIES}, False, frozenset({"direction"})),
+    "peak": Kind(peak, {"series": SERIES}, True, frozenset({"direction"}), same_unit=False),
     "onset": Kind(
         onset,
-        {"series": (2, 1000), "first": MAYBE, "last": MAYBE},
+        {"series": SERIES, "first": MAYBE, "last": MAYBE},
         False,
         frozenset({"share", "earliest", "latest", "abrupt"}),
         free=frozenset({"first", "last"}),

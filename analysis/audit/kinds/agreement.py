@@ -1,31 +1,40 @@
-"""Kinds that hold several numbers for the same quantity, or two quantities said to be alike."""
+"""Kinds that compare several numbers of one quantity, or two quantities that are said to be alike."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import combinations
 
-from analysis.audit.kinds.case import ONE, Case, Term, apart, mismatch, need, stated_text
-from analysis.audit.kinds.finding import HELD, Finding, Value, Verdict, share_apart
+from analysis.audit.kinds.case import ONE, Case, NumberTerm, apart, mismatch, need, stated_text
+from analysis.audit.kinds.finding import HELD, Finding, Value, Verdict, not_checkable_because, share_apart
+from analysis.audit.kinds.reason import phrase
 from analysis.audit.numbers import rounds_to, shown
 
 
-def agreement(first: Term, second: Term) -> Verdict:
-    """Whether two terms are the same number, the finer one rounded to the digits of the coarser."""
+def agreement(first: NumberTerm, second: NumberTerm) -> Verdict:
+    """Tell whether two terms are the same number, the more precise one rounded to the digits of the other.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> first, second = printed_case(values=["67.3", "67.34"]).parts["values"]
+        >>> str(agreement(first, second))
+        'consistent'
+    """
     coarse, fine = (first, second) if first.width >= second.width else (second, first)
-    meets = coarse.interval.overlaps(fine.interval)
+    meets = coarse.bounds.overlaps(fine.bounds)
     printed = coarse.printed
     if printed is None or printed.decimals is None:
-        # Digitised and stored values have no printed digits: to overlap is to agree.
+        # Digitised and stored values have no printed digits: they agree where their bounds overlap.
         return Verdict.CONSISTENT if meets else Verdict.SOURCES_DISAGREE
     if rounds_to(fine.value, printed):
         return Verdict.CONSISTENT
     return Verdict.ROUNDING if meets else Verdict.SOURCES_DISAGREE
 
 
-def flag_of(verdict: Verdict, first: Term, second: Term) -> Value:
-    """The flag of two terms that are said to be equal and compare as `verdict`."""
+def flag_of(verdict: Verdict, first: NumberTerm, second: NumberTerm) -> Value:
+    """Return the flag of two terms that should be equal and whose agreement is `verdict`."""
     if verdict is Verdict.CONSISTENT:
         return Value.AS_PRINTED
     if verdict is Verdict.ROUNDING:
@@ -36,60 +45,82 @@ def flag_of(verdict: Verdict, first: Term, second: Term) -> Value:
 
 
 def equality(case: Case) -> Finding:
-    """All `values`, and the stated number if any, are the same quantity in several places."""
+    """Claim that all `values`, and the stated number if any, are one quantity in several places.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> found = equality(printed_case("-0.7", values=["-0.6", "-0.7"]))
+        >>> str(found.verdict), found.why
+        ('consistent only with rounding', '-0.7 [-0.7] and -0.6 [-0.6] are 0.1 apart, the most of all pairs; rounding \
+allows 0.1.')
+    """
     values = case.parts["values"]
-    return _all_equal(case, (Term((case.printed,)), *values) if case.printed is not None else values)
+    return _all_equal(case, (NumberTerm((case.printed,)), *values) if case.printed is not None else values)
 
 
 def baseline(case: Case) -> Finding:
-    """A score and its change imply the unablated score: `scores` minus `changes`, pair by pair.
+    """Claim that `scores` minus `changes`, pair by pair, is the stated unablated score.
 
-    Each implied baseline has to be the stated one, else the changes were taken from another. With
-    `drop`, changes are drops and are added.
+    An implied baseline that differs from the stated one means that the changes were computed from another. With `drop`,
+    changes are drops and are added.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> str(baseline(printed_case("67.3", scores=["66.5"], changes=["-0.8"])).verdict)
+        'consistent'
     """
-    return _all_equal(case, (Term((case.stated,)), *implied(case)))
+    return _all_equal(case, (NumberTerm((case.stated,)), *implied(case)))
 
 
-def implied(case: Case) -> tuple[Term, ...]:
-    """The unablated scores that the pairs of a `baseline` claim imply."""
+def implied(case: Case) -> tuple[NumberTerm, ...]:
+    """Return the unablated scores that the pairs of a `baseline` claim imply."""
     return tuple(
-        Term((*score.plus, *change.plus), (*score.minus, *change.minus))
+        NumberTerm((*score.plus, *change.plus), (*score.minus, *change.minus))
         if case.options.drop
-        else Term((*score.plus, *change.minus), (*score.minus, *change.plus))
+        else NumberTerm((*score.plus, *change.minus), (*score.minus, *change.plus))
         for score, change in zip(case.parts["scores"], case.parts["changes"], strict=True)
     )
 
 
-def _all_equal(case: Case, values: Sequence[Term]) -> Finding:
+def _all_equal(case: Case, values: Sequence[NumberTerm]) -> Finding:
     pairs = [(a, b, agreement(a, b)) for a, b in combinations(values, 2)]
     first, second, verdict = max(pairs, key=lambda pair: (pair[2].rank, abs(pair[0].value - pair[1].value)))
     gap = abs(first.value - second.value)
     most = ", the most of all pairs" if len(pairs) > 1 else ""
     tolerance = first.width + second.width
     failed = verdict not in HELD
+    apart_by = f" are {shown(gap)} apart{most}; rounding allows {shown(tolerance, 3)}."
     return Finding(
-        stated_text(case.printed) if case.printed else shown(values[0].value),
-        "; ".join(shown(term.value) for term in (values[1:] if case.printed else values)),
-        shown(tolerance, 3),
-        mismatch(first.sources | second.sources) if failed else verdict,
-        flag_of(verdict, first, second),
-        False,
-        f"{first.named} and {second.named} are {shown(gap)} apart{most}; rounding allows {shown(tolerance, 3)}.",
+        published=stated_text(case.printed) if case.printed else shown(values[0].value),
+        recomputed="; ".join(shown(term.value) for term in (values[1:] if case.printed else values)),
+        tolerance=shown(tolerance, 3),
+        verdict=mismatch(first.sources | second.sources) if failed else verdict,
+        reason=(phrase(first.named, " and ", second.named, apart_by),),
+        value=flag_of(verdict, first, second),
         gap=share_apart(first.value, second.value) if failed else Decimal(0),
-        needs=tuple(each for a, b, _ in pairs for each in apart(a, b, a.width + b.width)),
+        conditions=lambda: (each for a, b, _ in pairs for each in apart(a, b, a.width + b.width)),
     )
 
 
 def value_range(case: Case) -> Finding:
-    """All `values` lie between stated ends `low` and `high`; with `attained`, the ends are met.
+    """Claim that all `values` lie between `low` and `high`; with `attained`, that they reach both.
 
-    A range in prose may mean either; without `attained` it only has to hold the values.
+    A range in prose may mean either; without `attained` it only has to contain the values.
+
+    Examples:
+        >>> from analysis.audit.kinds import Options, printed_case
+        >>> ends = {"low": ["0.87"], "high": ["0.90"]}
+        >>> str(value_range(printed_case(**ends, values=["0.88", "0.90"])).verdict)
+        'consistent'
+        >>> attained = value_range(printed_case(None, Options(attained=True), **ends, values=["0.85", "0.90"]))
+        >>> str(attained.verdict), attained.why
+        ('contradicted', 'The values run from 0.85 [0.85] to 0.90 [0.90]; stated 0.87 to 0.90.')
     """
     low, high = case.one("low"), case.one("high")
     values = sorted(case.parts["values"], key=lambda term: term.value)
     smallest, largest = values[0], values[-1]
     published = f"{low.text} to {high.text}"
-    ends = f"from {smallest.named} to {largest.named}"
+    ends = phrase("from ", smallest.named, " to ", largest.named)
     inside = [t for t in values if low.value <= t.value <= high.value]
     needs = [
         each
@@ -102,7 +133,7 @@ def value_range(case: Case) -> Finding:
     if case.options.attained:
         met = [(term, end, agreement(term, end)) for term, end in ((smallest, low), (largest, high))]
         term, end, verdict = max(met, key=lambda pair: (pair[2].rank, abs(pair[0].value - pair[1].value)))
-        # Where the next value would meet the end as well, the outermost cannot change the verdict alone.
+        # Where the next value would reach the end as well, the outermost cannot change the verdict alone.
         nexts = {id(smallest): values[1:2], id(largest): values[-2:-1]}
         needs += [
             each
@@ -110,66 +141,63 @@ def value_range(case: Case) -> Finding:
             if not any(agreement(other, e) in HELD for other in nexts[id(t)])
             for each in apart(t, e, t.width + e.width)
         ]
-        why = f"The values run {ends}; stated {published}."
+        why = phrase("The values run ", ends, f"; stated {published}.")
     else:
-        beyond = [t for t in values if t.interval.high < low.interval.low or t.interval.low > high.interval.high]
+        beyond = [t for t in values if t.bounds.high < low.bounds.low or t.bounds.low > high.bounds.high]
         verdict = Verdict.SOURCES_DISAGREE if beyond else Verdict.CONSISTENT
         if len(inside) < len(values) and not beyond:
             verdict = Verdict.ROUNDING
         far_below = low.value - smallest.value > largest.value - high.value
         term, end = (smallest, low) if far_below else (largest, high)
-        why = f"{len(inside)} of {len(values)} values lie in {published}; they run {ends}."
+        why = phrase(f"{len(inside)} of {len(values)} values lie in {published}; they run ", ends, ".")
     failed = verdict not in HELD
     held = Value.AS_PRINTED if verdict is Verdict.CONSISTENT else Value.WITHIN_ROUNDING
     return Finding(
-        published,
-        f"{smallest.text} to {largest.text}",
-        shown(max(low.width, high.width), 3),
-        mismatch(case.sources) if failed else verdict,
-        Value.OFF if failed else held,
-        False,
-        why,
+        published=published,
+        recomputed=f"{smallest.text} to {largest.text}",
+        tolerance=shown(max(low.width, high.width), 3),
+        verdict=mismatch(case.sources) if failed else verdict,
+        reason=(why,),
+        value=Value.OFF if failed else held,
         gap=share_apart(term.value, end.value) if failed else Decimal(0),
-        needs=tuple(needs),
+        conditions=lambda: needs,
     )
 
 
 def sameness(case: Case) -> Finding:
-    """`first` and `second`, pair by pair, differ by at most a stated margin.
+    """Claim that `first` and `second`, pair by pair, differ by at most a stated margin.
 
-    A claim of sameness without a margin cannot fail, so it is not checkable; the largest difference
-    is given all the same.
+    Without a margin the claim cannot fail, so it is not checkable; the largest difference is still reported.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> found = sameness(printed_case("1", first=["69.1", "78.5"], second=["68.5", "76.2"]))
+        >>> str(found.verdict), found.recomputed
+        ('contradicted', '2.3')
     """
     pairs = list(zip(case.parts["first"], case.parts["second"], strict=True))
     a, b = max(pairs, key=lambda pair: abs(pair[0].value - pair[1].value))
     gap = abs(a.value - b.value)
-    arithmetic = f"The largest of {len(pairs)} differences is {shown(gap)}: {a.named} and {b.named}."
+    arithmetic = phrase(f"The largest of {len(pairs)} differences is {shown(gap)}: ", a.named, " and ", b.named, ".")
     if case.printed is None:
-        return Finding(
-            "no margin stated",
-            shown(gap),
-            "",
-            Verdict.NOT_CHECKABLE,
-            Value.NOT_STATED,
-            False,
-            f"{arithmetic} {case.options.needs}".strip(),
-        )
+        reasons = (arithmetic, case.options.needs) if case.options.needs else (arithmetic,)
+        return replace(not_checkable_because(*reasons, published="no margin stated"), recomputed=shown(gap))
     margin = case.printed.quantity
-    failed = gap - a.width - b.width > margin.interval.high
+    failed = gap - a.width - b.width > margin.bounds.high
     verdict = Verdict.CONSISTENT if gap <= margin.value else Verdict.ROUNDING
     needs = []
     for x, y in pairs:
-        allowed = margin.interval.high + x.width + y.width
+        allowed = margin.bounds.high + x.width + y.width
         for each in apart(x, y, allowed):
             needs.append(need(each.room, each.rates, {case.printed.id: ONE}))
     return Finding(
-        "<=" + margin.text,
-        shown(gap),
-        shown(margin.interval.half_width + a.width + b.width, 3),
-        Verdict.CONTRADICTED if failed else verdict,
-        Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING and not failed else Value.NOT_STATED,
-        failed,
-        arithmetic,
+        published="<=" + margin.text,
+        recomputed=shown(gap),
+        tolerance=shown(margin.bounds.half_width + a.width + b.width, 3),
+        verdict=Verdict.CONTRADICTED if failed else verdict,
+        reason=(arithmetic,),
+        value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING and not failed else Value.NOT_STATED,
+        changes=failed,
         gap=share_apart(gap, margin.value) if failed else Decimal(0),
-        needs=tuple(needs),
+        conditions=lambda: needs,
     )

@@ -1,74 +1,75 @@
-"""Kinds that compute a number from others and hold it against the stated one."""
+"""Kinds that recompute a stated number from others."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
 
-from analysis.audit.kinds.case import ONE, RELATIONS, Case, Term, mismatch, need, stated_text
-from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, share_apart, worst
-from analysis.audit.numbers import Interval, Quantity, rounds_to, shown, total
+from analysis.audit.kinds.case import ONE, RELATIONS, Case, NumberTerm, mismatch, need, stated_text
+from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, not_checkable_because, share_apart, worst
+from analysis.audit.kinds.reason import Phrase, phrase
+from analysis.audit.numbers import Bounds, Quantity, rounds_to, shown, total
 
 
 def compared(
     case: Case,
     value: Decimal,
-    interval: Interval,
+    bounds: Bounds,
     arithmetic: str,
     rates: Mapping[str, Decimal],
     neutral: Decimal | None = None,
 ) -> Finding:
-    """Hold a recomputed value against the stated one: as printed, within intervals, or neither.
+    """Compare a recomputed value with the stated one: equal as printed, within rounding, or neither.
 
-    The conclusion changes where the two lie on different sides of `neutral` (no change at all) beyond
-    rounding: an increase stated for a decrease is more than a wrong number.
+    The conclusion changes where the two lie on different sides of `neutral` (no change) beyond rounding: an increase
+    that is in fact a decrease is more than a wrong number.
 
     Args:
         case: with the stated number.
         value: recomputed from the numbers as published.
-        interval: of every value that their rounding allows.
-        arithmetic: for the reader.
+        bounds: of the recomputed value, given the rounding of the numbers.
+        arithmetic: the computation, for the reader.
         rates: identifier → change of `value` per unit of the number.
         neutral: the value that means "no change", if the kind has one.
     """
     printed = case.stated.quantity
     distance = abs(value - printed.value)
-    verdict, flag = _judged(case, value, interval)
+    verdict, flag = _judged(case, value, bounds)
     changes = (
         flag is Value.OFF
         and neutral is not None
-        and not interval.overlaps(Interval(neutral, neutral))
-        and not printed.interval.overlaps(Interval(neutral, neutral))
+        and not bounds.overlaps(Bounds(neutral, neutral))
+        and not printed.bounds.overlaps(Bounds(neutral, neutral))
         and (value > neutral) != (printed.value > neutral)
     )
-    tolerance = printed.interval.half_width + interval.half_width
-    why = f"{arithmetic} = {shown(value)}; stated {stated_text(case.stated)}."
+    tolerance = printed.bounds.half_width + bounds.half_width
+    reason = [phrase(f"{arithmetic} = {shown(value)}; stated {stated_text(case.stated)}.")]
     if flag is not Value.AS_PRINTED:
-        why += f" They differ by {shown(distance)}; rounding allows {shown(tolerance, 3)}."
+        reason.append(phrase(f"They differ by {shown(distance)}; rounding allows {shown(tolerance, 3)}."))
     stated = {case.stated.id: ONE}
     away = {key: -rate for key, rate in rates.items()}
     return Finding(
-        stated_text(case.stated),
-        shown(value),
-        shown(tolerance, 3),
-        verdict,
-        flag,
-        changes,
-        why,
+        published=stated_text(case.stated),
+        recomputed=shown(value),
+        tolerance=shown(tolerance, 3),
+        verdict=verdict,
+        reason=tuple(reason),
+        value=flag,
+        changes=changes,
         gap=Decimal(0) if verdict.rank <= Verdict.ROUNDING.rank else share_apart(value, printed.value),
-        needs=(
+        conditions=lambda: (
             need(tolerance + value - printed.value, rates, {case.stated.id: -ONE}),
             need(tolerance - value + printed.value, away, stated),
         ),
     )
 
 
-def _judged(case: Case, value: Decimal, interval: Interval) -> tuple[Verdict, Value]:
+def _judged(case: Case, value: Decimal, bounds: Bounds) -> tuple[Verdict, Value]:
     printed = case.stated.quantity
     if rounds_to(value, printed):
         return Verdict.CONSISTENT, Value.AS_PRINTED
     unit = printed.unit_of_last_digit()
-    if interval.overlaps(printed.interval):
+    if bounds.overlaps(printed.bounds):
         if unit is None or printed.qualifier == "~":
             return Verdict.CONSISTENT, Value.AS_PRINTED
         return Verdict.ROUNDING, Value.WITHIN_ROUNDING
@@ -77,13 +78,20 @@ def _judged(case: Case, value: Decimal, interval: Interval) -> tuple[Verdict, Va
 
 
 def delta(case: Case) -> Finding:
-    """A stated change is `to` minus `from`; with `drop`, `from` minus `to`."""
+    """Claim that a stated change is `to` minus `from`; with `drop`, `from` minus `to`.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> found = delta(printed_case("-4.9", from_=["69.1"], to=["64.3"]))
+        >>> str(found.verdict), found.why
+        ('consistent only with rounding', '64.3 - 69.1 = -4.8; stated -4.9. They differ by 0.1; rounding allows 0.15.')
+    """
     to, origin = case.one("to"), case.one("from")
     first, second = (origin, to) if case.options.drop else (to, origin)
     return compared(
         case,
         first.value - second.value,
-        first.interval - second.interval,
+        first.bounds - second.bounds,
         f"{first.text} - {second.bracketed}",
         need(Decimal(0), first.rates(), second.rates(-ONE)).rates,
         neutral=Decimal(0),
@@ -91,12 +99,19 @@ def delta(case: Case) -> Finding:
 
 
 def sum_of_parts(case: Case) -> Finding:
-    """A stated total is the sum of its `parts`."""
+    """Claim that a stated total is the sum of its `parts`.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> found = sum_of_parts(printed_case("-5.1", parts=["-4.9", "-0.2", "0.1", "-0.1"]))
+        >>> str(found.verdict), found.why
+        ('consistent', '(-4.9) + (-0.2) + 0.1 + (-0.1) = -5.1; stated -5.1.')
+    """
     parts = case.parts["parts"]
     return compared(
         case,
         sum((part.value for part in parts), Decimal(0)),
-        total(part.interval for part in parts),
+        total(part.bounds for part in parts),
         " + ".join(part.bracketed for part in parts),
         need(Decimal(0), *(part.rates() for part in parts)).rates,
         neutral=Decimal(0),
@@ -104,44 +119,63 @@ def sum_of_parts(case: Case) -> Finding:
 
 
 def mean(case: Case) -> Finding:
-    """A stated value is the unweighted mean of the `values`."""
+    """Claim that a stated value is the unweighted mean of the `values`.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> found = mean(printed_case("0.10", values=["0.13", "0.11", "0.11"]))
+        >>> str(found.verdict), found.recomputed
+        ('contradicted', '0.116667')
+    """
     values = case.parts["values"]
     share = 1 / Decimal(len(values))
     return compared(
         case,
         sum((term.value for term in values), Decimal(0)) * share,
-        total(term.interval for term in values).times(share),
+        total(term.bounds for term in values).times(share),
         f"mean of {', '.join(term.text for term in values)}",
         need(Decimal(0), *(term.rates(share) for term in values)).rates,
     )
 
 
 def ratio(case: Case) -> Finding:
-    """A stated quotient is `numerator` over `denominator`; "~" allows a tenth of the stated one.
+    """Claim that a stated quotient is `numerator` over `denominator`; "~" allows a tenth of the stated one.
 
-    A denominator whose interval holds zero makes the claim not checkable.
+    A denominator whose bounds include zero makes the claim not checkable.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> found = ratio(printed_case("~34", numerator=["0.180"], denominator=["0.005"]))
+        >>> str(found.verdict), found.recomputed
+        ('consistent', '36')
     """
     top, bottom = case.one("numerator"), case.one("denominator")
     arithmetic = f"{top.bracketed} / {bottom.bracketed}"
     try:
-        interval = top.interval / bottom.interval
+        bounds = top.bounds / bottom.bounds
     except ZeroDivisionError:
         return undefined(case, f"{arithmetic}: the denominator may be zero within its rounding.")
     value = top.value / bottom.value
-    return compared(case, value, interval, arithmetic, _quotient_rates(top, bottom), neutral=ONE)
+    return compared(case, value, bounds, arithmetic, _quotient_rates(top, bottom), neutral=ONE)
 
 
-def _quotient_rates(top: Term, bottom: Term) -> Mapping[str, Decimal]:
+def _quotient_rates(top: NumberTerm, bottom: NumberTerm) -> Mapping[str, Decimal]:
     value = top.value / bottom.value
     return need(Decimal(0), top.rates(1 / bottom.value), bottom.rates(-value / bottom.value)).rates
 
 
 def factor(case: Case) -> Finding:
-    """At every place, `larger` is the stated factor ("~250×") times `smaller`.
+    """Claim that `larger` is everywhere the stated factor ("~250×") times `smaller`.
 
-    With the option `relation`, at least (or at most) that many times. A factor has no unit and a fall
-    below 1 turns it round, which changes the conclusion. A `smaller` that may be zero within its
-    rounding makes the claim not checkable.
+    With the option `relation`, at least (or at most) that many times. A factor has no unit, and a factor below 1 where
+    one above 1 is stated changes the conclusion. A `smaller` that may be zero within its rounding makes the claim not
+    checkable.
+
+    Examples:
+        >>> from analysis.audit.kinds import Options, printed_case
+        >>> found = factor(printed_case("5", Options(relation=">="), larger=["36.6"], smaller=["7.0"]))
+        >>> str(found.verdict), found.why
+        ('consistent', '36.6 [36.6] / 7.0 [7.0] = 5.22857; stated >=5×.')
     """
     stated = case.stated.quantity
     relation = case.options.relation
@@ -149,73 +183,80 @@ def factor(case: Case) -> Finding:
     quotients, needs = [], list[Need]()
     for top, bottom in pairs:
         try:
-            interval = top.interval / bottom.interval
+            bounds = top.bounds / bottom.bounds
         except ZeroDivisionError:
             return undefined(case, f"{top.bracketed} / {bottom.bracketed}: what divides may be zero within rounding.")
         value, rates = top.value / bottom.value, _quotient_rates(top, bottom)
-        allowed = stated.interval.half_width + interval.half_width
+        allowed = stated.bounds.half_width + bounds.half_width
         if relation is None or relation.startswith("<"):
             down = {key: -rate for key, rate in rates.items()}
             needs.append(need(allowed - value + stated.value, down, {case.stated.id: ONE}))
         if relation is None or relation.startswith(">"):
             needs.append(need(allowed + value - stated.value, rates, {case.stated.id: -ONE}))
-        quotients.append((value, interval, top, bottom, _factor_holds(value, interval, stated, relation)))
+        quotients.append((value, bounds, top, bottom, _factor_holds(value, bounds, stated, relation)))
     verdict = worst(found for *_, found in quotients)
-    value, interval, top, bottom, _ = max(quotients, key=lambda q: (q[4].rank, share_apart(q[0], stated.value)))
+    value, bounds, top, bottom, _ = max(quotients, key=lambda q: (q[4].rank, share_apart(q[0], stated.value)))
     failed = verdict.rank > Verdict.ROUNDING.rank
-    turned = failed and stated.value > 1 and interval.high < 1
+    turned = failed and stated.value > 1 and bounds.high < 1
     sign = relation or stated.qualifier
-    why = f"{top.named} / {bottom.named} = {shown(value)}; stated {sign}{stated.text}×."
+    reason = [phrase(top.named, " / ", bottom.named, f" = {shown(value)}; stated {sign}{stated.text}×.")]
     if len(quotients) > 1:
         low, high = (pick(q[0] for q in quotients) for pick in (min, max))
-        why += f" The {len(quotients)} factors run from {shown(low)} to {shown(high)}."
+        reason.append(phrase(f"The {len(quotients)} factors run from {shown(low)} to {shown(high)}."))
     return Finding(
-        f"{sign}{stated.text}×",
-        shown(value),
-        shown(stated.interval.half_width + interval.half_width, 3),
-        mismatch(case.sources) if failed else verdict,
-        Value.OFF if failed else Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.AS_PRINTED,
-        turned,
-        why,
+        published=f"{sign}{stated.text}×",
+        recomputed=shown(value),
+        tolerance=shown(stated.bounds.half_width + bounds.half_width, 3),
+        verdict=mismatch(case.sources) if failed else verdict,
+        reason=tuple(reason),
+        value=Value.OFF if failed else Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.AS_PRINTED,
+        changes=turned,
         gap=share_apart(value, stated.value) if failed else Decimal(0),
-        needs=tuple(needs),
+        conditions=lambda: needs,
     )
 
 
-def _factor_holds(value: Decimal, interval: Interval, stated: Quantity, relation: str | None) -> Verdict:
+def _factor_holds(value: Decimal, bounds: Bounds, stated: Quantity, relation: str | None) -> Verdict:
     if relation is not None:
         met = RELATIONS[relation](value, stated.value)
         upper = relation.startswith("<")
-        near = interval.low <= stated.interval.high if upper else interval.high >= stated.interval.low
+        near = bounds.low <= stated.bounds.high if upper else bounds.high >= stated.bounds.low
     else:
         met = rounds_to(value, stated)
-        near = interval.overlaps(stated.interval)
+        near = bounds.overlaps(stated.bounds)
         met = met or (near and stated.qualifier == "~")
     return Verdict.CONSISTENT if met else Verdict.ROUNDING if near else Verdict.CONTRADICTED
 
 
 def percent_change(case: Case) -> Finding:
-    """A stated percentage is 100 (`to` - `from`) / `from`; with `drop`, its negative."""
+    """Claim that a stated percentage is 100 (`to` - `from`) / `from`; with `drop`, its negative.
+
+    Examples:
+        >>> from analysis.audit.kinds import Options, printed_case
+        >>> found = percent_change(printed_case("36", Options(drop=True), from_=["13.5"], to=["8.7"]))
+        >>> str(found.verdict), found.why
+        ('consistent', '100 x (13.5 - 8.7) / 13.5 = 35.5556; stated 36.')
+    """
     to, origin = case.one("to"), case.one("from")
     sign = Decimal(-100 if case.options.drop else 100)
     change = f"{origin.text} - {to.text}" if case.options.drop else f"{to.text} - {origin.text}"
     arithmetic = f"100 x ({change}) / {origin.text}"
     try:
-        # As 1 - to/from: each number enters once, so the interval is exact.
-        quotient = to.interval / origin.interval
+        # As 1 - to/from: each number enters once, so the bounds are exact.
+        quotient = to.bounds / origin.bounds
     except ZeroDivisionError:
         return undefined(case, f"{arithmetic}: the starting value may be zero within its rounding.")
     rates = {key: rate * sign for key, rate in _quotient_rates(to, origin).items()}
     return compared(
         case,
         (to.value / origin.value - 1) * sign,
-        (quotient - Interval(ONE, ONE)).times(sign),
+        (quotient - Bounds(ONE, ONE)).times(sign),
         arithmetic,
         rates,
         neutral=Decimal(0),
     )
 
 
-def undefined(case: Case, why: str) -> Finding:
-    """The finding of a claim whose arithmetic has no result."""
-    return Finding(stated_text(case.stated), "", "", Verdict.NOT_CHECKABLE, Value.NOT_STATED, False, why)
+def undefined(case: Case, why: str | Phrase) -> Finding:
+    """Return the finding of a claim whose arithmetic has no result."""
+    return not_checkable_because(why, published=stated_text(case.stated))

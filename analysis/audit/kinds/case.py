@@ -1,13 +1,15 @@
-"""What a kind judges: sums of published numbers by role, the number that the claim states, and options."""
+"""Cases, the input of every kind: sums of published numbers by role, the stated number, and options."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 
 from analysis.audit.kinds.finding import Need, Verdict
-from analysis.audit.numbers import Interval, Quantity, shown, total
+from analysis.audit.kinds.reason import Citation, Phrase, joined, phrase
+from analysis.audit.numbers import Bounds, Quantity, parse_printed, shown, total
 from analysis.audit.published import Published
 
 LISTED = 4
@@ -21,47 +23,55 @@ RELATIONS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
 
 
 @dataclass(frozen=True)
-class Term:
-    """A sum of published numbers, `plus` added and `minus` subtracted; usually one number."""
+class NumberTerm:
+    """A sum of published numbers, `plus` added and `minus` subtracted; usually one number.
+
+    Examples:
+        >>> change = NumberTerm((printed_number("68.5"),), (printed_number("69.1"),))
+        >>> change.named.text
+        '68.5 - 69.1 = -0.6 [68.5, 69.1]'
+        >>> change.bounds
+        Bounds(low=Decimal('-0.70'), high=Decimal('-0.50'))
+    """
 
     plus: tuple[Published, ...]
     minus: tuple[Published, ...] = ()
 
     @property
     def numbers(self) -> tuple[Published, ...]:
-        """Every number in it, the added ones first."""
+        """Every number of the sum, the added ones first."""
         return self.plus + self.minus
 
-    @property
+    @cached_property
     def value(self) -> Decimal:
         """The sum of the numbers as published."""
         added = sum((number.quantity.value for number in self.plus), Decimal(0))
         return added - sum((number.quantity.value for number in self.minus), Decimal(0))
 
-    @property
-    def interval(self) -> Interval:
-        """Every sum that the numbers' rounding allows."""
-        added = total(number.quantity.interval for number in self.plus)
-        return added - total(number.quantity.interval for number in self.minus)
+    @cached_property
+    def bounds(self) -> Bounds:
+        """The bounds of the sum, given the rounding of its numbers."""
+        added = total(number.quantity.bounds for number in self.plus)
+        return added - total(number.quantity.bounds for number in self.minus)
 
-    @property
+    @cached_property
     def width(self) -> Decimal:
-        """Half the width of the interval."""
-        return self.interval.half_width
+        """Half the distance between the bounds."""
+        return self.bounds.half_width
 
     @property
     def printed(self) -> Quantity | None:
-        """The quantity if the term is one number, else None."""
+        """The quantity, if the term is a single number; else None."""
         return self.plus[0].quantity if len(self.plus) == 1 and not self.minus else None
 
     @property
     def position(self) -> Decimal | None:
-        """The place of its first number along a series (a layer, an x), if it has one."""
+        """The position of its first number along a series (a layer, an x), if any."""
         return self.plus[0].position
 
     @property
     def sources(self) -> frozenset[str]:
-        """The documents in which its numbers stand."""
+        """The documents that its numbers come from."""
         return frozenset(number.source for number in self.numbers)
 
     @property
@@ -77,19 +87,24 @@ class Term:
         return f"({text})" if text.startswith("-") or self.printed is None else text
 
     @property
-    def named(self) -> str:
-        """The arithmetic, its result where there is one to show, and the identifiers."""
+    def named(self) -> Phrase:
+        """The arithmetic with its result, if it is more than one number, and the identifiers."""
         result = "" if self.printed else f" = {shown(self.value)}"
-        return f"{self.text}{result} [{', '.join(number.id for number in self.numbers)}]"
+        return phrase(f"{self.text}{result}", Citation(tuple(number.id for number in self.numbers)))
 
-    def sized(self, absolute: bool) -> tuple[Decimal, Interval]:
-        """Value and interval; with `absolute`, of its size."""
+    def sized(self, absolute: bool) -> tuple[Decimal, Bounds]:
+        """Return value and bounds; with `absolute`, those of the absolute value."""
         if absolute:
-            return abs(self.value), self.interval.magnitude()
-        return self.value, self.interval
+            return abs(self.value), self.bounds.magnitude()
+        return self.value, self.bounds
 
     def rates(self, rate: Decimal = ONE, absolute: bool = False) -> dict[str, Decimal]:
-        """Identifier → change of `rate` times the term (with `absolute`, its size) per unit of the number."""
+        """Return the change of `rate` times the term per unit of each number, by identifier.
+
+        Args:
+            rate: factor of the term.
+            absolute: whether the absolute value of the term is meant.
+        """
         signed = -rate if absolute and self.value < 0 else rate
         rates: dict[str, Decimal] = {}
         for numbers, sign in ((self.plus, signed), (self.minus, -signed)):
@@ -105,7 +120,7 @@ def _in_sum(number: Published, position: int) -> str:
 
 @dataclass(frozen=True)
 class Options:
-    """Settings that a claim may give its kind; each kind says which it takes."""
+    """Settings of a claim for its kind; `KINDS` lists which kind takes which."""
 
     drop: bool = False
     absolute: bool = False
@@ -128,59 +143,64 @@ class Options:
 
 @dataclass(frozen=True)
 class Case:
-    """What a kind judges: the number that the claim states, and the terms it rests on by role."""
+    """The input of a kind: the number that the claim states, if any, and the terms it rests on, by role."""
 
     printed: Published | None
-    parts: Mapping[str, tuple[Term, ...]]
+    parts: Mapping[str, tuple[NumberTerm, ...]]
     options: Options = field(default_factory=Options)
 
-    def one(self, role: str) -> Term:
-        """The only term of a role."""
+    def one(self, role: str) -> NumberTerm:
+        """Return the only term of a role."""
         (term,) = self.parts[role]
         return term
 
-    def maybe(self, role: str) -> Term | None:
-        """The only term of a role that may be left out."""
+    def maybe(self, role: str) -> NumberTerm | None:
+        """Return the only term of an optional role, or None."""
         return next(iter(self.parts.get(role, ())), None)
 
     @property
     def stated(self) -> Published:
-        """The number that the claim states; kinds that need one are only called with one."""
+        """The number that the claim states, for kinds that need one."""
         if self.printed is None:
             raise ValueError("this kind needs the number that the claim states")
         return self.printed
 
     @property
     def relation(self) -> str:
-        """The side of a stated limit: the option, or what the article put before the number."""
+        """The side of a stated limit: the option, or else the qualifier of the number."""
         return self.options.relation or self.stated.quantity.qualifier
 
     @property
     def sources(self) -> frozenset[str]:
-        """The documents in which the stated number and all terms stand."""
+        """The documents that the stated number and all terms come from."""
         found = {source for terms in self.parts.values() for t in terms for source in t.sources}
         return frozenset(found | ({self.printed.source} if self.printed else set()))
 
 
 def mismatch(sources: frozenset[str]) -> Verdict:
-    """The verdict where numbers of these documents do not fit: one contradicts itself, several disagree."""
+    """Return the verdict for numbers that do not agree: one document contradicts itself, several disagree.
+
+    Examples:
+        >>> str(mismatch(frozenset({"article text"}))), str(mismatch(frozenset({"article text", "figure 2"})))
+        ('contradicted', 'sources disagree')
+    """
     return Verdict.CONTRADICTED if len(sources) == 1 else Verdict.SOURCES_DISAGREE
 
 
 def stated_text(number: Published) -> str:
-    """A stated number as printed, with its sign of comparison."""
+    """Return a stated number as printed, with its sign of comparison."""
     sign = number.quantity.qualifier if number.quantity.qualifier in (*RELATIONS, "~") else ""
     return sign + (shown(number.quantity.value) if number.quantity.decimals is None else number.quantity.text)
 
 
-def listed(terms: Sequence[Term]) -> str:
-    """The first terms with their identifiers, and how many more there are."""
+def listed(terms: Sequence[NumberTerm]) -> Phrase:
+    """Return the first terms with their identifiers, and the number of the others."""
     more = f"; and {len(terms) - LISTED} more" if len(terms) > LISTED else ""
-    return "; ".join(term.named for term in terms[:LISTED]) + more
+    return phrase(joined("; ", (term.named for term in terms[:LISTED])), more)
 
 
 def need(room: Decimal, *rates: Mapping[str, Decimal]) -> Need:
-    """A `Need` whose rates are summed over several terms."""
+    """Return a `Need` whose rates are summed over several terms."""
     together: dict[str, Decimal] = {}
     for each in rates:
         for key, rate in each.items():
@@ -188,11 +208,11 @@ def need(room: Decimal, *rates: Mapping[str, Decimal]) -> Need:
     return Need(room, together)
 
 
-def above(high: Term, low: Term, absolute: bool = False) -> tuple[Need, ...]:
-    """That `high` is not below `low`, each widened by its rounding (with `absolute`, in size).
+def above(high: NumberTerm, low: NumberTerm, absolute: bool = False) -> tuple[Need, ...]:
+    """Return the needs for `high` not to lie below `low`, each widened by its rounding.
 
-    A size is the larger of a number and its negative, so that `low` in size makes two needs. Where
-    rounding alone lets `low` be zero, no size of `high` is below it.
+    With `absolute` the absolute values are compared. Since an absolute value is the larger of a number and its
+    negative, `low` then makes two needs; where rounding alone lets `low` be zero, `high` cannot lie below it.
     """
     (upper, _), (lower, _) = high.sized(absolute), low.sized(absolute)
     widths = high.width + low.width
@@ -205,9 +225,41 @@ def above(high: Term, low: Term, absolute: bool = False) -> tuple[Need, ...]:
     )
 
 
-def apart(first: Term, second: Term, allowed: Decimal) -> tuple[Need, Need]:
-    """That two terms are no further apart than `allowed`, either way."""
+def apart(first: NumberTerm, second: NumberTerm, allowed: Decimal) -> tuple[Need, Need]:
+    """Return the needs for two terms to differ by at most `allowed`, in either direction."""
     gap = first.value - second.value
     rates = (first.rates(), second.rates(-ONE))
     opposite = (first.rates(-ONE), second.rates())
     return need(allowed - gap, *opposite), need(allowed + gap, *rates)
+
+
+def printed_number(text: str, unit: str = "%", source: str = "article text") -> Published:
+    """Return a number as an article prints it, with its text as identifier; `10.7@6` is 10.7 at position 6.
+
+    Examples:
+        >>> printed_number("<1").quantity.qualifier, printed_number("10.7@6").position
+        ('<', Decimal('6'))
+    """
+    number, _, position = text.partition("@")
+    return Published(text, parse_printed(number), unit, source, Decimal(position) if position else None)
+
+
+def printed_case(states: str | None = None, options: Options | None = None, **parts: Sequence[str]) -> Case:
+    """Return a case of printed numbers of one document, to try a kind with.
+
+    Args:
+        states: the number that the claim states, as printed.
+        options: settings of the kind.
+        parts: role → numbers as printed, one per term. A keyword of Python takes an underscore: `from_`.
+
+    Examples:
+        >>> from analysis.audit.kinds import KINDS
+        >>> found = KINDS["delta"].evaluate(printed_case("-14.2", from_=["72.9"], to=["58.9"]))
+        >>> str(found.verdict), found.why
+        ('contradicted', '58.9 - 72.9 = -14; stated -14.2. They differ by 0.2; rounding allows 0.15.')
+    """
+    terms = {
+        role.rstrip("_"): tuple(NumberTerm((printed_number(number),)) for number in numbers)
+        for role, numbers in parts.items()
+    }
+    return Case(None if states is None else printed_number(states), terms, options or Options())

@@ -1,4 +1,4 @@
-"""Kinds that ask which numbers a count could have given: shares of n, and p-values of a permutation test."""
+"""Kinds that ask which values a count can give: shares of n, and p-values of a permutation test."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from analysis.audit.kinds.arithmetic import undefined
-from analysis.audit.kinds.case import ONE, Case, Term, listed, mismatch, need, stated_text
-from analysis.audit.kinds.finding import Finding, Need, Value, Verdict
-from analysis.audit.numbers import Interval, rounds_to, shown
+from analysis.audit.kinds.case import ONE, Case, NumberTerm, listed, mismatch, need, stated_text
+from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, not_checkable_because
+from analysis.audit.kinds.reason import phrase
+from analysis.audit.numbers import Bounds, rounds_to, shown
 
 LARGEST_N = 20_000
 # The largest error found when digitised series were held against the data behind them (published/README.md).
@@ -17,17 +18,23 @@ WHOLE = {"fraction": Decimal(1)}  # other shares are in percent
 
 
 def denominator(case: Case) -> Finding:
-    """Every one of `values` is a share of `n` units: some whole count gives it (GRIM, Brown and Heathers 2017).
+    """Claim that every one of `values` is a share of `n` units (GRIM; Brown and Heathers, 2017).
 
-    `n` is a published number, or the option of that name. A value is attainable where a multiple of 1/n
-    lies in its interval. Where multiples lie closer together than the values are known, every value is
-    attainable and the claim is not checkable. For values that are not, the smallest `n` up to 20,000
-    that gives them all is named.
+    `n` is a published number, or the option of that name. A value is attainable where a multiple of 1/n lies within its
+    bounds. Where multiples are closer together than the precision of the values, every value is attainable and the
+    claim is not checkable. For values that are not attainable, the smallest `n` up to 20,000 that gives them all is
+    named.
+
+    Examples:
+        >>> from analysis.audit.kinds import Options, printed_case
+        >>> found = denominator(printed_case(None, Options(n=Decimal(7)), values=["71.4", "71.5"]))  # 5 of 7 is 71.43 %
+        >>> str(found.verdict), found.recomputed
+        ('sources disagree', '1 of 2')
     """
     values, stated = case.parts["values"], case.maybe("n")
     n = stated.value if stated is not None else case.options.n
     if n is None or n <= 0:
-        return Finding("", "", "", Verdict.NOT_CHECKABLE, Value.NOT_STATED, False, "No number of units was published.")
+        return not_checkable_because("No number of units was published.")
     whole = WHOLE.get(values[0].plus[0].unit, Decimal(100))
     step = whole / n
     widest = max(_known(term) for term in values)
@@ -35,46 +42,46 @@ def denominator(case: Case) -> Finding:
         why = (
             f"Shares of {shown(n)} units are {shown(step, 3)} apart, the values known to {shown(widest, 3)}: any fits."
         )
-        return Finding(shown(n), "", shown(widest, 3), Verdict.NOT_CHECKABLE, Value.NOT_STATED, False, why)
+        return not_checkable_because(why, published=shown(n), tolerance=shown(widest, 3))
     impossible = [term for term in values if not _attainable(term, step)]
-    why = f"{len(values) - len(impossible)} of {len(values)} values are multiples of {shown(step, 3)} (1/{shown(n)})."
+    fitting_values = f"{len(values) - len(impossible)} of {len(values)}"
+    reason = [phrase(f"{fitting_values} values are multiples of {shown(step, 3)} (1/{shown(n)}).")]
     if impossible:
         fitting = _smallest_n(impossible, whole)
         instead = f"the smallest n that gives them is {fitting}" if fitting else f"no n up to {LARGEST_N:,} gives them"
-        why += f" Not attainable: {listed(impossible)}; {instead}."
+        reason.append(phrase("Not attainable: ", listed(impossible), f"; {instead}."))
     return Finding(
-        f"n = {shown(n)}",
-        f"{len(values) - len(impossible)} of {len(values)}",
-        shown(widest, 3),
-        (mismatch(case.sources) if stated else Verdict.SOURCES_DISAGREE) if impossible else Verdict.CONSISTENT,
-        Value.OFF if impossible else Value.AS_PRINTED,
-        False,
-        why,
+        published=f"n = {shown(n)}",
+        recomputed=fitting_values,
+        tolerance=shown(widest, 3),
+        verdict=(mismatch(case.sources) if stated else Verdict.SOURCES_DISAGREE) if impossible else Verdict.CONSISTENT,
+        reason=tuple(reason),
+        value=Value.OFF if impossible else Value.AS_PRINTED,
         gap=Decimal(len(impossible)) / len(values),
-        needs=tuple(_on_grid(term, step) for term in values),
+        conditions=lambda: (_on_grid(term, step) for term in values),
     )
 
 
-def _attainable(term: Term, step: Decimal) -> bool:
+def _attainable(term: NumberTerm, step: Decimal) -> bool:
     return abs(term.value - _nearest(term, step)) <= _known(term)
 
 
-def _known(term: Term) -> Decimal:
+def _known(term: NumberTerm) -> Decimal:
     printed = term.printed is not None and term.printed.decimals is not None
     return term.width if printed else max(term.width, DIGITISED_ERROR)
 
 
-def _nearest(term: Term, step: Decimal) -> Decimal:
+def _nearest(term: NumberTerm, step: Decimal) -> Decimal:
     return (term.value / step).to_integral_value() * step
 
 
-def _on_grid(term: Term, step: Decimal) -> Need:
+def _on_grid(term: NumberTerm, step: Decimal) -> Need:
     off = term.value - _nearest(term, step)
     outwards = -ONE if off >= 0 else ONE
     return need(_known(term) - abs(off), term.rates(outwards))
 
 
-def _smallest_n(values: Sequence[Term], whole: Decimal) -> int | None:
+def _smallest_n(values: Sequence[NumberTerm], whole: Decimal) -> int | None:
     # In units of the whole; a float holds 15 digits, the values at most 9.
     known = [(float(t.value / whole), float(_known(t) / whole)) for t in values]
     for n in range(1, LARGEST_N + 1):
@@ -84,11 +91,16 @@ def _smallest_n(values: Sequence[Term], whole: Decimal) -> int | None:
 
 
 def attainable_p(case: Case) -> Finding:
-    """A stated p-value can come from a permutation test of `draws` draws.
+    """Claim that a stated p-value can come from a permutation test with `draws` draws.
 
-    Such a p-value is a multiple of 1/(draws + 1), the observed arrangement counted (Phipson and Smyth
-    2010); where it is left out, of 1/draws, which is accepted as well. "p < limit" needs the smallest
-    p-value, 1/(draws + 1), to lie below the limit.
+    Such a p-value is a multiple of 1/(draws + 1) when the observed arrangement is counted (Phipson and Smyth, 2010),
+    and of 1/draws when it is not, which is accepted as well. "p < limit" requires the smallest p-value, 1/(draws + 1),
+    to lie below the limit.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> str(attainable_p(printed_case("0.35", draws=["9"])).verdict)  # nearest: 3/9 and 4/10
+        'contradicted'
     """
     p, draws = case.stated.quantity, case.one("draws")
     if draws.value < 1:
@@ -97,45 +109,47 @@ def attainable_p(case: Case) -> Finding:
     if p.qualifier.startswith("<"):
         below = smallest < p.value or (p.qualifier == "<=" and smallest == p.value)
         verdict = Verdict.CONSISTENT if below else Verdict.ROUNDING
-        if not below and smallest > p.interval.high:
+        if not below and smallest > p.bounds.high:
             verdict = mismatch(case.sources)
         found = f"smallest {shown(smallest, 4)}"
-        fewest = 1 / p.interval.high - 1
+        fewest = 1 / p.bounds.high - 1
         needs: tuple[Need, ...] = (
-            need(p.interval.high - smallest, {case.stated.id: ONE}),
+            need(p.bounds.high - smallest, {case.stated.id: ONE}),
             need(draws.value - fewest, draws.rates()),
         )
     else:
         steps = [draws.value + 1, draws.value]
-        near = [value for step in steps for value in _multiples(p.interval, step)]
+        near = [value for step in steps for value in _multiples(p.bounds, step)]
         verdict = Verdict.CONSISTENT if any(rounds_to(value, p) for value in near) else Verdict.ROUNDING
         if not near:
             verdict = mismatch(case.sources)
         found = f"{len(near)} multiples of 1/{shown(draws.value + 1)} or 1/{shown(draws.value)}"
         # Beyond 1, and at or below 0, no draw gives a p-value.
-        highest, lowest = ONE + p.interval.half_width, smallest - p.interval.half_width
+        highest, lowest = ONE + p.bounds.half_width, smallest - p.bounds.half_width
         needs = (
             need(highest - p.value, {case.stated.id: -ONE}),
             need(p.value - lowest, {case.stated.id: ONE}),
             need(draws.value, draws.rates()),
         )
     failed = verdict.rank > Verdict.ROUNDING.rank
+    why = phrase(
+        *("With ", draws.named, f" draws p-values are multiples of 1/{shown(draws.value + 1)}, "),
+        f"at least {shown(smallest, 4)}; stated {stated_text(case.stated)}.",
+    )
     return Finding(
-        stated_text(case.stated),
-        found,
-        shown(p.interval.half_width, 3),
-        verdict,
-        Value.OFF if failed else Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.AS_PRINTED,
-        False,
-        f"With {draws.named} draws p-values are multiples of 1/{shown(draws.value + 1)}, at least "
-        f"{shown(smallest, 4)}; stated {stated_text(case.stated)}.",
+        published=stated_text(case.stated),
+        recomputed=found,
+        tolerance=shown(p.bounds.half_width, 3),
+        verdict=verdict,
+        reason=(why,),
+        value=Value.OFF if failed else Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.AS_PRINTED,
         gap=ONE if failed else Decimal(0),
-        needs=needs,
+        conditions=lambda: needs,
     )
 
 
-def _multiples(interval: Interval, steps: Decimal) -> list[Decimal]:
-    """The first and last k/steps with 1 ≤ k ≤ steps in an interval, if any."""
-    low = max(ONE, (interval.low * steps).to_integral_value(ROUND_CEILING))
-    high = min(steps, (interval.high * steps).to_integral_value(ROUND_FLOOR))
+def _multiples(bounds: Bounds, steps: Decimal) -> list[Decimal]:
+    """Return the first and last k/steps with 1 ≤ k ≤ steps within some bounds, if any."""
+    low = max(ONE, (bounds.low * steps).to_integral_value(ROUND_CEILING))
+    high = min(steps, (bounds.high * steps).to_integral_value(ROUND_FLOOR))
     return [low / steps, high / steps] if low <= high else []

@@ -1,15 +1,18 @@
-"""What came of a claim: verdict, how far off it is, the arithmetic, and what would change the verdict."""
+"""Findings: verdict, size of the discrepancy, arithmetic, and the changes that would alter the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
+
+from analysis.audit.kinds.reason import Phrase, Reason, phrase
 
 
 class Verdict(StrEnum):
-    """What the published numbers say of a claim, most favourable first."""
+    """What the published numbers imply for a claim, most favourable first."""
 
     CONSISTENT = "consistent"
     ROUNDING = "consistent only with rounding"
@@ -28,7 +31,7 @@ HELD = (Verdict.CONSISTENT, Verdict.ROUNDING)
 
 
 class Severity(StrEnum):
-    """How much it matters, least first."""
+    """How much a finding matters, least severe first."""
 
     NONE = "none"
     ROUNDING = "rounding"
@@ -37,7 +40,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the least."""
+        """0 for the least severe."""
         return list(Severity).index(self)
 
 
@@ -52,7 +55,7 @@ class Value(StrEnum):
 
     @property
     def severity(self) -> Severity:
-        """What a value that compares so is worth by itself."""
+        """The severity of the value alone, whatever becomes of the conclusion."""
         if self is Value.OFF:
             return Severity.NUMBER
         return Severity.ROUNDING if self in (Value.WITHIN_ROUNDING, Value.NEAR) else Severity.NONE
@@ -60,9 +63,11 @@ class Value(StrEnum):
 
 @dataclass(frozen=True)
 class Need:
-    """A condition that a claim makes of its numbers: it is met, within rounding, while `room` ≥ 0.
+    """A condition that the numbers must meet for a claim to hold; it is met, within rounding, while `room` ≥ 0.
 
-    `rates` says by how much `room` changes when a number, by identifier, grows by one.
+    Attributes:
+        room: how far the condition is from failing, rounding included.
+        rates: identifier of a number → change of `room` when that number grows by one.
     """
 
     room: Decimal
@@ -75,35 +80,50 @@ class Finding:
 
     Attributes:
         published, recomputed, tolerance: numbers as text for a reader.
-        verdict: what the published numbers say.
+        verdict: what the published numbers imply.
+        reason: the arithmetic, sentence by sentence.
         value: whether the stated value is off (first flag).
         changes: whether the conclusion changes (second flag).
-        why: the arithmetic, with the identifiers of the numbers in brackets.
-        gap: how far the decisive number lies from what the claim needs, as a share of the larger of the
-            two: 0 where the claim holds or nothing can be measured, at most 1.
-        needs: the conditions that the numbers have to meet for the claim to hold. A number in none of
-            them cannot change the verdict by itself.
+        gap: distance of the decisive number from what the claim needs, as a share of the larger of the two:
+            0 where the claim holds or nothing can be measured, at most 1.
+        conditions: gives `needs`; called only when they are asked for, since an order has one per pair of numbers.
     """
 
     published: str
     recomputed: str
     tolerance: str
     verdict: Verdict
-    value: Value
-    changes: bool
-    why: str
+    reason: Reason
+    value: Value = Value.NOT_STATED
+    changes: bool = False
     gap: Decimal = Decimal(0)
-    needs: tuple[Need, ...] = ()
+    conditions: Callable[[], Iterable[Need]] = tuple
 
     @property
     def severity(self) -> Severity:
-        """The graver of the two flags."""
+        """The more severe of the two flags."""
         return Severity.CONCLUSION if self.changes else self.value.severity
 
+    @property
+    def why(self) -> str:
+        """The reason as text, with the identifiers of the numbers in brackets."""
+        return " ".join(sentence.text for sentence in self.reason)
+
+    @cached_property
+    def needs(self) -> tuple[Need, ...]:
+        """The conditions for the claim to hold. A number in none of them cannot change the verdict by itself."""
+        return tuple(self.conditions())
+
     def slack(self) -> dict[str, Decimal]:
-        """Identifier → the smallest move of that number, with its sign, that uses up what room there is.
+        """Return for each number, by identifier, the smallest signed move that uses up the room that there is.
 
         For a claim that holds, a larger move in that direction makes it fail.
+
+        Examples:
+            >>> from analysis.audit.kinds import KINDS, printed_case
+            >>> found = KINDS["bound"].evaluate(printed_case("<=1.0", values=["0.4", "0.9"]))
+            >>> {key: str(move) for key, move in found.slack().items()}
+            {'0.9': '0.20', '<=1.0': '-0.20', '0.4': '0.70'}
         """
         slack: dict[str, Decimal] = {}
         for need in self.needs:
@@ -114,12 +134,22 @@ class Finding:
         return slack
 
 
+def not_checkable_because(*sentences: str | Phrase, published: str = "", tolerance: str = "") -> Finding:
+    """Return the finding of a claim that the published numbers cannot decide."""
+    return Finding(published, "", tolerance, Verdict.NOT_CHECKABLE, tuple(map(phrase, sentences)))
+
+
 def share_apart(first: Decimal, second: Decimal) -> Decimal:
-    """The distance of two numbers as a share of the larger in size, at most 1."""
+    """Return the distance between two numbers as a share of the larger in size, at most 1.
+
+    Examples:
+        >>> share_apart(Decimal(4), Decimal(1))
+        Decimal('0.75')
+    """
     largest = max(abs(first), abs(second))
     return min(abs(first - second) / largest, Decimal(1)) if largest else Decimal(0)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The least favourable of some verdicts."""
+    """Return the least favourable of some verdicts."""
     return max(verdicts, key=lambda verdict: verdict.rank)

@@ -1,21 +1,22 @@
-"""Kinds that compare sizes: limits, orders, and for how many members of a scope a limit holds."""
+"""Kinds that compare sizes: limits, orders, and limits for every, none or only some members of a scope."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analysis.audit.kinds.case import ONE, RELATIONS, Case, Term, above, listed, mismatch, need
+from analysis.audit.kinds.case import ONE, RELATIONS, Case, NumberTerm, above, listed, mismatch, need
 from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, share_apart
+from analysis.audit.kinds.reason import phrase
 from analysis.audit.numbers import shown
 
 OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
-def limit_needs(case: Case, term: Term, relation: str) -> tuple[Need, ...]:
-    """That a term stays on one side of the stated limit, each widened by its rounding."""
+def limit_needs(case: Case, term: NumberTerm, relation: str) -> tuple[Need, ...]:
+    """Return the needs for a term to stay on one side of the stated limit, each widened by its rounding."""
     absolute, limit = case.options.absolute, case.stated
-    high, low = limit.quantity.interval.high, limit.quantity.interval.low
+    high, low = limit.quantity.bounds.high, limit.quantity.bounds.low
     if relation.startswith(">"):
         value, _ = term.sized(absolute)
         return (need(value + term.width - low, term.rates(ONE, absolute), {limit.id: -ONE}),)
@@ -25,24 +26,31 @@ def limit_needs(case: Case, term: Term, relation: str) -> tuple[Need, ...]:
     return below, need(high + term.value + term.width, term.rates(), {limit.id: ONE})
 
 
-def side(case: Case, term: Term, relation: str) -> Verdict:
-    """Whether a term is on a side of the stated limit: yes, only within rounding, or no."""
+def side(case: Case, term: NumberTerm, relation: str) -> Verdict:
+    """Tell whether a term is on a side of the stated limit: consistent, only with rounding, or contradicted."""
     limit = case.stated.quantity
-    value, interval = term.sized(case.options.absolute)
+    value, bounds = term.sized(case.options.absolute)
     if RELATIONS[relation](value, limit.value):
         return Verdict.CONSISTENT
     upper = relation.startswith("<")
-    meets = interval.low <= limit.interval.high if upper else interval.high >= limit.interval.low
+    meets = bounds.low <= limit.bounds.high if upper else bounds.high >= limit.bounds.low
     return Verdict.ROUNDING if meets else Verdict.CONTRADICTED
 
 
 def bound(case: Case) -> Finding:
-    """Every one of `values` (with `absolute`, its size) stays on the stated side of a stated limit.
+    """Claim that every one of `values` (with `absolute`, its absolute value) is on one side of a stated limit.
 
-    The side is the option `relation`, or the qualifier of the stated number. A value beyond the
-    limit counts as inside where the two, each widened by its rounding, still meet: "<14 %" admits
-    14.01 as consistent only with rounding. The verdict is `sources disagree` where one document
-    keeps the limit and another does not, `contradicted` where none keeps it.
+    The side is the option `relation`, or the qualifier of the stated number. A value beyond the limit is still accepted
+    where the two, each widened by its rounding, overlap: for "<14 %", 14.01 is consistent only with rounding. The
+    verdict is `sources disagree` where one document keeps the limit and another does not, `contradicted` where none
+    keeps it.
+
+    Examples:
+        >>> from analysis.audit.kinds import Options, printed_case
+        >>> found = bound(printed_case("<=1", Options(absolute=True), values=["0.6", "-1.4"]))
+        >>> str(found.verdict), found.why
+        ('consistent only with rounding', '1 of 2 values are in size <= 1; the largest is -1.4 [-1.4]. Outside: -1.4 \
+[-1.4].')
     """
     relation, limit = case.relation, case.stated.quantity
     upper, absolute = relation.startswith("<"), case.options.absolute
@@ -52,26 +60,28 @@ def bound(case: Case) -> Finding:
     verdict = _together(sides)
     failed = verdict.rank > Verdict.ROUNDING.rank
     extreme, _ = ordered[0].sized(absolute)
-    why = (
-        f"{len(ordered) - len(outside)} of {len(ordered)} values are {'in size ' if absolute else ''}{relation} "
-        f"{limit.text}; the {'largest' if upper else 'smallest'} is {ordered[0].named}."
-    )
+    inside = f"{len(ordered) - len(outside)} of {len(ordered)} values are {'in size ' if absolute else ''}"
+    reason = [
+        phrase(
+            *(inside, f"{relation} {limit.text}; the {'largest' if upper else 'smallest'} is ", ordered[0].named, "."),
+        )
+    ]
     if outside:
-        why += f" Outside: {listed(outside)}."
+        reason.append(phrase("Outside: ", listed(outside), "."))
     return Finding(
-        relation + limit.text,
-        shown(extreme),
-        shown(limit.interval.half_width, 3),
-        verdict,
-        Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
-        failed,
-        why,
+        published=relation + limit.text,
+        recomputed=shown(extreme),
+        tolerance=shown(limit.bounds.half_width, 3),
+        verdict=verdict,
+        reason=tuple(reason),
+        value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
+        changes=failed,
         gap=share_apart(extreme, limit.value) if failed else Decimal(0),
-        needs=tuple(each for term in ordered for each in limit_needs(case, term, relation)),
+        conditions=lambda: (each for term in ordered for each in limit_needs(case, term, relation)),
     )
 
 
-def _together(sides: Sequence[tuple[Term, Verdict]]) -> Verdict:
+def _together(sides: Sequence[tuple[NumberTerm, Verdict]]) -> Verdict:
     broken = [term for term, found in sides if found is Verdict.CONTRADICTED]
     if not broken:
         return Verdict.ROUNDING if any(found is Verdict.ROUNDING for _, found in sides) else Verdict.CONSISTENT
@@ -81,11 +91,19 @@ def _together(sides: Sequence[tuple[Term, Verdict]]) -> Verdict:
 
 
 def quantifier(case: Case) -> Finding:
-    """A stated limit holds for every, for none, or for only these `values` (and none of `others`).
+    """Claim that a stated limit holds for every one of `values`, for none, or only for these and none of `others`.
 
-    The option `members` is how many members the scope has as worded (tasks × models × conditions).
-    Where fewer were published and none of them speaks against the claim, it is not checkable: what is
-    missing could.
+    The option `members` is the number of members of the scope as worded (tasks × models × conditions). Where fewer were
+    published and none of them contradicts the claim, it is not checkable, because the missing ones could.
+
+    Examples:
+        >>> from analysis.audit.kinds import Options, printed_case
+        >>> scope = Options(absolute=True, relation="<=", members=Decimal(3), needs="The third.")
+        >>> found = quantifier(printed_case("1", scope, values=["0.1", "0.2"]))
+        >>> str(found.verdict), found.reason[1].text
+        ('not checkable', 'Not published: The third.')
+        >>> str(quantifier(printed_case("1", scope, values=["0.1", "2.0"])).verdict)
+        'contradicted'
     """
     options, relation, limit = case.options, case.relation, case.stated.quantity
     wanted = [(t, OPPOSITE[relation] if options.quantifier == "none" else relation) for t in case.parts["values"]]
@@ -98,55 +116,63 @@ def quantifier(case: Case) -> Finding:
     needs = tuple(one for term, each in wanted for one in limit_needs(case, term, each))
     failed = verdict.rank > Verdict.ROUNDING.rank
     scope = f"{len(case.parts['values'])} of {options.members}" if missing > 0 else f"{len(wanted)}"
-    why = f"{scope} members of the scope were published; {len(sides) - len(against)} agree with "
-    why += f"'{options.quantifier}: {'size ' if options.absolute else ''}{relation} {limit.text}'."
+    agree = f"{len(sides) - len(against)} agree with '{options.quantifier}: {'size ' if options.absolute else ''}"
+    reason = [phrase(f"{scope} members of the scope were published; {agree}{relation} {limit.text}'.")]
     if against:
-        why += f" Against it: {listed(against)}."
+        reason.append(phrase("Against it: ", listed(against), "."))
     if missing > 0 and not failed:
         verdict, needs = Verdict.NOT_CHECKABLE, ()
-        why += f" Not published: {options.needs}".rstrip()
+        reason.append(phrase(f"Not published: {options.needs}".rstrip()))
     furthest = max((share_apart(t.sized(options.absolute)[0], limit.value) for t in against), default=Decimal(0))
     return Finding(
-        f"{options.quantifier}: {relation}{limit.text}",
-        f"{len(sides) - len(against)} of {len(sides)}",
-        shown(limit.interval.half_width, 3),
-        verdict,
-        Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
-        failed,
-        why,
+        published=f"{options.quantifier}: {relation}{limit.text}",
+        recomputed=f"{len(sides) - len(against)} of {len(sides)}",
+        tolerance=shown(limit.bounds.half_width, 3),
+        verdict=verdict,
+        reason=tuple(reason),
+        value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
+        changes=failed,
         gap=furthest,
-        needs=needs,
+        conditions=lambda: needs,
     )
 
 
 def order(case: Case) -> Finding:
-    """Every one of `smaller` is below every one of `larger` (with `absolute`, in size).
+    """Claim that every one of `smaller` is below every one of `larger` (with `absolute`, in absolute value).
 
     Values that tie within their rounding are consistent only with rounding.
+
+    Examples:
+        >>> from analysis.audit.kinds import printed_case
+        >>> found = order(printed_case(smaller=["17.9", "30.0"], larger=["29.1"]))
+        >>> str(found.verdict), found.why
+        ('contradicted', 'Largest of the smaller: 30.0 [30.0]; smallest of the larger: 29.1 [29.1].')
     """
     absolute = case.options.absolute
     low = max(case.parts["smaller"], key=lambda term: term.sized(absolute)[0])
     high = min(case.parts["larger"], key=lambda term: term.sized(absolute)[0])
-    (below, low_interval), (top, high_interval) = low.sized(absolute), high.sized(absolute)
+    (below, low_bounds), (top, high_bounds) = low.sized(absolute), high.sized(absolute)
     if below < top:
         verdict = Verdict.CONSISTENT
-    elif low_interval.low <= high_interval.high:
+    elif low_bounds.low <= high_bounds.high:
         verdict = Verdict.ROUNDING
     else:
         verdict = mismatch(low.sources | high.sources)
     failed = verdict.rank > Verdict.ROUNDING.rank
     size = " in size" if absolute else ""
     return Finding(
-        "",
-        f"{shown(below)} {'<' if below < top else '>='} {shown(top)}",
-        shown(low_interval.half_width + high_interval.half_width, 3),
-        verdict,
-        Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
-        failed,
-        f"Largest{size} of the smaller: {low.named}; smallest{size} of the larger: {high.named}.",
+        published="",
+        recomputed=f"{shown(below)} {'<' if below < top else '>='} {shown(top)}",
+        tolerance=shown(low_bounds.half_width + high_bounds.half_width, 3),
+        verdict=verdict,
+        reason=(
+            phrase(f"Largest{size} of the smaller: ", low.named, f"; smallest{size} of the larger: ", high.named, "."),
+        ),
+        value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
+        changes=failed,
         gap=share_apart(below, top) if failed else Decimal(0),
-        # Every pair: one number may stand in several terms, and move them together.
-        needs=tuple(
+        # Every pair: one number may be part of several terms, and move them together.
+        conditions=lambda: (
             each for a in case.parts["smaller"] for b in case.parts["larger"] for each in above(b, a, absolute)
         ),
     )

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from analysis.audit.kinds import HELD, KINDS, Case, Finding, Options, Severity, Term, Value, Verdict
+from analysis.audit.kinds import HELD, KINDS, Case, Finding, NumberTerm, Options, Severity, Value, Verdict
 from analysis.audit.numbers import parse_digitised, parse_printed, parse_stored
 from analysis.audit.published import Published
 
@@ -25,15 +25,15 @@ def data(value: str) -> Published:
     return Published(f"j{value}", parse_stored(value), "%", "data d")
 
 
-def terms(*numbers: Published | str) -> tuple[Term, ...]:
-    return tuple(Term((text(n) if isinstance(n, str) else n,)) for n in numbers)
+def terms(*numbers: Published | str) -> tuple[NumberTerm, ...]:
+    return tuple(NumberTerm((text(n) if isinstance(n, str) else n,)) for n in numbers)
 
 
 def judge(
     kind: str,
     printed: Published | str | None = None,
     options: Options | None = None,
-    **parts: tuple[Term, ...],
+    **parts: tuple[NumberTerm, ...],
 ) -> Finding:
     stated = text(printed) if isinstance(printed, str) else printed
     return KINDS[kind].evaluate(Case(stated, parts, options or Options()))
@@ -179,7 +179,7 @@ def test_order(smaller: tuple[str, ...], larger: tuple[str, ...], verdict: Verdi
 
 
 def test_order_in_size_of_a_sum() -> None:
-    bars = (Term((figure("-10.8"), figure("-15.7"))),)
+    bars = (NumberTerm((figure("-10.8"), figure("-15.7"))),)
     found = judge("order", options=Options(absolute=True), smaller=bars, larger=terms("-18.9"))
     # The bars stand in a figure, the other number in the text.
     assert found.verdict is DISAGREE
@@ -233,9 +233,9 @@ def at(position: str, number: Published) -> Published:
     return replace(number, id=f"{number.id}@{position}", position=Decimal(position))
 
 
-def series(*values: str, positions: str = "0 2 4 6 8 10 11") -> tuple[Term, ...]:
+def series(*values: str, positions: str = "0 2 4 6 8 10 11") -> tuple[NumberTerm, ...]:
     """Printed values at layers."""
-    return tuple(Term((at(p, text(v)),)) for p, v in zip(positions.split(), values, strict=False))
+    return tuple(NumberTerm((at(p, text(v)),)) for p, v in zip(positions.split(), values, strict=False))
 
 
 def layer(value: str) -> Published:
@@ -348,7 +348,7 @@ def test_a_peak_where_nothing_was_published_and_a_trough() -> None:
     ],
 )
 def test_onset(values: tuple[str, ...], window: tuple[str, str], verdict: Verdict) -> None:
-    first, last = (Term((layer(end),)) for end in window)
+    first, last = (NumberTerm((layer(end),)) for end in window)
     assert judge("onset", series=series(*values), first=(first,), last=(last,)).verdict is verdict
     words = Options(earliest=Decimal(window[0]), latest=Decimal(window[1]))
     assert judge("onset", options=words, series=series(*values)).verdict is verdict
@@ -381,7 +381,7 @@ def test_denominator(values: tuple[str, ...], n: str, verdict: Verdict) -> None:
 
 
 def test_a_denominator_printed_beside_its_share_and_the_n_that_would_fit() -> None:
-    stated = Term((replace(text("28"), unit="count"),))
+    stated = NumberTerm((replace(text("28"), unit="count"),))
     found = judge("denominator", values=terms("71.5"), n=(stated,))
     assert (found.verdict, found.severity) == (WRONG, Severity.NUMBER)
     # 11, 71, 114 and 208 of 410, as digitised.

@@ -4,18 +4,18 @@ from decimal import Decimal
 
 import pytest
 
-from analysis.audit.errors import AuditInputError
 from analysis.audit.numbers import (
-    Interval,
+    Bounds,
     parse_digitised,
     parse_printed,
     parse_stored,
     rounds_to,
     shown,
 )
+from config.errors import InputError
 
 
-def ends(interval: Interval) -> tuple[str, str]:
+def ends(interval: Bounds) -> tuple[str, str]:
     return str(interval.low.normalize()), str(interval.high.normalize())
 
 
@@ -37,7 +37,7 @@ def ends(interval: Interval) -> tuple[str, str]:
 )
 def test_half_a_unit_of_the_last_digit(text: str, low: str, high: str, decimals: int) -> None:
     quantity = parse_printed(text)
-    assert (quantity.interval.low, quantity.interval.high) == (Decimal(low), Decimal(high))
+    assert (quantity.bounds.low, quantity.bounds.high) == (Decimal(low), Decimal(high))
     assert quantity.decimals == decimals
 
 
@@ -51,55 +51,55 @@ def test_qualifiers(text: str, given: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "about 5", "5 %", "1e-3", "--1", "."])
 def test_what_is_no_printed_number(text: str) -> None:
-    with pytest.raises(AuditInputError, match="not a printed number"):
+    with pytest.raises(InputError, match="not a printed number"):
         parse_printed(text)
 
 
 def test_digitised_precision_absolute_relative_and_missing() -> None:
-    assert parse_digitised("0.1772990", "1e-03").interval.half_width == Decimal("0.001")
+    assert parse_digitised("0.1772990", "1e-03").bounds.half_width == Decimal("0.001")
     # Written with seven decimals, so never better than half of the seventh.
-    assert parse_digitised("0.0002172", "4.4e-09").interval.half_width == Decimal("5e-8")
+    assert parse_digitised("0.0002172", "4.4e-09").bounds.half_width == Decimal("5e-8")
     relative = parse_digitised("0.02", "3.8e-07 relative at vertices; 2.3e-02 relative between")
-    assert relative.interval.half_width == Decimal("0.02") * Decimal("3.8e-07")
-    with pytest.raises(AuditInputError, match="precision"):
+    assert relative.bounds.half_width == Decimal("0.02") * Decimal("3.8e-07")
+    with pytest.raises(InputError, match="precision"):
         parse_digitised("1.0", "")
 
 
 def test_stored_float32_reaches_the_decimal_it_stands_for() -> None:
     stored = parse_stored("0.0009999999")
-    assert stored.interval.low <= Decimal("0.001") <= stored.interval.high
-    assert parse_stored("200").interval.half_width == 0
+    assert stored.bounds.low <= Decimal("0.001") <= stored.bounds.high
+    assert parse_stored("200").bounds.half_width == 0
     # 0.62 may be 0.620 with its zero lost; a count of 10,000 images is exact.
-    assert parse_stored("0.62").interval.half_width == Decimal("0.0005")
-    assert parse_stored("0.7133").interval.half_width == Decimal("0.00005")
-    assert parse_stored("0.6241", counted=True).interval.half_width < Decimal("1e-6")
+    assert parse_stored("0.62").bounds.half_width == Decimal("0.0005")
+    assert parse_stored("0.7133").bounds.half_width == Decimal("0.00005")
+    assert parse_stored("0.6241", counted=True).bounds.half_width < Decimal("1e-6")
 
 
 def test_percent_keeps_width_and_promises_fewer_decimals() -> None:
     percent = parse_stored("0.673").percent()
     assert percent.value == Decimal("67.3")
-    assert percent.interval.half_width == Decimal("0.05")
+    assert percent.bounds.half_width == Decimal("0.05")
     assert parse_printed("0.673").percent().decimals == 1
 
 
 def test_interval_arithmetic_holds_every_combination() -> None:
-    a, b = Interval(Decimal(1), Decimal(2)), Interval(Decimal(-3), Decimal(4))
+    a, b = Bounds(Decimal(1), Decimal(2)), Bounds(Decimal(-3), Decimal(4))
     assert ends(a + b) == ("-2", "6")
     assert ends(a - b) == ("-3", "5")
     assert ends(b.times(Decimal(-2))) == ("-8", "6")
     assert ends(b.magnitude()) == ("0", "4")
-    assert ends(Interval(Decimal(-3), Decimal(-1)).magnitude()) == ("1", "3")
+    assert ends(Bounds(Decimal(-3), Decimal(-1)).magnitude()) == ("1", "3")
     assert ends(b / a) == ("-3", "4")
     with pytest.raises(ZeroDivisionError):
         a / b
-    with pytest.raises(ValueError, match="low end"):
-        Interval(Decimal(2), Decimal(1))
+    with pytest.raises(ValueError, match="lower bound"):
+        Bounds(Decimal(2), Decimal(1))
 
 
 def test_intervals_that_touch_overlap() -> None:
     printed, other = parse_printed("-0.7"), parse_printed("-0.6")
-    assert printed.interval.overlaps(other.interval)
-    assert not printed.interval.overlaps(parse_printed("-0.5").interval)
+    assert printed.bounds.overlaps(other.bounds)
+    assert not printed.bounds.overlaps(parse_printed("-0.5").bounds)
 
 
 def test_a_tie_may_round_either_way() -> None:

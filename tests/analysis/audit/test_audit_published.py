@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.audit.errors import AuditInputError
 from analysis.audit.published import load_published
+from config.errors import InputError
 
 FOLDER = Path(__file__).parents[3] / "analysis" / "published"
 
@@ -58,7 +58,7 @@ def test_identifiers_units_and_sources(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, "holds no published numbers"),
+        ({}, "has no published numbers"),
         ({"tables": "id,valeu,unit,qualifier\n"}, "column 'value' is missing.*valeu"),
         ({"tables": TABLES + "t1,2,%,\n"}, "line 4: identifier 't1' is taken"),
         ({"tables": TABLES + "t3,many,%,\n"}, "line 4: 'many' is not a printed number"),
@@ -68,18 +68,18 @@ def test_identifiers_units_and_sources(tmp_path: Path) -> None:
     ],
 )
 def test_faulty_files(tmp_path: Path, files: dict[str, str], message: str) -> None:
-    with pytest.raises(AuditInputError, match=message):
+    with pytest.raises(InputError, match=message):
         load_published(write(tmp_path, **files))
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(AuditInputError, match="is not a folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         load_published(tmp_path / "absent")
 
 
 def test_an_unknown_number_suggests_the_closest(tmp_path: Path) -> None:
     numbers = load_published(write(tmp_path, tables=TABLES, figures=FIGURES))
-    with pytest.raises(AuditInputError, match=r"claim 'c'.*'fig/f/a/M/S/delta/G2'.*delta/G1'"):
+    with pytest.raises(InputError, match=r"claim 'c'.*'fig/f/a/M/S/delta/G2'.*delta/G1'"):
         numbers.find("fig/f/a/M/S/delta/G2", "claim 'c'")
-    with pytest.raises(AuditInputError, match=r"interactive\.csv, which is missing"):
+    with pytest.raises(InputError, match=r"interactive\.csv, which is missing"):
         numbers.find("json/h/M/11/cls/full/classification/top1_accuracy", "claim 'c'")

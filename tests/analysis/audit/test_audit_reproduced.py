@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from analysis.audit.reproduced import DELTA, NEEDED, main, with_draws_averaged
+from config.errors import InputError
+from config.layout import Run
 
 FOLDER = Path(__file__).parents[3] / "analysis" / "published"
 COLUMNS = (*NEEDED, *DELTA)
@@ -21,16 +23,30 @@ ZERO = {
 }
 
 
+MODEL = {"source": "timm", "family": "dinov3", "scale": "S", "architecture": "a", "image_size": 224}
+CONFIG = {
+    "run": "small",
+    "datasets": {"scenes": {"source": "scenes", "image_size": 64, "tasks": ["classification"]}},
+    # What a condition is called says nothing of what it does.
+    "conditions": {
+        "full": {},
+        "zero_registers": {"tokens": ["registers"], "by": "zero"},
+        "mean_registers": {"tokens": ["cls"], "by": "mean"},
+    },
+}
+
+
 def reproduced(path: Path, *rows: Mapping[str, str], weights: str = "hub") -> dict[str, list[dict[str, str]]]:
     """Claim → its rows, for a run with these rows in its ablation table."""
-    ablation, settings, out = path / "ablation.csv", path / "settings.yaml", path / "reproduced.csv"
+    run = Run(path)
+    ablation, settings, out = run.table("ablation"), run.settings, run.audit / "reproduced.csv"
+    ablation.parent.mkdir(exist_ok=True)
     with ablation.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="")
         writer.writeheader()
         writer.writerows(rows)
-    settings.write_text(yaml.safe_dump({"models": {"v3": {"weights": weights}}, "conditions": {"full": {}}}))
-    arguments = [str(FOLDER), "--settings", str(settings), "--ablation", str(ablation), "--out", str(out)]
-    assert main(arguments) == 0
+    settings.write_text(yaml.safe_dump(CONFIG | {"models": {"v3": MODEL | {"weights": weights}}}, sort_keys=False))
+    main([str(FOLDER), "--settings", str(settings)])
     found: dict[str, list[dict[str, str]]] = {}
     with out.open(newline="") as stream:
         for row in csv.DictReader(stream):
@@ -48,6 +64,12 @@ def test_a_run_whose_interval_holds_the_published_numbers_reproduces_a_claim(tmp
         ("t025", "-36.6"),
     }
     assert all(float(row["low"]) <= float(row["published"]) <= float(row["high"]) for row in numbers)
+
+
+def test_conditions_are_known_by_what_they_replace(tmp_path: Path) -> None:
+    called_otherwise = {"condition": "mean_registers"}
+    claim, *_ = reproduced(tmp_path, FULL, {**ZERO, **called_otherwise})["reg-v3-classification"]
+    assert (claim["reproduced"], claim["measured"]) == ("not measured", "1")
 
 
 def test_a_run_whose_interval_excludes_one_of_them_does_not(tmp_path: Path) -> None:
@@ -97,11 +119,11 @@ def test_every_claim_has_its_row(tmp_path: Path) -> None:
     assert all(len(rows) == 1 for rows in found.values())
 
 
-def test_a_missing_table_is_a_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_table_is_a_message(tmp_path: Path) -> None:
     absent = str(tmp_path / "absent.csv")
-    assert main([str(FOLDER), "--settings", absent, "--ablation", absent, "--out", str(tmp_path / "out.csv")]) == 2
-    assert "absent.csv is missing" in capsys.readouterr().err
-    assert not (tmp_path / "out.csv").exists()
+    with pytest.raises(InputError, match=r"absent\.csv is missing"):
+        main([str(FOLDER), "--settings", absent])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_draws_of_random_patches_count_as_their_mean() -> None:

@@ -2,23 +2,26 @@
 
 import csv
 import io
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from analysis.audit.claims import load_claims
-from analysis.audit.errors import AuditInputError
 from analysis.audit.kinds import KINDS, Verdict
 from analysis.audit.published import load_published
-from analysis.audit.run import main, written
-from analysis.audit.summary import CLAIM_COLUMNS
-from analysis.audit.verdicts import Judged, audit, foremost, gravest
+from analysis.audit.run import main, write_audit
+from analysis.audit.verdicts import Judged, audit, foremost, most_severe
+from analysis.rows.audit import ClaimRow
+from analysis.rows.schema import names_of
+from config.errors import InputError, report_errors
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "analysis" / "published"
@@ -56,13 +59,39 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def files() -> dict[str, str]:
-    return written(FOLDER)[1]
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    out = tmp_path_factory.mktemp("audit")
+    write_audit(FOLDER, out)
+    return {path.name: path.read_text(encoding="utf-8") for path in out.iterdir()}
+
+
+def test_the_json_has_the_readings_and_reasons_of_the_table(files: dict[str, str], judged: tuple[Judged, ...]) -> None:
+    table = rows(files["claims.csv"])
+    claims = json.loads(files["claims.json"])
+    assert [claim["id"] for claim in claims] == [row["id"] for row in table]
+    for claim, row, item in zip(claims, table, judged, strict=True):
+        decides = claim["readings"][claim["decides"]]
+        assert [decides[name] for name in ("reading", "verdict", "severity", "published", "tolerance")] == [
+            row[name] for name in ("reading", "verdict", "severity", "published", "tolerance")
+        ]
+        assert [reading["reading"] for reading in claim["readings"]] == [r.wording for r in item.claim.readings]
+        cited = {key for part in parts(claim) if isinstance(part, dict) for key in part["numbers"]}
+        assert cited <= set(claim["numbers"]) == set(filter(None, row["numbers"].split(";")))
+        for sentence in decides["why"]:
+            written = "".join(p if isinstance(p, str) else f" [{', '.join(p['numbers'])}]" for p in sentence)
+            assert written in row["why"]
+        assert claim["note"] in row["why"]
+    assert any(isinstance(part, dict) for claim in claims for part in parts(claim))
+
+
+def parts(claim: Mapping[str, Any]) -> list[Any]:
+    """Texts and citations of all reasons of a claim."""
+    return [part for reading in claim["readings"] for sentence in reading["why"] for part in sentence]
 
 
 def test_the_claims_table_has_its_columns_and_one_row_per_claim(files: dict[str, str]) -> None:
     table = rows(files["claims.csv"])
-    assert tuple(table[0]) == CLAIM_COLUMNS
+    assert tuple(table[0]) == names_of(ClaimRow)
     assert [row["id"] for row in table] == [claim.id for claim in load_claims(FOLDER)]
     assert all(row["why"] for row in table)
     numbers = load_published(FOLDER)
@@ -103,8 +132,8 @@ def test_every_finding_has_the_points_that_it_rests_on(files: dict[str, str]) ->
     assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in points)
 
 
-def test_the_gravest_come_first_and_from_different_sections(judged: tuple[Judged, ...]) -> None:
-    ranked = gravest(judged)
+def test_the_most_severe_come_first_and_from_different_sections(judged: tuple[Judged, ...]) -> None:
+    ranked = most_severe(judged)
     severities = [item.finding.severity.rank for item in ranked]
     assert severities == sorted(severities, reverse=True)
     first = foremost(judged)
@@ -119,9 +148,9 @@ def test_deleting_the_verdicts_and_running_again_restores_them(tmp_path: Path) -
     command = [sys.executable, "-m", "analysis.audit", str(FOLDER), "--out", str(tmp_path)]
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(before) == {"claims.csv", "summary.csv", "summary.md", "points.csv", "sources.csv"}
+    assert set(before) == {"claims.csv", "claims.json", "summary.csv", "summary.md", "points.csv", "sources.csv"}
     (tmp_path / "claims.csv").unlink()
-    assert main([str(FOLDER), "--out", str(tmp_path)]) == 0
+    main([str(FOLDER), "--out", str(tmp_path)])
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert "claims: " in first.stdout
 
@@ -187,7 +216,7 @@ def test_the_most_favourable_reading_is_judged_and_the_other_told(tmp_path: Path
     [
         (
             {"kind": "delta", "states": "change", "parts": {"from": ["fill"], "to": ["zero"]}},
-            "claim 'c': number 'fill' .*Did you mean 'full'",
+            r"claim 'c': number 'fill' .*\(did you mean 'full'\?\)",
         ),
         (
             {"kind": "delta", "states": "change", "parts": {"from": ["count"], "to": ["zero"]}},
@@ -195,12 +224,12 @@ def test_the_most_favourable_reading_is_judged_and_the_other_told(tmp_path: Path
         ),
         (
             {"kind": "bound", "states": "margin", "parts": {"values": ["change"]}},
-            "qualifier '~', which is no side of a limit",
+            "qualifier '~', which is not a side of a limit",
         ),
     ],
 )
 def test_numbers_that_a_claim_cannot_rest_on(tmp_path: Path, claim: dict[str, object], message: str) -> None:
-    with pytest.raises(AuditInputError, match=message):
+    with pytest.raises(InputError, match=message):
         audit(article(tmp_path, {"id": "c", **claim}))
 
 
@@ -208,8 +237,11 @@ def test_faulty_input_is_a_message_and_leaves_nothing(tmp_path: Path, capsys: py
     source, out = tmp_path / "source", tmp_path / "out"
     shutil.copytree(FOLDER, source)
     (source / "claims.yaml").unlink()
-    assert main([str(source), "--out", str(out)]) == 2
-    assert "claims.yaml is missing" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        report_errors(lambda: main([str(source), "--out", str(out)]))
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and "claims.yaml is missing" in message
     assert not out.exists()
 
 
@@ -221,9 +253,9 @@ def test_a_kind_whose_numbers_are_missing_is_refused(tmp_path: Path, kind: str) 
     needs = {"options": {"needs": "A margin."}} if kind == "sameness" else {}
     claim = {"id": "c", "kind": kind, **stated, **relation, **needs}
     absent = {role: ["zreo"] * few for role, few in roles.items()}
-    with pytest.raises(AuditInputError, match=r"claim 'c': number 'zreo' is not in .*tables\.csv.*Did you mean 'zero'"):
+    with pytest.raises(InputError, match=r"claim 'c': number 'zreo' is not in .*tables\.csv \(did you mean 'zero'"):
         audit(article(tmp_path, {**claim, "parts": absent}))
-    with pytest.raises(AuditInputError, match=r"claim 'c': role '\w+' has 0 terms"):
+    with pytest.raises(InputError, match=r"claim 'c': parts: missing \w+"):
         audit(article(tmp_path, {**claim, "parts": {}}))
 
 
@@ -231,7 +263,7 @@ def test_a_kind_whose_numbers_are_missing_is_refused(tmp_path: Path, kind: str) 
 def test_a_kind_whose_stated_number_is_missing_is_refused(tmp_path: Path, kind: str) -> None:
     parts = {role: ["full"] * few for role, (few, _) in KINDS[kind].roles.items() if few}
     relation = {"options": {"relation": "<="}} if "relation" in KINDS[kind].options else {}
-    with pytest.raises(AuditInputError, match="needs key 'states'"):
+    with pytest.raises(InputError, match=r"states: missing; kind .* needs the identifier"):
         audit(article(tmp_path, {"id": "c", "kind": kind, "parts": parts, **relation}))
-    with pytest.raises(AuditInputError, match="number 'absent' is not in"):
+    with pytest.raises(InputError, match="number 'absent' is not in"):
         audit(article(tmp_path, {"id": "c", "kind": kind, "states": "absent", "parts": parts, **relation}))

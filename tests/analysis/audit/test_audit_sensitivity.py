@@ -1,40 +1,29 @@
 """Mutation check: move any one number that a claim rests on by more than its slack, and the verdict changes.
 
-A kind reports the slack of each number: the smallest move that uses up what room there is. Here every reading
-of every claim is judged alone. One that fails is first mended, by moving the numbers that its own needs name,
-which changes its verdict. Then each of its numbers is moved: a little less than its slack changes nothing, more
-than its slack makes the claim fail. A number without slack is one that the kind calls inert; moving it by any
-amount either way must indeed change nothing.
+A kind reports the slack of each number: the smallest move that uses up the room that there is. Here every reading of
+every claim is judged alone. One that fails is first mended, by moving the
+numbers that its own needs name, which changes its verdict. Then each of its numbers is moved: slightly less than its
+slack changes nothing, slightly more makes the claim fail. A number without slack is one that the kind calls inert;
+moving it by any amount either way must change nothing.
+
+There is one test per kind, and its message names every reading and number that breaks the rule.
 """
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 from analysis.audit.claims import Claim, load_claims
 from analysis.audit.kinds import HELD, Finding, Verdict
-from analysis.audit.numbers import Interval, Quantity
+from analysis.audit.numbers import Bounds, Quantity
 from analysis.audit.published import PublishedNumbers, load_published
 from analysis.audit.verdicts import judge
 
 FOLDER = Path(__file__).parents[3] / "analysis" / "published"
-NUMBERS = load_published(FOLDER)
-READINGS = [
-    replace(claim, id=f"{claim.id}, {reading.wording}", readings=(reading,))
-    for claim in load_claims(FOLDER)
-    for reading in claim.readings
-]
-# Nothing to move: these say what would have to be published.
-NOT_CHECKABLE = [claim for claim in READINGS if judge(claim, NUMBERS).finding.verdict is Verdict.NOT_CHECKABLE]
-CHECKABLE = [claim for claim in READINGS if claim not in NOT_CHECKABLE]
-# An inference that follows from no p-value and from no confounded comparison: there is nothing to mend.
-BEYOND_MENDING = [
-    claim
-    for claim in CHECKABLE
-    if claim.kind == "nonsignificance" or (claim.kind == "causal" and claim.readings[0].options.also_differs)
-]
 # In units of the slack. Kinds that divide are linear only for small moves, so their margins are wide.
 DIVIDING = ("ratio", "factor", "percent_change")
 MARGINS = {True: (Decimal("0.5"), Decimal("1.6")), False: (Decimal("0.999"), Decimal("1.001"))}
@@ -42,118 +31,175 @@ LEAST = Decimal("1e-9")
 MOST_STEPS = 100
 
 
-def verdict(claim: Claim, numbers: PublishedNumbers) -> Verdict:
-    return judge(claim, numbers).finding.verdict
+@dataclass(frozen=True)
+class Subject:
+    """A reading of a claim, judged alone, with the numbers as published."""
+
+    claim: Claim
+    published: PublishedNumbers
+
+    @cached_property
+    def name(self) -> str:
+        return f"{self.claim.id}, {self.claim.readings[0].wording}"
+
+    @cached_property
+    def finding(self) -> Finding:
+        return self.judged(self.published)
+
+    @cached_property
+    def holds(self) -> bool:
+        return self.finding.verdict in HELD
+
+    @cached_property
+    def is_checkable(self) -> bool:
+        """Whether there is something to move; otherwise the reason says what would have to be published."""
+        return self.finding.verdict is not Verdict.NOT_CHECKABLE
+
+    @cached_property
+    def can_be_mended(self) -> bool:
+        """Whether the inference follows for some numbers: from no p-value, and from no confounded comparison."""
+        confounded = self.claim.kind == "causal" and bool(self.claim.readings[0].options.also_differs)
+        return self.claim.kind != "nonsignificance" and not confounded
+
+    @cached_property
+    def mended(self) -> PublishedNumbers:
+        """Numbers with which the claim holds: those of broken needs moved, one need after the other."""
+        numbers = self.published
+        for _ in range(MOST_STEPS):
+            finding = self.judged(numbers)
+            if finding.verdict in HELD:
+                return numbers
+            numbers = self.after_moving(numbers, *self.repair(finding))
+        raise AssertionError(f"{self.name}: its needs do not say what would make it hold")
+
+    @cached_property
+    def start(self) -> PublishedNumbers:
+        """Numbers to move from: mended, where the claim can be."""
+        return self.mended if self.can_be_mended else self.published
+
+    def judged(self, numbers: PublishedNumbers) -> Finding:
+        return judge(self.claim, numbers).finding
+
+    def after_moving(self, numbers: PublishedNumbers, key: str, by: Decimal) -> PublishedNumbers:
+        """The numbers with one moved by `by`, given in the claim's unit."""
+        in_percent = self.claim.readings[0].unit in ("%", "pp") and numbers[key].unit == "fraction"
+        return numbers.changed(key, moved(numbers[key].quantity, by / 100 if in_percent else by))
+
+    def repair(self, finding: Finding) -> tuple[str, Decimal]:
+        """The number of the most broken need that a claim does not state, and the move that meets the need."""
+        stated = self.claim.readings[0].states
+        # What disagrees with the stated number first: everything else is then mended towards it.
+        need = min(finding.needs, key=lambda need: (need.room >= 0 or stated not in need.rates, need.room))
+        key = max((key for key in need.rates if need.rates[key]), key=lambda key: (key != stated, need.rates[key]))
+        by = -need.room / need.rates[key]
+        return key, by + LEAST.copy_sign(by) + by / 1000
 
 
 def moved(quantity: Quantity, by: Decimal) -> Quantity:
-    ends = Interval(quantity.interval.low + by, quantity.interval.high + by)
+    ends = Bounds(quantity.bounds.low + by, quantity.bounds.high + by)
     value = quantity.value + by
-    return replace(quantity, text=f"{value:f}", value=value, interval=ends)
+    return replace(quantity, text=f"{value:f}", value=value, bounds=ends)
 
 
-def after_moving(claim: Claim, numbers: PublishedNumbers, key: str, by: Decimal) -> PublishedNumbers:
-    """The numbers with one moved by `by`, given in the claim's unit."""
-    in_percent = claim.readings[0].unit in ("%", "pp") and numbers[key].unit == "fraction"
-    return numbers.changed(key, moved(numbers[key].quantity, by / 100 if in_percent else by))
+NUMBERS = load_published(FOLDER)
+SUBJECTS = tuple(
+    Subject(replace(claim, readings=(reading,)), NUMBERS) for claim in load_claims(FOLDER) for reading in claim.readings
+)
+CHECKABLE = tuple(subject for subject in SUBJECTS if subject.is_checkable)
+KINDS_CHECKED = sorted({subject.claim.kind for subject in CHECKABLE})
 
 
-def mended(claim: Claim) -> PublishedNumbers:
-    """Numbers with which the claim holds: those of broken needs moved, one need after the other."""
-    numbers = NUMBERS
-    for _ in range(MOST_STEPS):
-        finding = judge(claim, numbers).finding
-        if finding.verdict in HELD:
-            return numbers
-        key, by = repair(finding, claim)
-        numbers = after_moving(claim, numbers, key, by)
-    raise AssertionError(f"{claim.id}: its needs do not say what would make it hold")
+def of_kind(kind: str) -> list[Subject]:
+    return [subject for subject in CHECKABLE if subject.claim.kind == kind]
 
 
-def repair(finding: Finding, claim: Claim) -> tuple[str, Decimal]:
-    """The number of the most broken need that a claim does not state, and the move that meets the need."""
-    stated = claim.readings[0].states
-    # What disagrees with the stated number first: everything else is then mended towards it.
-    need = min(finding.needs, key=lambda need: (need.room >= 0 or stated not in need.rates, need.room))
-    key = max((key for key in need.rates if need.rates[key]), key=lambda key: (key != stated, need.rates[key]))
-    by = -need.room / need.rates[key]
-    return key, by + LEAST.copy_sign(by) + by / 1000
+def faults(check: Callable[[Subject], Iterator[str]], tried: Iterable[Subject]) -> list[str]:
+    """What breaks a rule, each with the reading that it is of."""
+    return [f"{subject.name}: {fault}" for subject in tried for fault in check(subject)]
 
 
-@pytest.mark.parametrize("claim", CHECKABLE, ids=lambda claim: claim.id)
-def test_more_than_its_slack_changes_the_verdict_and_less_does_not(claim: Claim) -> None:
-    numbers = NUMBERS if claim in BEYOND_MENDING else mended(claim)
-    before = judge(claim, numbers).finding
-    held = before.verdict in HELD
-    slack = before.slack()
-    for key in claim.ids:
+def wrong_slack(subject: Subject) -> Iterator[str]:
+    before = subject.judged(subject.start)
+    held, slack = before.verdict in HELD, before.slack()
+
+    def after(key: str, by: Decimal) -> Verdict:
+        return subject.judged(subject.after_moving(subject.start, key, by)).verdict
+
+    for key in subject.claim.ids:
         if key not in slack:
             for by in (Decimal(size) for size in ("0.01", "1", "1000", "-0.01", "-1", "-1000")):
-                assert verdict(claim, after_moving(claim, numbers, key, by)) is before.verdict, f"{key} is not inert"
+                if (found := after(key, by)) is not before.verdict:
+                    yield f"{key} is not inert: moved by {by}, {found}"
             continue
-        within, beyond = MARGINS[claim.kind in DIVIDING]
+        within, beyond = MARGINS[subject.claim.kind in DIVIDING]
         little, much = slack[key] * within, slack[key] * beyond
         much += LEAST.copy_sign(much)
-        inside = verdict(claim, after_moving(claim, numbers, key, little))
-        outside = verdict(claim, after_moving(claim, numbers, key, much))
-        assert (inside in HELD) == held, f"{key} moved by {little}: {inside}"
-        assert outside not in HELD and outside is not before.verdict, f"{key} moved by {much}: {outside}"
+        inside, outside = after(key, little), after(key, much)
+        if (inside in HELD) != held:
+            yield f"{key} moved by {little}, within its slack: {inside}"
+        if outside in HELD or outside is before.verdict:
+            yield f"{key} moved by {much}, beyond its slack: {outside}"
 
 
-@pytest.mark.parametrize(
-    "claim",
-    [claim for claim in CHECKABLE if verdict(claim, NUMBERS) not in HELD and claim not in BEYOND_MENDING],
-    ids=lambda claim: claim.id,
-)
-def test_a_claim_that_fails_holds_once_its_numbers_are_mended(claim: Claim) -> None:
-    assert verdict(claim, mended(claim)) in HELD
+@pytest.mark.parametrize("kind", KINDS_CHECKED)
+def test_more_than_its_slack_changes_the_verdict_and_less_does_not(kind: str) -> None:
+    assert not faults(wrong_slack, of_kind(kind))
+
+
+def test_claims_that_fail_hold_once_their_numbers_are_mended() -> None:
+    failing = [subject for subject in CHECKABLE if not subject.holds and subject.can_be_mended]
+    assert len(failing) > 40
+    assert [subject.name for subject in failing if subject.judged(subject.mended).verdict not in HELD] == []
 
 
 def test_few_numbers_are_inert() -> None:
     """Positions inside the window that an onset claim names, and a size held against one that may be zero."""
     inert = {
-        (claim.kind, key)
-        for claim in CHECKABLE
-        for key in claim.ids
-        if key not in judge(claim, NUMBERS if claim in BEYOND_MENDING else mended(claim)).finding.slack()
+        (subject.claim.kind, key)
+        for subject in CHECKABLE
+        for key in set(subject.claim.ids) - set(subject.judged(subject.start).slack())
     }
     assert {kind for kind, _ in inert} <= {"onset", "order"}
     assert [key for kind, key in inert if kind == "order"] == ["t099"]
 
 
-@pytest.mark.parametrize(
-    "claim",
-    [claim for claim in CHECKABLE if claim.kind in ("delta", "sum") and verdict(claim, NUMBERS) in HELD],
-    ids=lambda claim: claim.id,
-)
-def test_the_slack_of_a_sum_is_at_most_twice_its_tolerance(claim: Claim) -> None:
-    finding = judge(claim, NUMBERS).finding
-    for key, slack in finding.slack().items():
-        assert abs(slack) <= 2 * Decimal(finding.tolerance) + LEAST, key
+def wide_slack(subject: Subject) -> Iterator[str]:
+    for key, slack in subject.finding.slack().items():
+        if abs(slack) > 2 * Decimal(subject.finding.tolerance) + LEAST:
+            yield f"the slack of {key} is {slack}, its tolerance {subject.finding.tolerance}"
 
 
-@pytest.mark.parametrize("claim", NOT_CHECKABLE, ids=lambda claim: claim.id)
-def test_what_is_not_checkable_says_what_would_make_it_so(claim: Claim) -> None:
-    finding = judge(claim, NUMBERS).finding
-    assert claim.readings[0].options.needs in finding.why
-    assert len(finding.why) > 20
+@pytest.mark.parametrize("kind", ["delta", "sum"])
+def test_the_slack_of_a_sum_is_at_most_twice_its_tolerance(kind: str) -> None:
+    assert not faults(wide_slack, [subject for subject in of_kind(kind) if subject.holds])
 
 
-@pytest.mark.parametrize(
-    "claim",
-    # Only claims that hold as printed have room on both sides.
-    [claim for claim in CHECKABLE if verdict(claim, NUMBERS) is Verdict.CONSISTENT],
-    ids=lambda claim: claim.id,
-)
-def test_less_than_rounding_is_never_an_accusation(claim: Claim) -> None:
-    """An unprinted number moved by a hundredth of its width makes no held claim fail.
+def test_what_is_not_checkable_says_what_would_make_it_so() -> None:
+    found = [subject for subject in SUBJECTS if not subject.is_checkable]
+    assert len(found) > 30
+    for subject in found:
+        assert subject.claim.readings[0].options.needs in subject.finding.why, subject.name
+        assert len(subject.finding.why) > 20, subject.name
 
-    Printed numbers are left alone: they cannot move by less than their last digit.
-    """
-    for key in claim.ids:
-        if NUMBERS[key].quantity.decimals is not None:
+
+def false_accusations(subject: Subject) -> Iterator[str]:
+    for key in subject.claim.ids:
+        quantity = subject.published[key].quantity
+        if quantity.decimals is not None:
             continue
-        by = NUMBERS[key].quantity.interval.half_width / 100
+        by = quantity.bounds.half_width / 100
         for sign in (1, -1):
-            changed = NUMBERS.changed(key, moved(NUMBERS[key].quantity, by * sign))
-            assert verdict(claim, changed) in HELD, key
+            changed = subject.published.changed(key, moved(quantity, by * sign))
+            if subject.judged(changed).verdict not in HELD:
+                yield f"{key} moved by {by * sign}, less than its rounding"
+
+
+@pytest.mark.parametrize("kind", KINDS_CHECKED)
+def test_less_than_rounding_is_never_an_accusation(kind: str) -> None:
+    """An unprinted number moved by a hundredth of its width makes no claim fail that holds as printed.
+
+    Printed numbers are left alone: they cannot move by less than their last digit. Other claims have no room on both
+    sides.
+    """
+    consistent = [subject for subject in of_kind(kind) if subject.finding.verdict is Verdict.CONSISTENT]
+    assert not faults(false_accusations, consistent)

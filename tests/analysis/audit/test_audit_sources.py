@@ -4,11 +4,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
-from analysis.audit.errors import AuditInputError
 from analysis.audit.published import load_published
-from analysis.audit.quantities import load_vocabulary
+from analysis.audit.quantities import FIELDS, SCHEMA, load_vocabulary
 from analysis.audit.sources import Agreement, Pair, sweep
+from config.errors import InputError
 
 FOLDER = Path(__file__).parents[3] / "analysis" / "published"
 
@@ -115,19 +116,29 @@ def test_the_article_is_swept_without_a_sentence_to_follow() -> None:
     ("text", "message"),
     [
         ("- {", "not valid YAML"),
-        ("- rules", "must be a mapping"),
-        ("rulse: []", "unknown section 'rulse'. Did you mean 'rules'"),
-        ("rules: [{where: {}}]", "rule 1: needs 'where' and 'is'"),
-        ("rules: [{where: {}, is: {}, sign: 2}]", "'sign' is 2"),
-        ("rules: [{where: {}, is: {modle: x}}]", "unknown field 'modle'. Did you mean 'model'"),
-        ("rules: [{where: {series: '('}, is: {}}]", "no regular expression"),
-        ("run: {classification: {tokne: cls}}", "unknown field 'tokne'"),
+        ("- rules", r"the file: \['rules'\] is a list; needed: object"),
+        ("rulse: []", r"the file: unknown key 'rulse' .*\(did you mean 'rules'\?\); allowed: baselines, repeats"),
+        ("rules: [{where: {}}]", "rules.0: missing is; found: where"),
+        ("rules: [{where: {}, is: {}, sign: 2}]", "rules.0.sign: 2 is not known; allowed: 1, -1"),
+        ("rules: [{where: {}, is: {modle: x}}]", r"rules.0.is: unknown key 'modle' .*\(did you mean 'model'\?\)"),
+        ("rules: [{where: {}, is: {layer: 11}}]", "rules.0.is.layer: 11 is a int; needed: string, in quotes"),
+        ("rules: [{where: {series: '('}, is: {}}]", r"rules.0.where.series: '\(' is not allowed; needed: a regex"),
+        ("superseded: ['(']", r"superseded.0: '\(' is not allowed; needed: a regex"),
+        ("repeats: [[a]]", "repeats.0: 1 given; needed: 2"),
+        ("words: {modle: {}}", r"words: 'modle' is not known \(did you mean 'model'\?\)"),
+        ("run: {classification: {tokne: cls}}", "run.classification: unknown key 'tokne'"),
     ],
 )
 def test_faulty_vocabularies(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "quantities.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(AuditInputError, match=message):
+    with pytest.raises(InputError, match=message):
         load_vocabulary(tmp_path)
+
+
+def test_the_schema_names_the_fields_of_a_quantity() -> None:
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    assert schema["$defs"]["field"]["enum"] == list(schema["$defs"]["names"]["properties"]) == list(FIELDS)
+    assert set(schema["properties"]["run"]["additionalProperties"]["properties"]) == {*FIELDS, "datasets"}
 
 
 def test_a_folder_may_go_without() -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.engine.contrasts import Contrast
 from analysis.engine.equivalence import equivalence_tests
 from analysis.engine.intervals import Resampled, bca_interval, wilson_interval
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.permutation import Contrast, exact_mcnemar_p, paired_permutation_tests
+from analysis.engine.p_values import exact_mcnemar_p, paired_permutation_tests
 
 FOLDER = Path(__file__).with_name("reference")
 DATA = {name: column.to_numpy(dtype=float) for name, column in pd.read_csv(FOLDER / "data.csv").items()}
@@ -44,8 +45,8 @@ def test_exact_p_is_scipys() -> None:
 def test_bca_of_a_mean_is_scipys() -> None:
     resampled = Resampled.of({"x": scores(DATA["skewed"])}, resamples=200_000, key=(1, "reference"))
     found = resampled.plain_interval({"x": 1.0}, 0.95)
-    # Both have the error of a quantile of 200,000 replicates, about 0.6 % of their spread at 2.5 %, more above.
-    error = 5 * 0.01 * resampled.spread({"x": 1.0})
+    # Both have the error of a quantile of 200,000 replicates: about 0.6 % of the standard error at 2.5 %, more above.
+    error = 5 * 0.01 * resampled.standard_error({"x": 1.0})
     assert found.low == pytest.approx(VALUES["bca_mean_low"], abs=error)
     assert found.high == pytest.approx(VALUES["bca_mean_high"], abs=error)
 
@@ -66,8 +67,8 @@ def test_mcnemar_is_statsmodels() -> None:
 
 @pytest.mark.parametrize("margin", [0.2, 0.3, 0.5])
 def test_equivalence_is_statsmodels_t_tests_for_normal_differences(margin: float) -> None:
-    influence = DATA["changed"] - DATA["base"]
-    (p,) = equivalence_tests([influence], [margin], draws=100_000, key=(1, "reference"))
+    differences = DATA["changed"] - DATA["base"]
+    (p,) = equivalence_tests([differences], [margin], draws=100_000, key=(1, "reference"))
     expected = VALUES[f"tost_{margin}"]
     # The permutation and the t distribution of 60 normal differences differ by less than 3 % of p.
     assert p == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 1e5) + 0.05 * expected)

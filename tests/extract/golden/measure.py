@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 
 from config.settings import Condition, Model
+from extract.draws import Batch
 from extract.features import Images, tokens_under
-from extract.interventions import Batch
 from extract.models import Network, load_network
 
 STORED = Path(__file__).with_name("features.csv")

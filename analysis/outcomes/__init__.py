@@ -1,0 +1,1 @@
+"""Reading outcomes and measures: from files to counts per unit."""

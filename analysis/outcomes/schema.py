@@ -1,0 +1,170 @@
+"""Schema of outcome files: the columns of per-unit outcomes, and what is checked of them.
+
+docs/outcomes.md explains it to people who bring outcomes of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from config.errors import InputError
+from config.vocabulary.tasks import READOUTS, task_of
+
+NAMES = ("dataset", "task", "model", "family", "scale", "condition", "readout", "unit", "category")
+COUNTS = ("numerator", "denominator")
+# Files without a column `layer` hold the last layer.
+LAST_LAYER = -1
+# What one row is about: all of it together is unique.
+ROW = ("dataset", "task", "model", "readout", "features", "layer", "refit", "condition", "unit", "category")
+
+
+_READOUT_REMEDY = f"Allowed: {', '.join(READOUTS)}. Is there a typo?"
+_PART_REMEDY = "A numerator counts a part of its denominator: were the two swapped?"
+
+
+class OutcomeError(InputError):
+    """Raised for an outcome file that violates the schema; the message names the file, the rows and the remedy."""
+
+
+def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the rows of an outcome file with every optional column filled in.
+
+    Args:
+        frame: as read; the order of rows has no influence on anything.
+        path: of the file, for messages.
+
+    Raises:
+        OutcomeError: a missing column, no rows, a name that is missing or no text, an unknown readout, a count
+            that is no number or not finite, a negative count, a numerator above its denominator (where the task's
+            values are fractions), a repeated row, a model of two families or scales, or a unit in two clusters.
+            The message names the file, the rows and the remedy.
+    """
+    frame = frame.reset_index(drop=True)
+    missing = [name for name in (*NAMES, *COUNTS) if name not in frame.columns]
+    if missing:
+        raise OutcomeError(
+            f"{path}: missing column {listed(missing)}; the file has {listed(frame.columns)}. "
+            "docs/outcomes.md lists the columns of an outcome file."
+        )
+    if frame.empty:
+        raise OutcomeError(f"{path}: no rows. Delete the file and evaluate again.")
+    frame = _completed(frame)
+    for name in (*NAMES, "features", "cluster"):
+        _require_text(frame, name, path)
+    for name in (*COUNTS, "layer", "refit"):
+        _require_numbers(frame, name, path)
+    _require_values(frame, path)
+    _require_unique_rows(frame, path)
+    _require_one(frame, "model", "family", "A model is one family at one scale.", path)
+    _require_one(frame, "model", "scale", "A model is one family at one scale.", path)
+    _require_one(frame, "unit", "cluster", "A unit is exchanged with one cluster.", path, within=["dataset", "task"])
+    return frame
+
+
+def _completed(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.copy()
+    known = frame["task"].map(lambda task: task_of(task).features)
+    for name, default in (("features", known), ("layer", LAST_LAYER), ("refit", 0), ("cluster", frame["unit"])):
+        if name not in frame.columns:
+            frame[name] = default
+    return frame
+
+
+def _require_text(frame: pd.DataFrame, name: str, path: Path) -> None:
+    empty = frame[name].isna()
+    if empty.any():
+        remedy = 'Write "" where a task has no categories.' if name == "category" else "Every row needs one."
+        raise OutcomeError(f"{path}: column '{name}': no value in {rows(empty)}. {remedy}")
+    if isinstance(frame[name].dtype, pd.StringDtype):
+        return
+    text = frame[name].map(lambda value: isinstance(value, str)).astype(bool)
+    if not text.all():
+        first = frame[name][~text].iloc[0]
+        raise OutcomeError(
+            f"{path}: column '{name}': {rows(~text)} hold {type(first).__name__}, for example "
+            f"{first!r}. Names are strings: convert the column with astype(str)."
+        )
+
+
+def _require_numbers(frame: pd.DataFrame, name: str, path: Path) -> None:
+    dtype = frame[name].dtype
+    whole = name not in COUNTS
+    fits = pd.api.types.is_integer_dtype(dtype) if whole else pd.api.types.is_numeric_dtype(dtype)
+    if not fits or pd.api.types.is_complex_dtype(dtype):
+        kind, wanted = ("a whole number", "int64") if whole else ("number", "float64")
+        raise OutcomeError(
+            f"{path}: column '{name}': type {dtype} is no {kind.removeprefix('a ')}. "
+            f"Convert the column with astype('{wanted}')."
+        )
+
+
+def _require_values(frame: pd.DataFrame, path: Path) -> None:
+    """Raise for the first broken check; a count that is wrong by itself comes before its relation to another."""
+    counts = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in COUNTS}
+    # A task whose values are no fractions may have any numerator: a squared error exceeds the number of pixels.
+    bounded = frame["task"].map(lambda task: task_of(task).bounded).to_numpy(dtype=bool)
+    numerator, denominator = counts.values()
+    negative = "Counts are sums of things that were counted."
+    finite = "Leave out units without outcome."
+    checks = (
+        ("readout", ~frame["readout"].isin(list(READOUTS)).to_numpy(), "unknown readout", _READOUT_REMEDY),
+        ("refit", (frame["refit"] < 0).to_numpy(), "below 0", "Refits are counted from 0, the reported probe."),
+        ("numerator", ~np.isfinite(numerator), "not a finite number", finite),
+        ("numerator", (numerator < 0) & bounded, "below 0", negative),
+        ("denominator", ~np.isfinite(denominator), "not a finite number", finite),
+        ("denominator", denominator < 0, "below 0", negative),
+        ("numerator", (numerator > denominator) & bounded, "above the denominator", _PART_REMEDY),
+    )
+    for column, bad, what, remedy in checks:
+        if bad.any():
+            row = frame[bad].iloc[0]
+            held = f" '{row[column]}'" if column not in COUNTS else ""
+            raise OutcomeError(
+                f"{path}: column '{column}': {what}{held} in {rows(bad)}; the first is unit '{row['unit']}', condition "
+                f"'{row['condition']}', category '{row['category']}', with {row['numerator']} / {row['denominator']}. "
+                f"{remedy}"
+            )
+
+
+def _require_unique_rows(frame: pd.DataFrame, path: Path) -> None:
+    duplicate = frame.duplicated(list(ROW), keep=False)
+    if duplicate.any():
+        first = frame[duplicate].iloc[0]
+        raise OutcomeError(
+            f"{path}: column 'unit': {rows(duplicate)} repeat a unit, for example "
+            f"'{first['unit']}' (dataset '{first['dataset']}', condition '{first['condition']}', "
+            f"readout '{first['readout']}', category '{first['category']}'). A unit has one row "
+            "per condition, readout and category: were two shards written twice?"
+        )
+
+
+def _require_one(frame: pd.DataFrame, of: str, name: str, remedy: str, path: Path, within: Sequence[str] = ()) -> None:
+    """Require that each value of the column `of` occurs with a single value of the column `name`."""
+    pairs = frame[[*within, of, name]].drop_duplicates()
+    repeated = pairs[pairs.duplicated([*within, of], keep=False)]
+    if not repeated.empty:
+        value = repeated[of].iloc[0]
+        found = sorted(repeated.loc[repeated[of] == value, name].unique())
+        bad = frame[of] == value
+        raise OutcomeError(
+            f"{path}: column '{name}': {of} '{value}' has more than one {name}, {listed(found)}, in "
+            f"{rows(bad)}. {remedy}"
+        )
+
+
+def rows(bad: pd.Series | np.ndarray, shown: int = 5) -> str:
+    """Return in words which rows are marked."""
+    index = np.flatnonzero(bad)
+    numbers = ", ".join(str(row) for row in index[:shown])
+    more = f", … ({len(index)} in all)" if len(index) > shown else ""
+    return f"row{'s' if len(index) > 1 else ''} {numbers}{more}, counted from 0"
+
+
+def listed(names: Sequence[str] | np.ndarray | pd.Index, shown: int = 15) -> str:
+    """Return names in quotes, at most `shown` of them."""
+    quoted = [f"'{name}'" for name in names]
+    return ", ".join(quoted[:shown]) + (", …" if len(quoted) > shown else "")

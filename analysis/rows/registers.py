@@ -1,0 +1,47 @@
+"""Rows on whether registers add up: several replaced at once, and one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.rows.bases import Provenance, Scored, ScoredUnder
+from analysis.rows.schema import Row, column
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excess(Row):
+    """A joint change beside the sum of single ones."""
+
+    delta: float = column("change against full with these registers replaced together", unit="fraction")
+    delta_low: float = column("lower end of the interval of delta", unit="fraction")
+    delta_high: float = column("upper end of the interval of delta", unit="fraction")
+    predicted: float = column("sum of the changes with each of them replaced alone", unit="fraction")
+    excess: float = column("delta minus predicted", unit="fraction")
+    excess_low: float = column("lower end of the interval of excess", unit="fraction")
+    excess_high: float = column("upper end of the interval of excess", unit="fraction")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdditivityRow(ScoredUnder, Excess, Provenance):
+    """Several registers replaced at once."""
+
+    by: str = column("the replacement")
+    registers: str = column("the registers that the condition replaces")
+    size: int = column("how many they are")
+    predicted_low: float = column("lower end of the interval of predicted", unit="fraction")
+    predicted_high: float = column("upper end of the interval of predicted", unit="fraction")
+    reading: str = column(
+        "what the interval of excess shows: super-additive (a greater change than the sum, be it a loss or a gain), "
+        "sub-additive (a smaller one), opposite (a loss where the sum is a gain, or the reverse), or neither shown"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CumulativeRow(Scored, Excess, Provenance):
+    """Registers replaced one after the other: means over all orders whose every step was measured."""
+
+    by: str = column("the replacement")
+    step: int = column("how many registers are replaced")
+    orders: int = column("how many orders were measured at every step")
+    least: float = column("the smallest loss of any order at this step", unit="fraction")
+    most: float = column("the largest loss of any order at this step", unit="fraction")

@@ -1,0 +1,1 @@
+"""The statistics of a run: one module per table or test."""

@@ -1,0 +1,195 @@
+"""Declared comparisons: is a condition's effect the same in two families, or at two scales?
+
+The article's three tests are of this kind. Each is a difference of two deltas on the same units, tested for a
+difference and for equivalence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.engine.contrasts import Contrast
+from analysis.engine.equivalence import equivalence_tests
+from analysis.engine.metric import FloatArray
+from analysis.engine.multiplicity import holm_within_families, max_t_within_families
+from analysis.engine.p_values import PermutationResult, permutation_results
+from analysis.engine.permutation import PermutationDraws, permute
+from analysis.engine.sample_size import standard_deviation
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
+from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
+from analysis.statistics.parts import against_margin, bounds, concluded, provenance, tested
+from config.settings import AnalysisSettings, Comparison
+from config.vocabulary.replacements import REFERENCE
+
+BINS = 40
+
+
+@dataclass(frozen=True)
+class _Pair:
+    comparison: Comparison
+    within: str
+    base: Outcomes
+    changed: Outcomes
+    condition: str
+
+    def cells(self) -> tuple[Cell, Cell]:
+        """Return the cells of the condition in `base` and in `changed`."""
+        return (
+            Cell(self.base.model, self.base.readout, self.condition),
+            Cell(self.changed.model, self.changed.readout, self.condition),
+        )
+
+    def weights(self) -> Weights:
+        """Return the delta of `changed` minus the delta of `base`, as a signed sum of values."""
+        base, changed = self.cells()
+        return signed_sum((1, delta(changed)), (-1, delta(base)))
+
+    def compared(self) -> Compared:
+        """Return the columns that its rows share."""
+        return Compared(
+            comparison=self.comparison.name,
+            dataset=self.base.dataset,
+            task=self.base.task,
+            readout=self.base.readout,
+            condition=self.condition,
+            within=self.within,
+        )
+
+
+@dataclass(frozen=True)
+class _Tested:
+    pair: _Pair
+    measured: TaskOutcomes
+    result: PermutationResult
+    p_equivalence: float
+
+
+def comparison_rows(
+    groups: Sequence[TaskOutcomes], settings: AnalysisSettings
+) -> tuple[list[ComparisonRow], list[NullBin]]:
+    """Compute every declared comparison that the run's models, tasks and conditions allow, and its null distribution.
+
+    p-values are adjusted within each comparison, and conclusions rest on the adjusted ones. A comparison of models that
+    are not on the same units has no row.
+    """
+    rows: list[ComparisonRow] = []
+    bins: list[NullBin] = []
+    for comparison in settings.comparisons:
+        found: list[_Tested] = []
+        permutations: list[PermutationDraws] = []
+        for measured in groups:
+            pairs = list(_pairs(comparison, measured))
+            if pairs:
+                of_group, permuted = _tests(pairs, measured, settings)
+                found += of_group
+                permutations.append(permuted)
+                bins += _null_bins(pairs, permuted)
+        names = [comparison.name] * len(found)
+        holm = holm_within_families(np.array([one.result.p for one in found]), names)
+        max_t = max_t_within_families(permutations, names)
+        rows += [
+            _row(one, float(adjusted), float(joint), settings)
+            for one, adjusted, joint in zip(found, holm, max_t, strict=True)
+        ]
+    return rows, bins
+
+
+def _pairs(comparison: Comparison, measured: TaskOutcomes) -> Iterator[_Pair]:
+    if comparison.tasks and measured.task not in comparison.tasks:
+        return
+    other = "scale" if comparison.along == "family" else "family"
+    by_place: dict[tuple[str, str, str], Outcomes] = {}
+    for one in measured.outcomes:
+        by_place.setdefault((getattr(one, comparison.along), getattr(one, other), one.readout), one)
+    for condition in comparison.conditions:
+        for (name, within, readout), base in by_place.items():
+            changed = by_place.get((comparison.pair[1], within, readout))
+            if name != comparison.pair[0] or changed is None:
+                continue
+            if condition in base.conditions and condition in changed.conditions:
+                yield _Pair(comparison, within, base, changed, condition)
+
+
+def _tests(
+    pairs: Sequence[_Pair], measured: TaskOutcomes, settings: AnalysisSettings
+) -> tuple[list[_Tested], PermutationDraws]:
+    contrasts = [_contrast(pair, measured) for pair in pairs]
+    key = (settings.seed, "comparison", measured.dataset, measured.task)
+    permutations = permute(contrasts, draws=settings.draws, key=key)
+    equivalent = equivalence_tests(
+        [measured.pseudo_values(pair.weights()) for pair in pairs],
+        [settings.margin(measured.task).size] * len(pairs),
+        draws=settings.draws,
+        key=(*key[:1], "equivalence", *key[1:]),
+    )
+    results = permutation_results(contrasts, permutations)
+    return [
+        _Tested(pair, measured, result, p_equivalence)
+        for pair, result, p_equivalence in zip(pairs, results, equivalent, strict=True)
+    ], permutations
+
+
+def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings) -> ComparisonRow:
+    pair, measured, result = one.pair, one.measured, one.result
+    base, changed = pair.cells()
+    return ComparisonRow.of(
+        pair.compared(),
+        bounds(measured.interval(pair.weights(), settings.level)),
+        tested(result, p_holm),
+        concluded(
+            against_margin(measured, pair.weights(), settings, one.p_equivalence),
+            difference=result.statistic,
+            standard_deviation=standard_deviation(measured.pseudo_values(pair.weights())),
+            units_each=measured.units_each,
+            p=result.p,
+            p_max_t=p_max_t,
+        ),
+        provenance(settings),
+        metric=measured.metric,
+        base=base.model,
+        changed=changed.model,
+        n=measured.size,
+        base_delta=measured.value(delta(base)),
+        changed_delta=measured.value(delta(changed)),
+        difference=result.statistic,
+        p_max_t=p_max_t,
+    )
+
+
+def _contrast(pair: _Pair, measured: TaskOutcomes) -> Contrast:
+    (base_full, base), (changed_full, changed) = (
+        (measured.counts(cell._replace(condition=REFERENCE)), measured.counts(cell)) for cell in pair.cells()
+    )
+    return Contrast.difference_of_differences((base_full, base), (changed_full, changed))
+
+
+def _null_bins(pairs: Sequence[_Pair], permutations: PermutationDraws) -> Iterator[NullBin]:
+    for column, pair in enumerate(pairs):
+        null = permutations.null[:, column]
+        null = null[np.isfinite(null)]
+        edges = _edges(null)
+        draws, _ = np.histogram(null, bins=edges)
+        for count, low, high in zip(draws, edges[:-1], edges[1:], strict=True):
+            yield NullBin.of(pair.compared(), low=float(low), high=float(high), draws=int(count))
+
+
+def _edges(null: FloatArray) -> FloatArray:
+    """Edges of at most about `BINS` bars over the null; every bar holds as many of the values that 0/1 outcomes allow.
+
+    Their differences are multiples of one step: bars that ignored it would show a comb.
+    """
+    values = np.unique(np.round(null, 10))
+    reach = max(float(np.abs(values).max(initial=0.0)), 1e-9)
+    step = float(np.diff(values).min()) if len(values) > 1 else 2 * reach
+    steps = round((values[-1] - values[0]) / step) + 1 if len(values) else 1
+    if steps > 20 * BINS:
+        return np.linspace(-reach, reach, BINS + 1)
+    together = math.ceil(steps / BINS)
+    bars = math.ceil(steps / together)
+    edges: FloatArray = values[0] - step / 2 + step * together * np.arange(bars + 1)
+    return edges

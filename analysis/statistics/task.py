@@ -1,0 +1,68 @@
+"""All statistics of one data set and task, up to what takes the p-values of others."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from analysis.engine.permutation import PermutationDraws
+from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import TaskOutcomes, task_outcomes
+from analysis.rows.ablation import AblationRow
+from analysis.statistics.ablation import ablation_rows
+from analysis.statistics.additivity import additivity_rows, cumulative_rows
+from analysis.statistics.assembly import TaskStatistics
+from analysis.statistics.equivalence import equivalence_tested
+from analysis.statistics.layer_curves import curve_rows
+from analysis.statistics.nulls import joined
+from analysis.statistics.random_patches import random_patch_rows
+from analysis.statistics.readouts import probe_variance_rows, readout_rows
+from config.settings import AnalysisSettings
+
+
+def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> TaskStatistics:
+    """Compute every value, interval and test of one data set and task.
+
+    Args:
+        outcomes: of every model, refits and other features among them.
+        settings: of the run.
+
+    Warns:
+        UserWarning: models are on different units.
+    """
+    groups = task_outcomes(outcomes, settings)
+    _warn_of_different_units(groups)
+    ablation: list[AblationRow] = []
+    nulls: list[PermutationDraws] = []
+    found: dict[str, list[Any]] = {}
+    for group in groups:
+        rows, permuted = ablation_rows(
+            group, seed=settings.seed, draws=settings.draws, resamples=settings.resamples, level=settings.level
+        )
+        ablation += rows
+        nulls += [permuted] if permuted else []
+        parts: Mapping[str, Iterable[object]] = {
+            "equivalence": equivalence_tested(group, rows, settings),
+            "random_patches": random_patch_rows(group, settings),
+            "readouts": readout_rows(group, settings),
+            "additivity": additivity_rows(group, settings),
+            "cumulative": cumulative_rows(group, settings),
+            "probe_variance": probe_variance_rows(group, outcomes, settings),
+        }
+        for name, part in parts.items():
+            found.setdefault(name, []).extend(part)
+    return TaskStatistics(
+        ablation=ablation, nulls=joined(nulls), layer_curves=list(curve_rows(outcomes, settings)), **found
+    )
+
+
+def _warn_of_different_units(groups: Sequence[TaskOutcomes]) -> None:
+    """Warn where models are on different units: paired tests need pairs, so nothing compares them."""
+    for one, other in itertools.combinations((group.outcomes[0] for group in groups), 2):
+        warnings.warn(
+            f"dataset '{one.dataset}', task '{one.task}': models '{one.model}' and '{other.model}' are not on the "
+            f"same units ({one.size} and {other.size} of them), so they are not compared. Evaluate both on the same.",
+            stacklevel=3,
+        )

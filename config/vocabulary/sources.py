@@ -1,0 +1,111 @@
+"""Where the images of a data set come from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from config.vocabulary.tasks import ASKED, TASKS
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kind of data set.
+
+    Attributes:
+        name: value of the config's key `source`.
+        label: in the report.
+        holds: what lies in the data set's folder, for the config's docs; empty where nothing is read.
+        has: what a task can need of it: labels, twins (warped pairs), pairs (of either kind), masks.
+        pairs: kind of its image pairs: warped or annotated.
+        keys: keys of a data set that it has a use for, beside those of every source.
+        layout: files and folders that must be in its folder, checked before anything runs.
+    """
+
+    name: str
+    label: str
+    holds: str
+    has: frozenset[str]
+    pairs: str
+    keys: frozenset[str]
+    layout: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that a config can ask for on it."""
+        return tuple(name for name in ASKED if TASKS[name].needs in self.has)
+
+    @property
+    def read(self) -> bool:
+        """Whether it is read from a folder."""
+        return "path" in self.keys
+
+
+_WARPED = frozenset({"twins", "pairs"})
+_PHOTOGRAPHS = frozenset({"path", "calibration", "pairs"})
+_ALL = (
+    Source(
+        name="scenes",
+        label="scenes drawn by this project",
+        holds="",
+        has=_WARPED | {"labels", "masks"},
+        pairs="warped",
+        keys=frozenset({"calibration", "train", "test", "pairs", "segmentation_train"}),
+    ),
+    Source(
+        name="class_folders",
+        label="images in class folders",
+        holds="train/<class>/* and test/<class>/*, or <class>/* with test_share",
+        has=_WARPED | {"labels"},
+        pairs="warped",
+        keys=_PHOTOGRAPHS | {"test_share"},
+        layout=("train", "test"),
+    ),
+    Source(
+        name="voc",
+        label="images with class masks, in the layout of Pascal VOC",
+        holds="Pascal VOC: JPEGImages/, SegmentationClass/, ImageSets/Segmentation/train.txt and val.txt",
+        has=_WARPED | {"masks"},
+        pairs="warped",
+        keys=_PHOTOGRAPHS | {"classes", "segmentation_train"},
+        layout=(
+            "JPEGImages",
+            "SegmentationClass",
+            "ImageSets/Segmentation/train.txt",
+            "ImageSets/Segmentation/val.txt",
+        ),
+    ),
+    Source(
+        name="images",
+        label="unlabelled images",
+        holds="images without labels, however deep",
+        has=_WARPED,
+        pairs="warped",
+        keys=_PHOTOGRAPHS,
+    ),
+    Source(
+        name="spair",
+        label="annotated image pairs of SPair-71k",
+        holds="SPair-71k: JPEGImages/, PairAnnotation/test/, Layout/large/test.txt",
+        has=frozenset({"pairs"}),
+        pairs="annotated",
+        keys=frozenset({"path"}),
+        layout=("JPEGImages", "PairAnnotation/test", "Layout/large/test.txt"),
+    ),
+)
+SOURCES: Mapping[str, Source] = MappingProxyType({one.name: one for one in _ALL})
+
+
+def sources_with(key: str) -> tuple[str, ...]:
+    """Return the sources that have a use for a key of a data set.
+
+    Examples:
+        >>> sources_with("test_share")
+        ('class_folders',)
+    """
+    return tuple(name for name, source in SOURCES.items() if key in source.keys)
+
+
+def pairs_of(source: str | None) -> str:
+    """Return the kind of image pairs of a source; empty for data sets that are not ours."""
+    known = SOURCES.get(source or "")
+    return known.pairs if known else ""
