@@ -19,10 +19,11 @@ from analysis.outcomes.schema import OutcomeError
 from analysis.rows.registry import path_of
 from analysis.statistics.study import study
 from analysis.statistics.tables import write_table
+from config.analysis import AnalysisSettings, analysis_of
+from config.conditions import conditions_of
 from config.errors import InputError, report_errors
 from config.layout import Run
 from config.resolve import resolve_analysis
-from config.settings import AnalysisSettings, analysis_of, conditions_of
 
 SUFFIXES = (".parquet", ".csv")
 

@@ -4,21 +4,19 @@
 turned into types. Extraction, analysis, workflow and report all read a run's settings from here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
 
-from config.consistency import names_of
+from config.analysis import Analysis, AnalysisSettings, analysis_of
+from config.conditions import Condition, conditions_of
 from config.files import written_whole
 from config.resolve import read_yaml, resolve
-from config.vocabulary.replacements import REFERENCE, REPLACEMENTS, Replacement
 from config.vocabulary.sources import pairs_of
 from config.vocabulary.tasks import reported_tasks
-from config.vocabulary.tokens import RANDOM_PATCHES, group_of
 
 
 @dataclass(frozen=True)
@@ -80,84 +78,6 @@ class Dataset:
         return tuple(part for task in self.tasks for part in reported_tasks(task, pairs_of(self.source)))
 
 
-@dataclass(frozen=True)
-class Condition:
-    """What is replaced after every block, and by what; ``full`` replaces nothing.
-
-    What a condition does is read from ``tokens`` and ``by``, never from its name.
-
-    Attributes:
-        name: its name in every file.
-        tokens: names of the replaced tokens.
-        by: name of the replacement.
-        patches: how many patches ``random_patches`` stands for.
-        draw: which draw of random patches it is, counted from 1.
-        of: the config's entry that it is a draw of.
-
-    Examples:
-        >>> blank = Condition("blank", ("registers",), "zero")
-        >>> blank.group, blank.identity, blank.replacement.label
-        ('registers', 'zero_registers', 'zero')
-    """
-
-    name: str
-    tokens: tuple[str, ...] = ()
-    by: str | None = None
-    patches: int = 4
-    draw: int | None = None
-    of: str | None = None
-
-    @property
-    def replacement(self) -> Replacement | None:
-        """What replaces the tokens; None for ``full``."""
-        return None if self.by is None else REPLACEMENTS[self.by]
-
-    @property
-    def group(self) -> str:
-        """The token group that is replaced as a whole (cls, registers, random_patches); else empty."""
-        return group_of(self.tokens)
-
-    @property
-    def identity(self) -> str:
-        """What it does in one word, the same whatever a config calls it: ``full``, ``zero_registers``, ``mean_r1_r2``.
-
-        Draws of random patches have the identity of the entry that they are drawn from; it names how many patches they
-        are, unless these are as many as the article's models have registers.
-        """
-        if self.by is None:
-            return REFERENCE
-        number = [str(self.patches)] if RANDOM_PATCHES in self.tokens and self.patches != type(self).patches else []
-        return "_".join((self.by, *number, *self.tokens))
-
-    @property
-    def entry(self) -> str:
-        """The config's entry that it comes from."""
-        return self.of or self.name
-
-
-def register_conditions(conditions: Mapping[str, Condition], *, article: bool = False) -> dict[str, str]:
-    """Return `full` and the conditions that replace all registers, each with its label, in the order of replacements.
-
-    Args:
-        conditions: by name.
-        article: whether labels are those of the article's table, where it has them.
-
-    Examples:
-        >>> register_conditions({"a": Condition("a", ("registers",), "mean"), "b": Condition("b", ("r1",), "zero")})
-        {'full': 'full', 'a': 'mean'}
-    """
-    found: dict[str, list[str]] = {}
-    for condition in conditions.values():
-        if condition.group == "registers" and condition.by is not None:
-            found.setdefault(condition.by, []).append(condition.name)
-    labels = {REFERENCE: REFERENCE.capitalize() if article else REFERENCE}
-    for name, replacement in REPLACEMENTS.items():
-        label = replacement.article_label or replacement.label.capitalize() if article else replacement.label
-        alike = found.get(name, [])
-        labels |= {one: label if len(alike) == 1 else f"{label} ({one})" for one in alike}
-    return labels
-
-
 Layers = tuple[int, ...] | None  # None: every layer
 
 
@@ -213,120 +133,6 @@ class Probe:
     tokens: tuple[str, ...]
     refits: int
     iterations: int
-
-
-@dataclass(frozen=True)
-class Margin:
-    """The largest difference that counts as none: a fraction above 0, and why."""
-
-    size: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Deltas of two families at each scale, or of two scales in each family, that are compared.
-
-    Attributes:
-        name: its key in the config.
-        question: what is asked, as the report prints it.
-        along: `family` or `scale`: which of the two is compared.
-        pair: two of them; the delta of the second minus the delta of the first.
-        conditions: whose deltas.
-        tasks: empty for every task.
-    """
-
-    name: str
-    question: str
-    along: str
-    pair: tuple[str, str]
-    conditions: tuple[str, ...]
-    tasks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """How outcomes are tested.
-
-    Attributes:
-        draws: permutation draws.
-        resamples: bootstrap resamples.
-        level: coverage of intervals, between 0 and 1.
-        families: the columns that tests of one multiplicity family have in common.
-        alpha: error rate of tests.
-        margins: task → margin of equivalence; `default` for the others.
-        comparisons: differences of deltas.
-        compressions: pairs of families whose effective ranks are compared.
-    """
-
-    draws: int
-    resamples: int
-    level: float
-    families: tuple[str, ...]
-    alpha: float
-    margins: Mapping[str, Margin]
-    comparisons: tuple[Comparison, ...]
-    compressions: tuple[tuple[str, str], ...]
-
-    def margin(self, task: str) -> Margin:
-        """Return what counts as no difference in a task."""
-        return self.margins.get(task, self.margins["default"])
-
-
-@dataclass(frozen=True)
-class AnalysisSettings(Analysis):
-    """What is reported, in which order, and how it is tested.
-
-    Attributes:
-        seed: with names, the key of every random draw.
-        datasets: data set → its reported tasks, both in display order.
-        models: names in display order.
-        conditions: name → condition in display order, draws one by one; `full` is always among them.
-        known_answers: model → family, of those whose answer is known by construction.
-    """
-
-    seed: int
-    datasets: Mapping[str, tuple[str, ...]]
-    models: tuple[str, ...]
-    conditions: Mapping[str, Condition]
-    known_answers: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        analysis: Analysis,
-        *,
-        seed: int,
-        datasets: Mapping[str, tuple[str, ...]],
-        models: Iterable[str],
-        conditions: Mapping[str, Condition],
-        known_answers: Mapping[str, str] | None = None,
-    ) -> "AnalysisSettings":
-        """Combine how outcomes are tested with what they are of; `full` comes first where it is not listed."""
-        tested = {each.name: getattr(analysis, each.name) for each in fields(Analysis)}
-        return cls(
-            **tested,
-            seed=seed,
-            datasets=MappingProxyType(dict(datasets)),
-            models=tuple(models),
-            conditions=MappingProxyType({REFERENCE: Condition(REFERENCE)} | dict(conditions)),
-            known_answers=MappingProxyType(dict(known_answers or {})),
-        )
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Tasks of all data sets, in the order in which they are first named."""
-        return tuple(dict.fromkeys(task for tasks in self.datasets.values() for task in tasks))
-
-    def with_conditions(self, names: Iterable[str]) -> "AnalysisSettings":
-        """Return the same settings with more conditions at the end, of which nothing but the name is known."""
-        more = {name: Condition(name) for name in names if name not in self.conditions}
-        return replace(self, conditions=MappingProxyType({**self.conditions, **more}))
-
-    @property
-    def drawn_from(self) -> Mapping[str, str]:
-        """Condition → the config's entry that it is a draw of, for random patches."""
-        return {name: one.of for name, one in self.conditions.items() if one.of is not None}
 
 
 @dataclass(frozen=True)
@@ -413,50 +219,6 @@ def settings(config: Mapping[str, Any]) -> Settings:
         ),
         analysis=analysis_of(config["analysis"]),
     )
-
-
-def analysis_of(stated: Mapping[str, Any]) -> Analysis:
-    """Turn the resolved section `analysis` of a config into typed values."""
-    return Analysis(
-        **{
-            **stated,
-            "families": tuple(stated["families"]),
-            "margins": MappingProxyType(
-                {task: Margin(float(one["margin"]), one["reason"]) for task, one in stated["margins"].items()}
-            ),
-            "comparisons": tuple(_comparison(name, one) for name, one in stated["comparisons"].items()),
-            "compressions": tuple((first, second) for first, second in stated["compressions"]),
-        }
-    )
-
-
-def _comparison(name: str, stated: Mapping[str, Any]) -> Comparison:
-    along, key = ("family", "families") if "families" in stated else ("scale", "scales")
-    first, second = stated[key]
-    return Comparison(
-        name=name,
-        question=stated["question"],
-        along=along,
-        pair=(first, second),
-        conditions=tuple(stated["conditions"]),
-        tasks=tuple(stated.get("tasks", ())),
-    )
-
-
-def conditions_of(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Condition]:
-    """Return the conditions of a config's entries by name, draws of random patches one by one."""
-    return {condition.name: condition for name, entry in entries.items() for condition in _conditions(name, entry)}
-
-
-def _conditions(name: str, entry: Mapping[str, Any]) -> Iterator[Condition]:
-    """Yield the condition of a config's entry, or one per draw."""
-    given = {key: value for key, value in entry.items() if key != "draws"}
-    condition = Condition(name, **{**given, "tokens": tuple(entry.get("tokens", ()))})
-    if RANDOM_PATCHES not in condition.tokens:
-        yield condition
-        return
-    for draw, drawn in enumerate(names_of(name, entry), start=1):
-        yield replace(condition, name=drawn, draw=draw, of=name)
 
 
 def _layers(layers: str | list[int]) -> Layers:

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from config.conditions import Condition
 from config.errors import InputError
-from config.settings import Condition
 from extract.datasets.packs import OpenPack, batches, whole_groups
 from extract.draws import Batch
 from extract.interventions import intervene

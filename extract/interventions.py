@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from config.conditions import Condition
 from config.errors import did_you_mean
-from config.settings import Condition
 from config.vocabulary.replacements import REPLACEMENTS
 from extract.draws import Batch
 from extract.observation import full_precision

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from config.settings import Condition, Settings
+from config.conditions import Condition
+from config.settings import Settings
 from config.vocabulary.replacements import REFERENCE
 from extract.matching import PairCounts, match, match_keypoints
 from extract.models import Network

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from config.conditions import Condition
 from config.layout import ROOT
-from config.settings import Condition, Model
+from config.settings import Model
 from config.vocabulary.sources import SOURCES
 from config.vocabulary.tokens import RANDOM_PATCHES, TOKEN_GROUPS
 from reports.inputs import Inputs

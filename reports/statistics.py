@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from config.settings import Comparison
+from config.analysis import Comparison
 from config.vocabulary.replacements import REFERENCE
 from reports.columns import (
     Shown,

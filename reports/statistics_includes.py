@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
-from config.settings import Comparison
+from config.analysis import Comparison
 from reports.error_rates import error_rate_origin, error_rate_table
 from reports.geometry import compression_table, rank_table, ratio_table, trend_table
 from reports.inputs import Inputs

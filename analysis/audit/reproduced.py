@@ -25,9 +25,10 @@ from analysis.audit.quantities import CHANGE, QuantityName, Vocabulary, load_voc
 from analysis.rows.audit import ReproducedRow
 from analysis.rows.schema import names_of, read_text
 from config.command_line import read_run, run_parser
+from config.conditions import Condition
 from config.errors import InputError, report_errors
 from config.files import write_csv
-from config.settings import Condition, Settings
+from config.settings import Settings
 from config.vocabulary.tasks import FROZEN
 
 NEEDED = ("dataset", "task", "model", "family", "scale", "readout", "condition", "value", "value_low", "value_high")

@@ -16,7 +16,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
 from analysis.rows.chance import CHECKED_AGAINST_CHANCE, Chance
-from config.settings import AnalysisSettings, register_conditions
+from config.analysis import AnalysisSettings
+from config.conditions import register_conditions
 from config.vocabulary.known_answers import KNOWN_ANSWERS
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import FROZEN, label_of

@@ -11,8 +11,8 @@ from analysis.figures.layers import layer_figures
 from analysis.figures.statistics import cumulative_figure, null_figure
 from analysis.figures.style import house_style
 from analysis.rows.chance import Chance
+from config.analysis import AnalysisSettings
 from config.layout import Run
-from config.settings import AnalysisSettings
 
 
 def draw_figures(

@@ -16,7 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
 from analysis.rows.chance import Chance
 from analysis.rows.layers import SMALLEST_DIVERGENCE
-from config.settings import AnalysisSettings, register_conditions
+from config.analysis import AnalysisSettings
+from config.conditions import register_conditions
 from config.vocabulary.measures import DIVERGENCE, EFFECTIVE_RANK
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tokens import FEATURES, is_register
@@ -60,7 +61,7 @@ def layer_figures(
     labels = register_conditions(settings.conditions)
     changed = {name: label for name, label in labels.items() if name != REFERENCE}
     divergence_figure(measures, changed, folder / "divergence.svg")
-    measure_figure(measures, "patch_cosine", "patch cosine to full", changed, folder / "patch_cosine.svg")
+    measure_figure(measures, "patch_cosine", "patch cosine with full", changed, folder / "patch_cosine.svg")
     rank_figure(measures, labels, folder / "effective_rank.svg")
     mass_figure(measures, folder / "attention_to_registers.svg")
     curve_figure(curves, "classification", "accuracy, %", chance, folder / "token_curves.svg")
@@ -87,7 +88,7 @@ def divergence_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: P
         labels: condition → label of its line.
         path: the SVG to write.
     """
-    lines = Lines("condition", labels, "JS divergence to full, nats", dotted="mean", floor=SMALLEST_DIVERGENCE)
+    lines = Lines("condition", labels, "JS divergence from full, nats", dotted="mean", floor=SMALLEST_DIVERGENCE)
     _panels(_under(measures, DIVERGENCE, labels), lines, path)
 
 

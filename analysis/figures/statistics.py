@@ -18,7 +18,7 @@ NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
 
 
 def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> None:
-    """Each comparison as observed, with its interval, over the distribution that exchanged labels give it.
+    """Each comparison as observed, with its interval, over its distribution under permuted labels.
 
     Args:
         comparisons, nulls: the tables of `analysis.statistics.comparisons`; frozen readouts are left out.
@@ -55,7 +55,7 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
     panels[-1, 0].set_xlabel("difference of changes, percentage points")
     figure.legend(
         handles=[
-            Patch(color=NULL, label="labels exchanged"),
+            Patch(color=NULL, label="permuted labels"),
             Line2D([], [], color=OBSERVED, marker="o", markersize=5, label="observed, with interval"),
         ],
         loc="outside lower center",
@@ -75,7 +75,7 @@ def _ridge(panel: Axes, bins: pd.DataFrame, row: pd.Series, height: float) -> No
 
 
 def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
-    """Loss by number of registers replaced, against the sum of single losses: models down, tasks across.
+    """Loss by number of registers replaced, against the sum of single changes: models down, tasks across.
 
     Args:
         cumulative: the table of `analysis.statistics.additivity`; frozen readouts are left out.
@@ -114,7 +114,7 @@ def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
                 Line2D([], [], color=COLOURS[i % len(COLOURS)], marker="o", markersize=4, label=by)
                 for i, by in enumerate(kinds)
             ),
-            Line2D([], [], color="#444444", linestyle=":", label="sum of single losses"),
+            Line2D([], [], color="#444444", linestyle=":", label="sum of single changes"),
         ],
         loc="outside lower center",
         ncols=len(kinds) + 1,

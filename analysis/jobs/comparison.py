@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from analysis.jobs.needs import compared_models, compared_tasks
-from analysis.outcomes.files import Outcomes
 from analysis.outcomes.gather import gather_outcomes
 from analysis.outcomes.groups import task_outcomes
 from analysis.rows.contrasts import ComparisonRow, NullBin
 from analysis.rows.schema import EVERY_DIGIT, write_rows
 from analysis.statistics.comparisons import comparison_rows
+from config.analysis import Comparison
 from config.command_line import read_run, run_parser
 from config.errors import report_errors
 from config.layout import Run
-from config.settings import Comparison, Settings
+from config.settings import Settings
 from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import TASKS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,19 +35,22 @@ def compare(settings: Settings, run: Run, comparison: Comparison) -> tuple[list[
     """Return the rows of a comparison and its null distributions."""
     analysed = replace(settings.for_analysis, comparisons=(comparison,))
     outcomes = [
-        _under(one, comparison)
+        one
         for task in compared_tasks(settings, comparison)
-        for one in gather_outcomes(run, analysed, task, compared_models(settings, comparison))
+        for one in gather_outcomes(
+            run, analysed, task, compared_models(settings, comparison), only=_taken(task, comparison)
+        )
     ]
     return comparison_rows(task_outcomes(outcomes, analysed), analysed)
 
 
-def _under(one: Outcomes, comparison: Comparison) -> Outcomes:
-    """Return what a comparison takes of a model's outcomes: there is nothing else to resample."""
-    taken = (REFERENCE, *comparison.conditions)
-    return replace(
-        one, conditions=MappingProxyType({name: one.conditions[name] for name in taken if name in one.conditions})
-    )
+def _taken(task: str, comparison: Comparison) -> dict[str, Collection[object]]:
+    """What a comparison takes of the outcomes of a task: nothing else is read and resampled."""
+    return {
+        "condition": (REFERENCE, *comparison.conditions),
+        "features": (TASKS[task].features,),
+        "refit": (0,),
+    }
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis.rows.registry import PARTS
+from config.analysis import Comparison
 from config.layout import Run
-from config.settings import Comparison, Settings
+from config.settings import Settings
 from config.values import values
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -33,7 +33,7 @@ class Outcomes:
         features, layer: what the probe reads; layer −1 is the last one.
         refit: 0 for the reported probe, above for probes that were trained again on resampled training data.
         size: number of units.
-        units: identities of what is exchanged and resampled together, sorted: the units, or their
+        units: identities of what is permuted and resampled together, sorted: the units, or their
             clusters; row i of every condition's counts is `units[i]`.
         categories: sorted; column j of every condition's counts is `categories[j]`.
         conditions: condition → counts (units × categories); always holds `full`. A category that
@@ -58,10 +58,14 @@ class Outcomes:
     members: str = ""
 
 
-def read_outcomes(path: Path) -> list[Outcomes]:
+def read_outcomes(path: Path, only: Mapping[str, Collection[object]] | None = None) -> list[Outcomes]:
     """Read every dataset × task × model × readout × features × layer × refit of an outcome file, in sorted order.
 
     The order of rows in the file has no influence on the result.
+
+    Args:
+        path: the file.
+        only: column → the values that are taken; rows with others are neither read nor checked.
 
     Raises:
         OutcomeError: an unreadable file, one that breaks the schema (`analysis.outcomes.schema.checked`), no `full`
@@ -74,6 +78,8 @@ def read_outcomes(path: Path) -> list[Outcomes]:
         raise OutcomeError(
             f"{path}: cannot be read as {kind} ({error}). Delete the file and evaluate again."
         ) from error
+    for name, taken in (only or {}).items():
+        frame = frame[frame[name].isin(list(taken))]
     frame = checked(frame, path)
     return [_dense(group, path) for _, group in frame.groupby(_GROUP, sort=True, observed=True)]
 

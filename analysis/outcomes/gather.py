@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from analysis.outcomes.files import Outcomes, read_outcomes
 from analysis.outcomes.schema import OutcomeError
+from config.analysis import AnalysisSettings
 from config.layout import Run
-from config.settings import AnalysisSettings
 
 
-def gather_outcomes(run: Run, settings: AnalysisSettings, task: str, models: Iterable[str]) -> list[Outcomes]:
+def gather_outcomes(
+    run: Run,
+    settings: AnalysisSettings,
+    task: str,
+    models: Iterable[str],
+    only: Mapping[str, Collection[object]] | None = None,
+) -> list[Outcomes]:
     """Read the outcomes of a task, of every data set, for the models that have any.
 
     Args:
@@ -19,6 +25,7 @@ def gather_outcomes(run: Run, settings: AnalysisSettings, task: str, models: Ite
         settings: of the run.
         task: as reported.
         models: in display order.
+        only: column → the values that are taken (`read_outcomes`).
 
     Raises:
         OutcomeError: a broken file, one that holds something else than its name says or that the settings do not
@@ -27,7 +34,7 @@ def gather_outcomes(run: Run, settings: AnalysisSettings, task: str, models: Ite
     paths = {model: run.outcomes(task, model) for model in models}
     found = []
     for model, path in paths.items():
-        for one in read_outcomes(path) if path.exists() else ():
+        for one in read_outcomes(path, only) if path.exists() else ():
             _check_named(one, path, task, model, settings)
             found.append(one)
     if not found:

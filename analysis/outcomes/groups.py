@@ -12,7 +12,7 @@ import numpy as np
 from analysis.engine.intervals import Interval, Resampled
 from analysis.engine.metric import Counts, FloatArray
 from analysis.outcomes.files import Outcomes, primary
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import task_of
 

@@ -61,13 +61,13 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     _require_unique_rows(frame, path)
     _require_one(frame, "model", "family", "A model is one family at one scale.", path)
     _require_one(frame, "model", "scale", "A model is one family at one scale.", path)
-    _require_one(frame, "unit", "cluster", "A unit is exchanged with one cluster.", path, within=["dataset", "task"])
+    _require_one(frame, "unit", "cluster", "A unit belongs to one cluster.", path, within=["dataset", "task"])
     return frame
 
 
 def _completed(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.copy()
-    known = frame["task"].map(lambda task: task_of(task).features)
+    known = frame["task"].map({task: task_of(task).features for task in frame["task"].unique()})
     for name, default in (("features", known), ("layer", LAST_LAYER), ("refit", 0), ("cluster", frame["unit"])):
         if name not in frame.columns:
             frame[name] = default
@@ -106,7 +106,7 @@ def _require_values(frame: pd.DataFrame, path: Path) -> None:
     """Raise for the first broken check; a count that is wrong by itself comes before its relation to another."""
     counts = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in COUNTS}
     # A task whose values are no fractions may have any numerator: a squared error exceeds the number of pixels.
-    bounded = frame["task"].map(lambda task: task_of(task).bounded).to_numpy(dtype=bool)
+    bounded = frame["task"].map({task: task_of(task).bounded for task in frame["task"].unique()}).to_numpy(dtype=bool)
     numerator, denominator = counts.values()
     negative = "Counts are sums of things that were counted."
     finite = "Leave out units without outcome."

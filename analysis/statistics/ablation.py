@@ -23,7 +23,7 @@ def ablation_rows(
     Args:
         measured: one dataset and task.
         seed: of the run.
-        draws: permutation draws (`exchange`).
+        draws: permutation draws.
         resamples: bootstrap resamples, for the record.
         level: coverage of the intervals, between 0 and 1.
 

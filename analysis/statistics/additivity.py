@@ -15,7 +15,8 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.registers import AdditivityRow, CumulativeRow
 from analysis.statistics.parts import provenance, scored
-from config.settings import AnalysisSettings, Condition
+from config.analysis import AnalysisSettings
+from config.conditions import Condition
 
 _REGISTER = re.compile(r"r[1-9][0-9]*")
 

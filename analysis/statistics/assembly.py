@@ -14,7 +14,7 @@ from analysis.rows.schema import R, Row
 from analysis.statistics.equivalence import equivalence_rows
 from analysis.statistics.nulls import joined
 from analysis.statistics.tables import in_display_order, with_adjusted_p
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 
 
 @dataclass(frozen=True, kw_only=True)

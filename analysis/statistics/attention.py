@@ -18,7 +18,7 @@ from analysis.engine.metric import Counts
 from analysis.outcomes.measures import LayerMeasures
 from analysis.rows.layers import SMALLEST_DIVERGENCE, DivergenceRatioRow, TrendRow
 from analysis.statistics.parts import at_layer, of_model, provenance
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.measures import DIVERGENCE, GROUP_DIVERGENCES, GROUP_MASS
 from config.vocabulary.replacements import REFERENCE
 

@@ -23,7 +23,7 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
 from analysis.statistics.parts import against_margin, bounds, concluded, provenance, tested
-from config.settings import AnalysisSettings, Comparison
+from config.analysis import AnalysisSettings, Comparison
 from config.vocabulary.replacements import REFERENCE
 
 BINS = 40

@@ -11,7 +11,7 @@ from analysis.rows.ablation import AblationRow
 from analysis.rows.bases import AgainstMargin, Bounds, Provenance, ScoredUnder
 from analysis.rows.contrasts import EquivalenceRow, EquivalenceTest
 from analysis.statistics.parts import against_margin, bounds, concluded, provenance
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 
 
 def equivalence_tested(

@@ -22,7 +22,7 @@ from analysis.engine.p_values import paired_permutation_tests
 from analysis.outcomes.measures import LayerMeasures
 from analysis.rows.layers import CompressionRow
 from analysis.statistics.parts import bounds, provenance, tested
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.measures import EFFECTIVE_RANK
 from config.vocabulary.replacements import REFERENCE
 

@@ -14,8 +14,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from analysis.rows.ablation import AblationRow, Check
 from analysis.rows.chance import CHECKED_AGAINST_CHANCE, Chance
+from config.analysis import AnalysisSettings
+from config.conditions import Condition
 from config.errors import InputError
-from config.settings import AnalysisSettings, Condition
 from config.vocabulary.known_answers import CHANCE, KNOWN_ANSWERS, UNCHANGED
 from config.vocabulary.tasks import FROZEN, label_of
 

@@ -9,7 +9,7 @@ from analysis.engine.intervals import Resampled
 from analysis.outcomes.files import Outcomes
 from analysis.rows.layers import CurveRow
 from analysis.statistics.parts import of_task, provenance
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.tasks import task_of
 
 

@@ -18,7 +18,7 @@ from analysis.rows.layers import LayerMeasureRow
 from analysis.statistics.attention import Attention, is_of_attention
 from analysis.statistics.geometry import median_interval
 from analysis.statistics.parts import at_layer, provenance
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.measures import EFFECTIVE_RANK, GEOMETRY_COLUMNS
 from config.vocabulary.replacements import REFERENCE
 

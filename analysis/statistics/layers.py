@@ -9,7 +9,7 @@ from analysis.rows.schema import R, Row
 from analysis.statistics.attention import Attention, divergence_ratio_rows, trend_rows
 from analysis.statistics.geometry import compression_rows
 from analysis.statistics.layer_measures import layer_measure_rows
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 
 
 def layer_tables(measures: Sequence[LayerMeasures], settings: AnalysisSettings) -> Mapping[str, Sequence[Row]]:

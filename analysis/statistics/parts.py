@@ -20,7 +20,7 @@ from analysis.rows.bases import (
     Scored,
     Tested,
 )
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 
 
 def of_model(one: LayerMeasures) -> OfModel:

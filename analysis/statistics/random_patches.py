@@ -15,7 +15,7 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, delta, signed_sum
 from analysis.rows.contrasts import RandomPatchRow
 from analysis.statistics.parts import bounds, provenance, scored, tested
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)

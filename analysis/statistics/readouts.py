@@ -17,7 +17,7 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.contrasts import ProbeVarianceRow, ReadoutRow
 from analysis.statistics.parts import bounds, of_task, provenance, scored, tested
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 
 

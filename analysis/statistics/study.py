@@ -19,7 +19,7 @@ from analysis.statistics.comparisons import comparison_rows
 from analysis.statistics.layers import layer_tables
 from analysis.statistics.tables import replacement_table
 from analysis.statistics.task import task_statistics
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 
 
 @dataclass(frozen=True)

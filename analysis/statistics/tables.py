@@ -15,8 +15,9 @@ from analysis.engine.multiplicity import holm_within_families, max_t_within_fami
 from analysis.engine.permutation import PermutationDraws
 from analysis.rows.ablation import AblationRow, Check
 from analysis.rows.frames import frame_of
+from config.analysis import AnalysisSettings
+from config.conditions import register_conditions
 from config.files import write_csv
-from config.settings import AnalysisSettings, register_conditions
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import FROZEN, task_of
 

@@ -19,7 +19,7 @@ from analysis.statistics.layer_curves import curve_rows
 from analysis.statistics.nulls import joined
 from analysis.statistics.random_patches import random_patch_rows
 from analysis.statistics.readouts import probe_variance_rows, readout_rows
-from config.settings import AnalysisSettings
+from config.analysis import AnalysisSettings
 
 
 def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> TaskStatistics:

@@ -76,7 +76,7 @@ _ALL = (
         label="resample",
         meaning=(
             "a Gaussian draw with the calibration mean and the whole covariance of that layer and token, from the same "
-            "normal values as `noise`; tokens are drawn independently of each other"
+            "normal values as `noise`, by its symmetric square root; tokens are drawn independently of each other"
         ),
         methods="a Gaussian draw with the calibration mean and full covariance of that layer and token",
         calibrated=True,

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from config.conditions import Condition
 from config.errors import report_errors
 from config.layout import Run
-from config.settings import Condition, Dataset, Settings, load_settings
+from config.settings import Dataset, Settings, load_settings
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import FROZEN, MATCHED
 from extract.calibration import load_calibration

@@ -18,7 +18,8 @@ from analysis.rows.layers import CurveRow, LayerMeasureRow
 from analysis.statistics.attention import Attention
 from analysis.statistics.layer_curves import curve_rows
 from analysis.statistics.layer_measures import layer_measure_rows
-from config.settings import AnalysisSettings, load_settings
+from config.analysis import AnalysisSettings
+from config.settings import load_settings
 
 
 @pytest.fixture

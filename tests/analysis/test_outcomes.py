@@ -264,7 +264,7 @@ def test_a_unit_in_two_clusters(tmp_path: Path) -> None:
     table.loc[table["condition"] == "full", "cluster"] = "other"
     message = refusal(table, tmp_path)
     assert "column 'cluster': unit 'c' has more than one cluster, 'one', 'other'" in message
-    assert "A unit is exchanged with one cluster" in message
+    assert "A unit belongs to one cluster" in message
 
 
 def test_layers_and_refits_are_whole_numbers(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from analysis.engine.metric import Counts
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.measures import LayerMeasures, MeasureError, read_measures
 from analysis.statistics.study import Study, study
-from config.settings import AnalysisSettings, Comparison, Condition, Margin
+from config.analysis import AnalysisSettings, Comparison, Margin
+from config.conditions import Condition
 
 UNITS = 400
 REGISTERS = ("r1", "r2", "r3", "r4")

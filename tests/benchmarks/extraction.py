@@ -16,8 +16,9 @@ import numpy as np
 import torch
 import yaml
 
+from config.conditions import Condition
 from config.resolve import resolve
-from config.settings import Condition, Curves, Extraction, Model, settings
+from config.settings import Curves, Extraction, Model, settings
 from extract.calibration import covariance_factor
 from extract.draws import Batch
 from extract.features import Images, clean_prefix, under

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 import yaml
 
+from config.conditions import Condition
 from config.resolve import resolve
-from config.settings import Condition, Probe, Settings, settings
+from config.settings import Probe, Settings, settings
 from extract.datasets.packs import VOID
 from extract.features import clean_prefix, tokens_under, under
 from extract.measures import Reference, measuring

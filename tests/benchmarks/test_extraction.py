@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.conditions import Condition
 from config.layout import ROOT, Pack, Run
 from config.resolve import resolve
-from config.settings import Condition, Model, save_resolved, settings
+from config.settings import Model, save_resolved, settings
 from extract.calibration import calibrate
 from extract.datasets.packs import open_pack
 from extract.datasets.prepare import prepare

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from config.conditions import Condition, register_conditions
 from config.layout import ROOT
 from config.resolve import schema
-from config.settings import Condition, register_conditions
 from config.vocabulary.__main__ import tables
 from config.vocabulary.known_answers import KNOWN_ANSWERS, SCALES
 from config.vocabulary.measures import GEOMETRY_COLUMNS, MEASURES

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from config.settings import Condition
+from config.conditions import Condition
 from config.vocabulary.replacements import REPLACEMENTS
 from extract import noise
 from extract.draws import Batch

@@ -7,8 +7,8 @@ import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
+from config.conditions import Condition
 from config.layout import Pack
-from config.settings import Condition
 from extract.datasets.packs import OpenPack, open_pack, shard_blocks
 from extract.datasets.prepare import prepare
 from extract.draws import Batch

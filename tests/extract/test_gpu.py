@@ -16,7 +16,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from config.settings import Condition, Curves, Extraction, Model
+from config.conditions import Condition
+from config.settings import Curves, Extraction, Model
 from config.vocabulary.replacements import REPLACEMENTS
 from extract.calibration import calibrate, covariance_factor
 from extract.datasets.packs import VOID, OpenPack

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from config.settings import Condition
+from config.conditions import Condition
 from config.vocabulary.replacements import REPLACEMENTS
 from extract.draws import Batch, derangement
 from extract.features import clean_prefix

@@ -5,8 +5,8 @@ import pytest
 import torch
 import yaml
 
+from config.conditions import Condition
 from config.layout import KNOWN_ANSWER_WEIGHTS
-from config.settings import Condition
 from extract.draws import Batch
 from extract.interventions import intervene
 from extract.known_answer.networks import FAMILIES, REGISTERS, SCALES, attention_bias

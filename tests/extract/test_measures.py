@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from scipy.spatial.distance import jensenshannon
 
-from config.settings import Condition
+from config.conditions import Condition
 from extract.draws import Batch
 from extract.features import Images, clean_prefix, under
 from extract.measures import MeasuresTable, PassMeasures, Reference, columns, measuring

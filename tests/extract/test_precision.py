@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from config.settings import Condition
+from config.conditions import Condition
 from extract.draws import Batch
 from extract.features import Images, tokens_under
 from extract.models import Network

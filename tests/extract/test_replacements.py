@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from config.settings import Condition
+from config.conditions import Condition
 from config.vocabulary.replacements import REPLACEMENTS
 from extract.draws import Batch
 from extract.features import clean_prefix

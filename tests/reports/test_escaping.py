@@ -13,8 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from config.analysis import Margin
+from config.conditions import Condition
 from config.layout import ROOT
-from config.settings import Condition, Margin, Model
+from config.settings import Model
 from reports import checks, facts, findings, generated, markup, questions, reasons, statistics, verdicts
 from reports.plates import Plate, render_plate
 from reports.project import Page, Project

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from config.conditions import conditions_of
 from config.resolve import schema
-from config.settings import conditions_of
 from reports.facts import condition_table, dataset_table
 from reports.table import render
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from config.settings import Condition, Model
+from config.conditions import Condition
+from config.settings import Model
 from extract.draws import Batch
 from extract.features import Images, tokens_under
 from extract.models import Network, load_network
