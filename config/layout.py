@@ -35,12 +35,12 @@ class Pack:
 
     @property
     def index(self) -> Path:
-        """One row an image."""
+        """One row per image."""
         return self.folder / "index.parquet"
 
     @property
     def pairs(self) -> Path:
-        """One row an image pair."""
+        """One row per image pair."""
         return self.folder / "pairs.parquet"
 
     @property

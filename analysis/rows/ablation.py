@@ -48,7 +48,7 @@ class ReplacementRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Row):
-    """One known answer. `observed` is None, and `passed` false, where the run holds no such measurement."""
+    """One check against a known answer; `observed` is None, and `passed` false, where nothing was measured."""
 
     dataset: str = column("the data set")
     model: str = column("the known-answer model")

@@ -45,7 +45,7 @@ class NullBin(Compared):
 
 @dataclass(frozen=True, kw_only=True)
 class EquivalenceTest(ScoredUnder, Bounds, AgainstMargin, Provenance):
-    """One delta against its margin, before the p-values of its family are adjusted; no reader's table."""
+    """One delta against its margin, before the p-values of its family are adjusted; an intermediate table."""
 
     delta: float = column("value minus the value under full, on the same units", unit="fraction")
     standard_deviation: float = column("of the jackknife pseudo-values of delta", unit="fraction")
@@ -94,7 +94,7 @@ class ReadoutRow(OfTask, Bounds, Tested, Provenance):
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeVarianceRow(ScoredUnder, Provenance):
-    """What training adds to the error of a number; normal intervals."""
+    """Contribution of probe training to the standard error of a value or delta; normal intervals."""
 
     quantity: str = column("value or delta")
     refits: int = column("how often the probe was trained again, on bootstrap resamples of the training data")

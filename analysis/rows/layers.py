@@ -65,7 +65,7 @@ class CompressionRow(ComparedRank, Bounds, Tested, Provenance):
 
 @dataclass(frozen=True, kw_only=True)
 class DivergenceRatioRow(AtLayer, Provenance):
-    """How many times as far one replacement moves attention as another.
+    """Divergence of attention under one replacement, relative to that under another.
 
     `ratio` and its interval are empty where the divergence under `base` is rounding.
     """
@@ -82,7 +82,7 @@ class DivergenceRatioRow(AtLayer, Provenance):
 
 @dataclass(frozen=True, kw_only=True)
 class TrendRow(OfModel, Provenance):
-    """Whether a mean rises or falls from layer to layer."""
+    """Monotonicity of a mean over the layers."""
 
     condition: str = column("what is replaced, by what")
     measure: str = column("what was measured")
@@ -103,7 +103,7 @@ class TrendRow(OfModel, Provenance):
 
 @dataclass(frozen=True, kw_only=True)
 class CurveRow(OfTask, Provenance):
-    """What can be read from one token after one layer."""
+    """Value of a task read from one token after one layer."""
 
     condition: str = column("what is replaced, by what")
     features: str = column("which tokens were read")

@@ -10,7 +10,7 @@ from analysis.rows.schema import Row, column
 
 @dataclass(frozen=True, kw_only=True)
 class Excess(Row):
-    """A joint change beside the sum of single ones."""
+    """Change under joint replacement, compared with the sum of the single changes."""
 
     delta: float = column("change against full with these registers replaced together", unit="fraction")
     delta_low: float = column("lower end of the interval of delta", unit="fraction")
