@@ -9,17 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from config.errors import report_errors
-from config.files import written_whole
 from config.layout import Run
 from config.settings import Settings, load_settings
 from extract.datasets.packs import OpenPack, open_pack
 from extract.features import clean_prefix
 from extract.models import Network, load_network
+from extract.records import Planned, tensor_file
 from extract.replacements import Calibration
 
 
@@ -87,16 +86,16 @@ def covariance_factor(covariance: Tensor) -> Tensor:
 
 
 def save_calibration(calibration: Calibration, path: Path, facts: dict[str, str]) -> None:
-    """Write a calibration; ``facts`` say what it was computed from."""
-    tensors = {
-        "mean": calibration.mean.cpu().contiguous(),
-        "variance": calibration.variance.cpu().contiguous(),
-        "rows": torch.tensor(calibration.rows),
-    }
+    """Write a calibration, the same bytes every time; ``facts`` say what it was computed from."""
+    # Not by safetensors, which writes the facts in an order that changes from one call to the next.
+    tensors = {"rows": torch.tensor(calibration.rows), "mean": calibration.mean, "variance": calibration.variance}
     if calibration.factor is not None:
-        tensors["factor"] = calibration.factor.cpu().contiguous()
-    with written_whole(path) as partial:
-        save_file(tensors, partial, metadata=facts)
+        tensors["factor"] = calibration.factor
+    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    plan = {name: Planned(array.shape, array.dtype.type) for name, array in arrays.items()}
+    with tensor_file(path, plan, facts) as file:
+        for name, array in arrays.items():
+            file.write(name, array)
 
 
 def load_calibration(path: Path, device: torch.device) -> Calibration:

@@ -1,6 +1,6 @@
 """Speed and memory of the permutation engine, as ratios measured in one run.
 
-Left out of the default run: `uv run pytest -m benchmark -s` prints the figures.
+Left out of the default run: `uv run pytest -n 0 -m benchmark -s` prints the figures.
 """
 
 from __future__ import annotations

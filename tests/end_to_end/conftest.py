@@ -31,7 +31,8 @@ class Checkout:
     def environment(self) -> dict[str, str]:
         # Rules call `python`, which must be this environment's.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        return {**os.environ, "PATH": path}
+        # And with the threads that a user has, however the tests themselves are divided.
+        return {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | {"PATH": path}
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -65,7 +65,7 @@ def extracted(network: Network, pack: OpenPack, calibration: Calibration, chosen
     )
 
 
-def assert_same(one: Extracted, other: Extracted) -> None:
+def assert_same(one: Extracted, other: Extracted, tolerance: float = SAME) -> None:
     for name, records in one.records.items():
         again = other.records[name]
         assert isinstance(records, Records) and isinstance(again, Records)
@@ -73,10 +73,10 @@ def assert_same(one: Extracted, other: Extracted) -> None:
         assert np.array_equal(records.rows, again.rows)
         for layer in records.layers:
             # Layers of a curve are stored in half precision, where rounding may fall the other way.
-            tolerance = SAME if layer == records.layers[-1] else 2e-3
+            allowed = tolerance if layer == records.layers[-1] else 2e-3
             for token in records.tokens:
                 a, b = records.features(token, layer), again.features(token, layer)
-                np.testing.assert_allclose(a, b, atol=tolerance, rtol=tolerance)
+                np.testing.assert_allclose(a, b, atol=allowed, rtol=allowed)
         a, b = records.pairs, again.pairs
         assert np.array_equal(a.rows, b.rows) and np.array_equal(a.points, b.points)
         for layer in a.hits:

@@ -1,12 +1,16 @@
-"""The factor of a covariance that ``resample`` draws from: the same one whatever computes it."""
+"""What ``mean``, ``noise`` and ``resample`` draw from: the same factor whatever computes it, and the same file."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
-from extract.calibration import covariance_factor
+from extract.calibration import covariance_factor, load_calibration, save_calibration
+from extract.replacements import Calibration
 
 DIMENSION = 48
 
@@ -42,3 +46,19 @@ def test_every_eigensolver_leads_to_the_same_draws(driver: str, images: int, mon
 
     monkeypatch.setattr(torch.linalg, "eigh", another)
     torch.testing.assert_close(covariance_factor(covariance) @ draw, expected, atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("covariances", [False, True])
+def test_a_file_has_the_same_bytes_every_time(covariances: bool, tmp_path: Path) -> None:
+    random = torch.Generator().manual_seed(9)
+    mean, variance = (torch.rand(3, 1, 5, generator=random) for _ in range(2))  # an odd number of values
+    factor = torch.rand(3, 1, 5, 5, generator=random).mT if covariances else None
+    facts = {name: name.upper() for name in "abcdefgh"}  # safetensors would write them in one of 40,320 orders
+    for name in ("one", "other"):
+        save_calibration(Calibration(mean, variance, (0,), factor), tmp_path / name, facts)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    read = load_calibration(tmp_path / "one", torch.device("cpu"))
+    assert read.rows == (0,) and torch.equal(read.mean, mean) and torch.equal(read.variance, variance)
+    assert read.factor is None if factor is None else torch.equal(read.factor, factor)
+    with safe_open(tmp_path / "one", framework="pt") as file:
+        assert file.metadata() == facts

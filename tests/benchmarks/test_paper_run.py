@@ -1,0 +1,27 @@
+"""What the paper's run asks for, counted by hand."""
+
+import pytest
+import yaml
+
+from config.layout import ROOT
+from config.resolve import resolve
+from config.settings import settings
+from extract.tokens import TokenLayout
+from tests.benchmarks.paper_run import work
+
+PAPER = settings(resolve(yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())))
+IMAGES = 35_000 + 10_000 + 2000 + 1464 + 1449 + 1800  # ImageNet and its twins, VOC, SPair-71k
+
+
+@pytest.mark.parametrize(
+    ("registers", "conditions", "probes"),
+    # Every condition on every token (CLS, each register and their mean, the patches' mean); `full` after 12 layers.
+    [((1, 2, 3, 4), 22, 7 * (22 + 11)), ((), 10, 2 * (10 + 11))],
+)
+def test_the_work_is_that_counted_by_hand(registers: tuple[int, ...], conditions: int, probes: int) -> None:
+    first = 1 + len(registers)
+    asked = work(PAPER, TokenLayout(0, registers, range(first, first + 256), (16, 16)), 12)
+    assert asked.passed.total() == conditions * IMAGES and asked.passed["zero random_patches"] == 5 * IMAGES
+    assert asked.clean == (IMAGES if registers else 0) and asked.calibration == 5000
+    assert (asked.measured, asked.attended) == (500 * conditions, 200 * conditions)
+    assert asked.probes == probes and asked.segmented == conditions
