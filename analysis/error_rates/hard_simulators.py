@@ -34,8 +34,8 @@ def heavy_loss(spread: float = 1.5) -> float:
     """Return the mean of the losses of `heavy_losses`, which is a hundredth but for those above 1.
 
     Examples:
-        >>> round(heavy_loss(1.5), 4)
-        0.0099
+        >>> round(heavy_loss(1.5), 5)
+        0.00996
     """
     # E min(c X, 1), with ln X normal around 0.
     at = (math.log(1 / HUNDREDTH) + spread**2 / 2) / spread
