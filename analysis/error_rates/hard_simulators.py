@@ -35,7 +35,7 @@ def heavy_loss(spread: float = 1.5) -> float:
 
     Examples:
         >>> round(heavy_loss(1.5), 5)
-        0.00996
+        0.00997
     """
     # E min(c X, 1), with ln X normal around 0.
     at = (math.log(1 / HUNDREDTH) + spread**2 / 2) / spread
