@@ -103,19 +103,19 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
             panel.tick_params(axis="both", length=0)
             panel.set_yticklabels(models, rotation=0)
         panels[-1, 0].set_xticklabels([name.replace("_", "\n") for name in conditions], rotation=0)
-        _colour_bar(figure, panels[:, 0], tasks, in_points)
+        _colour_bar(figure, list(panels[:, 0]), tasks, in_points)
         save(figure, path)
 
 
 def _colour_bar(figure: Figure, panels: Sequence[Axes], tasks: Sequence[str], in_points: Sequence[str]) -> None:
     """Add the colour bar of the panels in percentage points, or one of loss and gain where there are none."""
     first = panels[tasks.index(in_points[0]) if in_points else 0].collections[0]
-    bar = figure.colorbar(first, ax=list(panels), location="bottom", shrink=0.8, aspect=40)
+    bar = figure.colorbar(first, ax=panels, location="bottom", shrink=0.8, aspect=40)
     unit = "change against full, percentage points" if in_points else "change against full, as a panel says"
     falling = [task for task in in_points if not task_of(task).higher_is_better]
     others = "\nother panels: a colour scale of their own, losses in red" if 0 < len(in_points) < len(tasks) else ""
     if not in_points or falling:
-        low, high = bar.vmin, bar.vmax
+        low, high = bar.ax.get_xlim()
         bar.set_ticks([low, 0, high], labels=["loss", "0", "gain"])
     bar.set_label(f"{unit}{others}\nhatched: not in this run")
     bar.outline.set_visible(False)
