@@ -167,7 +167,7 @@ def test_the_replacement_has_its_label_and_its_words(run: Checkout) -> None:
 
 @pytest.mark.parametrize(("task", "worse"), [("retrieval", -1), ("brightness", 1)])
 def test_the_statistic_counts_losses_in_the_direction_of_the_task(run: Checkout, task: str, worse: int) -> None:
-    outcomes = pd.read_parquet(run.run.outcomes(task, "sink_s")).query("readout != 'frozen'")
+    outcomes = pd.read_parquet(run.run.outcomes(task, "sink_s")).query("readout != 'frozen' and layer == 5")
     score = outcomes.assign(score=outcomes["numerator"] / outcomes["denominator"]).pivot(
         index="unit", columns="condition", values="score"
     )
