@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from config.errors import InputError
 from config.vocabulary.replacements import REFERENCE, REPLACEMENTS
+from config.vocabulary.tasks import task_of
 from reports.inputs import Cells, CsvTable
 from reports.markup import code, heading, slug
-from reports.numbers import MISSING, count, interval, is_missing, p_value, percent, points
+from reports.numbers import MISSING, change_of, count, interval, is_missing, p_value, scale_of_values, value_of
 from reports.table import Body, Column, Row, Span, Table
 
 CONTROLS_TABLE = "controls table"
@@ -88,7 +90,7 @@ def measured_replacements(table: CsvTable, dataset: str) -> tuple[Table, ...]:
     return tuple(
         _replacements(
             f"replacements-{slug(dataset)}-{slug(task)}",
-            f"This run: {dataset}, percent",
+            f"This run: {dataset}, {scale_of_values(task)}",
             [row["condition"] for row in rows],
             list(of_task),
             cells,
@@ -141,14 +143,15 @@ def _printed(text: str) -> str:
 
 def ablation_table(section: Section) -> Table:
     """Return value, change, intervals and p-values of every model and condition of a section."""
+    task = task_of(section.task)
     return Table(
         ident=f"{section.ident}-table",
         caption=f"{task_title(section.task)} on {section.dataset}: {section.rows[0]['metric']}",
         columns=(
             Column("Condition"),
-            Column("Value, %", "number"),
+            Column("Value, %" if task.percent else titled("Value", task.value_unit), "number"),
             Column("Interval", "number muted"),
-            Column("Δ, pp", "number"),
+            Column("Δ, pp" if task.percent else titled("Δ", task.value_unit), "number"),
             Column("Interval of Δ", "number muted"),
             Column("p", "number"),
             Column("p, max-T", "number"),
@@ -158,6 +161,11 @@ def ablation_table(section: Section) -> Table:
         bodies=tuple(_bodies(section)),
         classes="ablation",
     )
+
+
+def titled(words: str, unit: str) -> str:
+    """Return the title of a column with its unit, if it has one."""
+    return f"{words}, {unit}" if unit else words
 
 
 def _bodies(section: Section) -> Iterator[Body]:
@@ -175,13 +183,14 @@ def _bodies(section: Section) -> Iterator[Body]:
 
 
 def _ablation_row(row: Cells) -> Row:
+    task = row["task"]
     return Row(
         (
             code(row["condition"]),
-            percent(row["value"]),
-            interval(row["value_low"], row["value_high"]) or MISSING,
-            points(row["delta"]),
-            interval(row["delta_low"], row["delta_high"], points) or MISSING,
+            value_of(row["value"], task),
+            interval(row["value_low"], row["value_high"], partial(value_of, task=task)) or MISSING,
+            change_of(row["delta"], task),
+            interval(row["delta_low"], row["delta_high"], partial(change_of, task=task)) or MISSING,
             p_value(row["p"]),
             p_value(row["p_max_t"]),
             p_value(row["p_holm"]),

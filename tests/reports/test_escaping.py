@@ -17,7 +17,7 @@ from config.analysis import Margin
 from config.conditions import Condition
 from config.layout import ROOT
 from config.settings import Model
-from reports import checks, facts, findings, generated, markup, questions, reasons, statistics, verdicts
+from reports import checks, equivalence, facts, findings, generated, markup, questions, reasons, verdicts
 from reports.plates import Plate, render_plate
 from reports.project import Page, Project
 from reports.table import Body, Column, Row, Span, Table, render
@@ -140,7 +140,7 @@ PLACES = {
     "unchecked": lambda text: checks.state_of_checks(unchecked_sink(text)),
     "title": lambda text: generated._title(settings_of(text)),
     "random weights": lambda text: questions.random_weights_note(settings_of(text)),
-    "margins": lambda text: render(statistics.margin_table(settings_of(text))),
+    "margins": lambda text: render(equivalence.margin_table(settings_of(text))),
 }
 REPRODUCED = {"measured": "1", "quantities": "2"}
 
