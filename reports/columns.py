@@ -11,7 +11,7 @@ from config.vocabulary.tasks import FROZEN
 from reports.inputs import Cells, Inputs
 from reports.markup import code, heading
 from reports.numbers import MISSING, change_of, change_with_unit, interval, p_value, size_of
-from reports.table import Body, Column, Row, Table
+from reports.table import Body, Table, TableColumn, TableRow
 
 _WHOLE_GROUPS = ("cls", "registers")
 
@@ -68,7 +68,7 @@ def between(
 
 def body(shown: Sequence[Shown], rows: Iterable[Cells], heading: str = "") -> Body:
     """Return rows that belong together."""
-    return Body(tuple(Row(tuple(column.cell(row) for column in shown)) for row in rows), heading)
+    return Body(tuple(TableRow(tuple(column.cell(row) for column in shown)) for row in rows), heading)
 
 
 def tabulate(ident: str, caption: str, shown: Sequence[Shown], bodies: Iterable[Body]) -> Table | None:
@@ -76,7 +76,7 @@ def tabulate(ident: str, caption: str, shown: Sequence[Shown], bodies: Iterable[
     whole = tuple(bodies)
     if not whole:
         return None
-    return Table(ident, caption, tuple(Column(column.title, column.classes) for column in shown), whole)
+    return Table(ident, caption, tuple(TableColumn(column.title, column.classes) for column in shown), whole)
 
 
 def grouped(rows: Iterable[Cells], *names: str) -> Iterable[list[Cells]]:

@@ -27,7 +27,7 @@ from reports.inputs import Cells, Inputs
 from reports.markup import aside, badge, code, definition_list, heading, pair, paragraph, source_link
 from reports.numbers import MISSING, change_with_unit, count, in_unit, is_missing, scale_of_changes, size_of
 from reports.plates import null_plate
-from reports.table import Body, Column, Row, Table, render
+from reports.table import Body, Table, TableColumn, TableRow, render
 
 # Conclusion → colour, sign and meaning.
 CONCLUSIONS = {
@@ -99,13 +99,13 @@ def margin_table(inputs: Inputs) -> Table:
     margins = inputs.settings.analysis.margins
     default = "every other task" if len(margins) > 1 else "every task"
     rows = [
-        Row((default if task == "default" else task, _margin(task, margin.size), margin.reason))
+        TableRow((default if task == "default" else task, _margin(task, margin.size), margin.reason))
         for task, margin in margins.items()
     ]
     return Table(
         ident="margins",
         caption="Margins of equivalence, fixed in the config before the run",
-        columns=(Column("Task"), Column("Margin, pp", "number"), Column("Reason", "prose")),
+        columns=(TableColumn("Task"), TableColumn("Margin, pp", "number"), TableColumn("Reason", "prose")),
         bodies=(Body(tuple(rows)),),
     )
 
@@ -126,7 +126,7 @@ def equivalence_table(inputs: Inputs, dataset: str) -> Table | None:
     for model in dict.fromkeys(row["model"] for row in rows):
         measured = {row["condition"] for row in rows if row["model"] == model}
         lines = [
-            Row((code(condition), *(_equivalence_cell(cells.get((model, condition, task))) for task in tasks)))
+            TableRow((code(condition), *(_equivalence_cell(cells.get((model, condition, task))) for task in tasks)))
             for condition in shown
             if condition in measured
         ]
@@ -134,7 +134,7 @@ def equivalence_table(inputs: Inputs, dataset: str) -> Table | None:
     return Table(
         ident=f"equivalence-{dataset}",
         caption=f"Change from full on {dataset}, {scale_of_changes(tasks)}, with its conclusion",
-        columns=(Column("Condition"), *(Column(_sentence(task), "centred") for task in tasks)),
+        columns=(TableColumn("Condition"), *(TableColumn(_sentence(task), "centred") for task in tasks)),
         bodies=tuple(bodies),
     )
 

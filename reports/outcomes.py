@@ -13,7 +13,7 @@ from config.vocabulary.tasks import task_of
 from reports.inputs import Cells, CsvTable
 from reports.markup import code, heading, slug
 from reports.numbers import MISSING, change_of, count, interval, is_missing, p_value, scale_of_values, value_of
-from reports.table import Body, Column, Row, Span, Table
+from reports.table import Body, Span, Table, TableColumn, TableRow
 
 CONTROLS_TABLE = "controls table"
 _FULL = REFERENCE.capitalize()
@@ -118,14 +118,16 @@ def _replacements(
     cells: Mapping[tuple[str, tuple[str, str]], str],
 ) -> Table:
     spans = [Span("", 1)]
-    titles = [Column("Condition")]
+    titles = [TableColumn("Condition")]
     for task, group in groupby(columns, key=lambda column: column[0]):
         models = [model for _, model in group]
         spans.append(Span(task_title(task), len(models)))
         # The first column of a task carries the rule that sets the tasks apart.
-        titles += [Column(model, "number" if position else "number first") for position, model in enumerate(models)]
+        titles += [
+            TableColumn(model, "number" if position else "number first") for position, model in enumerate(models)
+        ]
     rows = tuple(
-        Row(
+        TableRow(
             (
                 condition,
                 *(_printed(cells.get((condition, column), "")) for column in columns),
@@ -148,15 +150,15 @@ def ablation_table(section: Section) -> Table:
         ident=f"{section.ident}-table",
         caption=f"{task_title(section.task)} on {section.dataset}: {section.rows[0]['metric']}",
         columns=(
-            Column("Condition"),
-            Column("Value, %" if task.percent else titled("Value", task.value_unit), "number"),
-            Column("Interval", "number muted"),
-            Column("Δ, pp" if task.percent else titled("Δ", task.value_unit), "number"),
-            Column("Interval of Δ", "number muted"),
-            Column("p", "number"),
-            Column("p, max-T", "number"),
-            Column("p, Holm", "number muted"),
-            Column("p, exact", "number muted"),
+            TableColumn("Condition"),
+            TableColumn("Value, %" if task.percent else titled("Value", task.value_unit), "number"),
+            TableColumn("Interval", "number muted"),
+            TableColumn("Δ, pp" if task.percent else titled("Δ", task.value_unit), "number"),
+            TableColumn("Interval of Δ", "number muted"),
+            TableColumn("p", "number"),
+            TableColumn("p, max-T", "number"),
+            TableColumn("p, Holm", "number muted"),
+            TableColumn("p, exact", "number muted"),
         ),
         bodies=tuple(_bodies(section)),
         classes="ablation",
@@ -182,9 +184,9 @@ def _bodies(section: Section) -> Iterator[Body]:
         )
 
 
-def _ablation_row(row: Cells) -> Row:
+def _ablation_row(row: Cells) -> TableRow:
     task = row["task"]
-    return Row(
+    return TableRow(
         (
             code(row["condition"]),
             value_of(row["value"], task),
