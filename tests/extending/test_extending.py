@@ -80,15 +80,16 @@ def test_a_wrong_place_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_copy_keeps_the_rules_of_the_house(touched: tuple[Checkout, dict[str, set[str]]]) -> None:
-    """Its code is formatted, its records are filled in, its docs say the same, and all that is declared is computed."""
+    """Its code is formatted, its records are filled in, and its docs say the same."""
     checkout, found = touched
     code = sorted(name for names in found.values() for name in names if name.endswith(".py"))
     for command in (
         ["ruff", "check", "--no-cache", *code],
         ["ruff", "format", "--no-cache", "--check", *code],
+        # Those of the vocabulary that import no network; the run below proves that what is declared is computed.
         [
             *("pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/config/test_vocabulary.py"),
-            "tests/extract/test_registries.py",
+            *("-k", "filled_in or schema or design_page or refer or prints_itself"),
         ],
     ):
         done = subprocess.run(
