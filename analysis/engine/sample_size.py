@@ -15,7 +15,12 @@ POWER = 0.8
 
 
 def standard_deviation(pseudo_values: FloatArray) -> float:
-    """Return the standard deviation of jackknife pseudo-values, NaN left out; 0 for a single one."""
+    """Return the standard deviation of jackknife pseudo-values, NaN left out; 0 for a single one.
+
+    Examples:
+        >>> standard_deviation(np.array([0.0, 1.0, np.nan, 2.0]))
+        1.0
+    """
     return float(np.nanstd(pseudo_values, ddof=1)) if pseudo_values.size > 1 else 0.0
 
 

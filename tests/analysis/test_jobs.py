@@ -44,7 +44,7 @@ def test_contrasts_are_joined_in_order() -> None:
 
 
 def test_parts_come_back_as_they_were(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     settings = load_settings(synthetic_run.run.settings).for_analysis
     for task in synthetic_run.tasks:
         outcomes = gather_outcomes(synthetic_run.run, settings, task, settings.models)
