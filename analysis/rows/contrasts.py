@@ -22,7 +22,7 @@ class Compared(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow(Compared, Bounded, Tested, HeldAgainstMargin, Provenance):
-    """One declared comparison: the delta of `changed` minus the delta of `base`."""
+    """One declared comparison: the delta of the second model minus the delta of the first."""
 
     metric: str = column("the metric of the task")
     base: str = column("the first model")
