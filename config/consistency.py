@@ -7,7 +7,7 @@ from typing import Any
 from config.vocabulary.known_answers import KNOWN_ANSWERS, SCALES
 from config.vocabulary.replacements import REFERENCE, REPLACEMENTS
 from config.vocabulary.sources import SOURCES, sources_with
-from config.vocabulary.tasks import NEEDS, TASKS
+from config.vocabulary.tasks import NEEDS, TASKS, task_of
 from config.vocabulary.tokens import RANDOM_PATCHES, TOKEN_GROUPS
 
 _ALLOWED_KNOWN_ANSWER = {"family": tuple(KNOWN_ANSWERS), "scale": SCALES}
@@ -32,6 +32,7 @@ def inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
     for name, dataset in config["datasets"].items():
         yield from _of_dataset(f"datasets.{name}", dataset)
     yield from undecided_comparisons(config)
+    yield from impossible_margins(config)
     yield from _of_calibration(config)
     if unknown := [name for name in config["measures"]["datasets"] if name not in config["datasets"]]:
         yield (
@@ -39,6 +40,7 @@ def inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             f"allowed: {', '.join(config['datasets'])}"
         )
     yield from _of_conditions(config)
+    yield from _missing_margins(config)
 
 
 def _of_model(place: str, model: Mapping[str, Any]) -> Iterator[str]:
@@ -79,6 +81,24 @@ def _of_dataset(place: str, dataset: Mapping[str, Any]) -> Iterator[str]:
             f"{place}.pairs: {dataset['pairs']} is more than the {dataset['test']} test images; "
             f"allowed: at most {dataset['test']}"
         )
+
+
+def impossible_margins(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the margins of tasks in percent that are no fractions."""
+    for task, stated in config["analysis"]["margins"].items():
+        if task_of(task).percent and stated["margin"] >= 1:
+            yield f"analysis.margins.{task}.margin: {stated['margin']} is no fraction; allowed: above 0 and below 1"
+
+
+def _missing_margins(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the tasks for which the default margin, a fraction, cannot stand, because their values are none."""
+    asked = dict.fromkeys(task for dataset in config["datasets"].values() for task in dataset["tasks"])
+    for task in asked:
+        if not TASKS[task].percent and task not in config["analysis"]["margins"]:
+            yield (
+                f"analysis.margins: missing {task}; the default margin is a fraction, and its values are in "
+                f"{TASKS[task].unit_of_changes}"
+            )
 
 
 def _of_calibration(config: Mapping[str, Any]) -> Iterator[str]:

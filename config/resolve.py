@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import yaml
 
-from config.consistency import inconsistencies, misplaced_keys, undecided_comparisons
+from config.consistency import impossible_margins, inconsistencies, misplaced_keys, undecided_comparisons
 from config.errors import InputError
 from config.schema_errors import violations
 from config.vocabulary.replacements import REPLACEMENTS
@@ -107,7 +107,7 @@ def resolve_analysis(raw: Mapping[str, Any]) -> dict[str, Any]:
     complaints = violations(raw, part, "the config")
     if not complaints:
         config: dict[str, Any] = {"conditions": {}, **_with_defaults(raw, part)}
-        complaints = list(undecided_comparisons(config))
+        complaints = [*undecided_comparisons(config), *impossible_margins(config)]
         if not complaints:
             return config
     raise ConfigError("The settings cannot be used:\n  " + "\n  ".join(complaints))

@@ -1,6 +1,6 @@
 """Turn the records of one model into outcomes: ``python -m extract.evaluate --help``.
 
-These tasks need no model any more. Segmentation, which does, is :mod:`extract.tasks.segmentation`.
+These tasks need no model any more. Those that do are built on :mod:`extract.tasks.dense`.
 """
 
 import argparse

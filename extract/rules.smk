@@ -7,6 +7,8 @@ from extract.jobs import Jobs
 
 jobs = Jobs(resolved, run_settings, run)
 TASKS_ON_RECORDS = [task for task in ASKED if TASKS[task].on_records]
+# Tasks that run the network themselves: the module of each has its name.
+DENSE_TASKS = [task for task in ASKED if not TASKS[task].on_records]
 
 
 for _dataset in run_settings.datasets:
@@ -96,26 +98,31 @@ rule evaluate:
         "--task {params.tasks} 2>&1 | tee {log}"
 
 
-rule segment:
-    input:
-        packs=jobs.packs("segmentation"),
-        weights=lambda wildcards: jobs.weights(wildcards.model),
-        calibration=run.calibration("{model}"),
-    output:
-        jobs.outcomes(["segmentation"]),
-    log:
-        run.folder / "logs" / "segment" / "{model}.log",
-    resources:
-        gpu=jobs.gpus(),
-    params:
-        settings=run.settings,
-        values=lambda wildcards: jobs.values(
-            "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
-        ),
-        code=code_of("extract.tasks.segmentation"),
-    shell:
-        "python -m extract.tasks.segmentation --settings {params.settings} "
-        "--model {wildcards.model} 2>&1 | tee {log}"
+for _task in jobs.tasks(DENSE_TASKS):
+
+    rule:
+        name:
+            _task
+        input:
+            packs=jobs.packs(_task),
+            weights=lambda wildcards: jobs.weights(wildcards.model),
+            calibration=run.calibration("{model}"),
+        output:
+            jobs.outcomes([_task]),
+        log:
+            run.folder / "logs" / _task / "{model}.log",
+        resources:
+            gpu=jobs.gpus(),
+        params:
+            settings=run.settings,
+            task=_task,
+            values=lambda wildcards: jobs.values(
+                "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
+            ),
+            code=code_of(f"extract.tasks.{_task}"),
+        shell:
+            "python -m extract.tasks.{params.task} --settings {params.settings} "
+            "--model {wildcards.model} 2>&1 | tee {log}"
 
 
 rule record_changes:

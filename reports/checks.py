@@ -11,7 +11,7 @@ from config.vocabulary.known_answers import KNOWN_ANSWERS
 from reports.inputs import Cells, Inputs
 from reports.markup import aside, badge, code, codes, heading, lines
 from reports.numbers import MISSING, count, interval, quantity
-from reports.table import Body, Column, Row, Table
+from reports.table import Body, Table, TableColumn, TableRow
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ def check_table(checks: Sequence[Cells]) -> Table:
         ident="checks",
         caption="Known answers, expected and observed",
         columns=(
-            Column("Outcome"),
-            Column("Check", "prose"),
-            Column("Condition"),
-            Column("Expected", "prose"),
-            Column("Observed", "number"),
-            Column("Interval", "number muted"),
+            TableColumn("Outcome"),
+            TableColumn("Check", "prose"),
+            TableColumn("Condition"),
+            TableColumn("Expected", "prose"),
+            TableColumn("Observed", "number"),
+            TableColumn("Interval", "number muted"),
         ),
         bodies=tuple(
             Body(
@@ -61,8 +61,8 @@ def check_table(checks: Sequence[Cells]) -> Table:
     )
 
 
-def _row(check: Cells) -> Row:
-    return Row(
+def _row(check: Cells) -> TableRow:
+    return TableRow(
         (
             badge("consistent", "✓", "passed") if passed(check) else badge("contradicted", "✕", "failed"),
             Markup("{} {}").format(check["check"], aside(check["quantity"])),

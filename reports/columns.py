@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from config.settings import Settings
+from config.vocabulary.tasks import FROZEN
 from reports.inputs import Cells, Inputs
-from reports.markup import code
-from reports.numbers import MISSING, interval, p_value, points
-from reports.table import Body, Column, Row, Table
+from reports.markup import code, heading
+from reports.numbers import MISSING, change_of, change_with_unit, interval, p_value, size_of
+from reports.table import Body, Table, TableColumn, TableRow
 
 _WHOLE_GROUPS = ("cls", "registers")
 
@@ -40,8 +41,13 @@ def number(title: str, name: str, show: Callable[[str], str], *, muted: bool = F
 
 
 def change(title: str, name: str) -> Shown:
-    """Return a column of differences, in percentage points."""
-    return number(title, name, points)
+    """Return a column of differences, in percentage points or in the unit that the cell names."""
+    return Shown(title, lambda row: change_with_unit(row[name], row["task"]), "number")
+
+
+def deviation(title: str, name: str) -> Shown:
+    """Return a column of standard errors or deviations, in the unit of the differences next to it."""
+    return Shown(title, lambda row: size_of(row[name], row["task"], 2), "number muted")
 
 
 def p(title: str, name: str, *, muted: bool = False) -> Shown:
@@ -50,15 +56,19 @@ def p(title: str, name: str, *, muted: bool = False) -> Shown:
 
 
 def between(
-    title: str = "Interval", low: str = "low", high: str = "high", show: Callable[[str], str] = points
+    title: str = "Interval", low: str = "low", high: str = "high", show: Callable[[str], str] | None = None
 ) -> Shown:
-    """Return a column of intervals, printed by `show` (by default in percentage points)."""
-    return Shown(title, lambda row: interval(row[low], row[high], show) or MISSING, "number muted")
+    """Return a column of intervals, printed by `show` (by default as differences of the row's task)."""
+
+    def cell(row: Cells) -> str:
+        return interval(row[low], row[high], show or (lambda end: change_of(end, row["task"]))) or MISSING
+
+    return Shown(title, cell, "number muted")
 
 
 def body(shown: Sequence[Shown], rows: Iterable[Cells], heading: str = "") -> Body:
     """Return rows that belong together."""
-    return Body(tuple(Row(tuple(column.cell(row) for column in shown)) for row in rows), heading)
+    return Body(tuple(TableRow(tuple(column.cell(row) for column in shown)) for row in rows), heading)
 
 
 def tabulate(ident: str, caption: str, shown: Sequence[Shown], bodies: Iterable[Body]) -> Table | None:
@@ -66,7 +76,7 @@ def tabulate(ident: str, caption: str, shown: Sequence[Shown], bodies: Iterable[
     whole = tuple(bodies)
     if not whole:
         return None
-    return Table(ident, caption, tuple(Column(column.title, column.classes) for column in shown), whole)
+    return Table(ident, caption, tuple(TableColumn(column.title, column.classes) for column in shown), whole)
 
 
 def grouped(rows: Iterable[Cells], *names: str) -> Iterable[list[Cells]]:
@@ -84,3 +94,13 @@ def by_model(rows: Iterable[Cells], inputs: Inputs) -> list[Cells]:
 def whole_group_conditions(settings: Settings) -> list[str]:
     """Return the conditions that replace CLS or all registers, recognised by the tokens that they replace."""
     return [name for name, condition in settings.conditions.items() if condition.group in _WHOLE_GROUPS]
+
+
+def reported(inputs: Inputs, table: str, dataset: str) -> list[Cells]:
+    """Return the rows of a data set, without frozen readouts."""
+    return [row for row in inputs.statistics[table] if row["dataset"] == dataset and row["readout"] != FROZEN]
+
+
+def of_models(shown: Sequence[Shown], rows: Iterable[Cells], inputs: Inputs) -> list[Body]:
+    """Return rows grouped under the name of their model, in the order of the config."""
+    return [body(shown, of, heading(of[0]["model"])) for of in grouped(by_model(rows, inputs), "model")]

@@ -10,7 +10,7 @@ from config.settings import Settings
 from config.vocabulary.tasks import READOUTS, task_of
 from reports.inputs import Cells
 from reports.markup import definition_list
-from reports.numbers import count, fixed, is_missing, p_value
+from reports.numbers import count, fixed, is_missing, p_value, scale_of_changes, scale_of_values
 from reports.outcomes import Section, task_title
 
 _METHODS = {
@@ -42,14 +42,15 @@ def families_in_words(settings: Settings) -> str:
 def ablation_definitions(section: Section, settings: Settings) -> Markup:
     """Return metric, n, interval, seed and test of a section of the ablation table."""
     rows = section.rows
-    first = rows[0]
+    first, task = rows[0], task_of(section.task)
+    sign = "" if task.higher_is_better else "; a positive change is a loss"
     tested = [row for row in rows if not is_missing(row["p"])]
     readouts = dict.fromkeys(row["readout"] for row in rows)
     entries = [
-        ("Value", f"{first['metric']}: {task_of(section.task).definition}; percent"),
+        ("Value", f"{first['metric']}: {task.definition}; {scale_of_values(section.task)}"),
         ("n", _units(section.task, rows)),
         ("Readout", "; ".join(f"{name}: {READOUTS.get(name, name)}" for name in readouts)),
-        ("Δ", "value minus the value under full on the same units, in percentage points"),
+        ("Δ", f"value minus the value under full on the same units, {scale_of_changes([section.task])}{sign}"),
         (
             "Interval",
             f"{level_in_percent(first['level'])} %, {_methods(rows)}; "

@@ -9,7 +9,7 @@ from reports.columns import Shown, body, grouped, number, text
 from reports.inputs import Cells, Inputs
 from reports.markup import badge, heading
 from reports.numbers import MISSING, count, percent
-from reports.table import Column, Table
+from reports.table import Table, TableColumn
 
 SIMULATION = "analysis.error_rates.rates:measure"
 
@@ -29,7 +29,7 @@ def error_rate_table(inputs: Inputs) -> Table:
     return Table(
         ident="error-rates",
         caption="Error rates and coverage where the truth is known, in percent",
-        columns=tuple(Column(column.title, column.classes) for column in shown),
+        columns=tuple(TableColumn(column.title, column.classes) for column in shown),
         bodies=tuple(body(shown, of, heading(of[0]["quantity"])) for of in grouped(inputs.error_rates, "quantity")),
     )
 

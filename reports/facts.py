@@ -17,7 +17,7 @@ from config.vocabulary.tokens import RANDOM_PATCHES, TOKEN_GROUPS
 from reports.inputs import Inputs
 from reports.markup import code, heading, lines
 from reports.numbers import MISSING, count, percent
-from reports.table import Body, Column, Row, Table
+from reports.table import Body, Table, TableColumn, TableRow
 
 SIGNED_PACKAGES = ("torch", "timm", "numpy", "scipy", "statsmodels", "pandas", "snakemake", "pypandoc-binary")
 
@@ -30,17 +30,17 @@ def dataset_table(inputs: Inputs) -> Table:
         source = SOURCES[stated].label if stated in SOURCES else stated
         facts = [source, f"{pack['image_size']} px"] if "image_size" in pack else [source]
         rows = [
-            Row((split, count(int(held["images"])), count(int(held["classes"]))))
+            TableRow((split, count(int(held["images"])), count(int(held["classes"]))))
             for split, held in pack["splits"].items()
         ]
-        rows.append(Row(("all images", count(int(pack["images"])), count(int(pack["classes"]))), classes="total"))
+        rows.append(TableRow(("all images", count(int(pack["images"])), count(int(pack["classes"]))), classes="total"))
         if pack.get("pairs"):
-            rows.append(Row(("image pairs", count(int(pack["pairs"])), MISSING)))
+            rows.append(TableRow(("image pairs", count(int(pack["pairs"])), MISSING)))
         bodies.append(Body(tuple(rows), heading(name, " · ".join(facts))))
     return Table(
         ident="data-sets-table",
         caption="Data sets of this run",
-        columns=(Column("Split"), Column("Images", "number"), Column("Classes", "number")),
+        columns=(TableColumn("Split"), TableColumn("Images", "number"), TableColumn("Classes", "number")),
         bodies=tuple(bodies),
         classes="narrow",
     )
@@ -64,7 +64,7 @@ def dataset_notes(inputs: Inputs) -> Markup:
 def model_table(inputs: Inputs) -> Table:
     """Return the models with their architecture and the origin of their weights."""
     rows = tuple(
-        Row(
+        TableRow(
             (
                 code(name),
                 model.family,
@@ -79,11 +79,11 @@ def model_table(inputs: Inputs) -> Table:
         ident="models-table",
         caption="Models of this run",
         columns=(
-            Column("Model"),
-            Column("Family"),
-            Column("Scale"),
-            Column("Architecture"),
-            Column("Weights", "prose"),
+            TableColumn("Model"),
+            TableColumn("Family"),
+            TableColumn("Scale"),
+            TableColumn("Architecture"),
+            TableColumn("Weights", "prose"),
         ),
         bodies=(Body(rows),),
     )
@@ -104,7 +104,7 @@ def condition_table(inputs: Inputs) -> Table:
     for condition in inputs.settings.conditions.values():
         entries.setdefault(condition.entry, []).append(condition)
     rows = (
-        Row(
+        TableRow(
             (
                 code(name),
                 ", ".join(_tokens(token, draws) for token in draws[0].tokens) or "none",
@@ -116,7 +116,7 @@ def condition_table(inputs: Inputs) -> Table:
     return Table(
         ident="conditions-table",
         caption="Conditions of this run",
-        columns=(Column("Condition"), Column("Tokens replaced"), Column("Replaced by", "prose")),
+        columns=(TableColumn("Condition"), TableColumn("Tokens replaced"), TableColumn("Replaced by", "prose")),
         bodies=(Body(tuple(rows)),),
     )
 

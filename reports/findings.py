@@ -15,7 +15,7 @@ from reports.numbers import MINUS, MISSING, count, counted, quantity
 from reports.plates import Plate, render_plate
 from reports.project import FINDING
 from reports.reasons import in_brief, in_full, number_list
-from reports.table import Body, Column, Row, Table, render
+from reports.table import Body, Table, TableColumn, TableRow, render
 from reports.verdicts import printed, verdict_badge, verdict_of
 
 _ROLES = {"stated": "stated in the article", "implied": "implied", "recomputed": "recomputed"}
@@ -92,7 +92,7 @@ def _role(point: Cells) -> str:
 def findings_table(inputs: Inputs) -> Table:
     """Every finding of severity number or above, most severe first, with a link to its page."""
     rows = tuple(
-        Row(
+        TableRow(
             (
                 verdict_badge(verdict_of(claim)),
                 _link(claim, claim["claim"]),
@@ -108,12 +108,12 @@ def findings_table(inputs: Inputs) -> Table:
         ident="findings",
         caption="Findings of severity number or above, most severe first",
         columns=(
-            Column("Verdict"),
-            Column("Claim", "prose"),
-            Column("Severity"),
-            Column("Published", "figure"),
-            Column("Recomputed", "figure"),
-            Column("Section"),
+            TableColumn("Verdict"),
+            TableColumn("Claim", "prose"),
+            TableColumn("Severity"),
+            TableColumn("Published", "figure"),
+            TableColumn("Recomputed", "figure"),
+            TableColumn("Section"),
         ),
         bodies=(Body(rows),),
     )
@@ -122,7 +122,7 @@ def findings_table(inputs: Inputs) -> Table:
 def sections_table(inputs: Inputs) -> Table:
     """Return the number of claims of each section by severity."""
     rows = tuple(
-        Row(
+        TableRow(
             (
                 row["place"],
                 count(row["claims"]),
@@ -141,10 +141,10 @@ def sections_table(inputs: Inputs) -> Table:
         ident="sections",
         caption="Claims by section and severity",
         columns=(
-            Column("Section"),
-            Column("Claims", "number"),
-            *(Column(severity.capitalize(), "number") for severity in SEVERITIES),
-            Column("Do not hold", "number"),
+            TableColumn("Section"),
+            TableColumn("Claims", "number"),
+            *(TableColumn(severity.capitalize(), "number") for severity in SEVERITIES),
+            TableColumn("Do not hold", "number"),
         ),
         bodies=(Body(rows),),
     )
@@ -165,10 +165,10 @@ def sources_table(inputs: Inputs) -> Table:
         ident="sources",
         caption="One quantity, several published values",
         columns=(
-            Column("Quantity", "prose"),
-            Column("Values", "prose"),
-            Column("Furthest apart", "figure"),
-            Column("Repeats differ by", "figure"),
+            TableColumn("Quantity", "prose"),
+            TableColumn("Values", "prose"),
+            TableColumn("Furthest apart", "figure"),
+            TableColumn("Repeats differ by", "figure"),
         ),
         bodies=(Body(tuple(_quantity_row(name, pairs) for name, pairs in groups.items())),),
     )
@@ -179,13 +179,13 @@ def differing(sources: Sequence[Cells]) -> list[Cells]:
     return [pair for pair in sources if pair["superseded"] == "no" and pair["agreement"] not in _AGREES]
 
 
-def _quantity_row(name: str, pairs: Sequence[Cells]) -> Row:
+def _quantity_row(name: str, pairs: Sequence[Cells]) -> TableRow:
     values = dict.fromkeys(
         (pair[f"{side}_value"], pair[f"{side}_source"]) for pair in pairs for side in ("first", "second")
     )
     listed = Markup().join(Markup("<li>{} {}</li>").format(quantity(value), aside(source)) for value, source in values)
     furthest = max(pairs, key=lambda pair: float(pair["apart"]))
-    return Row(
+    return TableRow(
         (
             name,
             Markup('<ul class="values">{}</ul>').format(listed),
@@ -285,16 +285,16 @@ def _points_table(points: Sequence[Cells], files: Mapping[str, str]) -> Table:
         ident="numbers-table",
         caption="Every value that the verdict rests on",
         columns=(
-            Column("Role"),
-            Column("What"),
-            Column("Value", "number"),
-            Column("Allowed", "number"),
-            Column("Where", "prose"),
+            TableColumn("Role"),
+            TableColumn("What"),
+            TableColumn("Value", "number"),
+            TableColumn("Allowed", "number"),
+            TableColumn("Where", "prose"),
         ),
         bodies=(
             Body(
                 tuple(
-                    Row(
+                    TableRow(
                         (
                             _role(point),
                             point["label"] or MISSING,

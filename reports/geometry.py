@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from config.vocabulary.measures import EFFECTIVE_RANK, Measure, variants_of
 from config.vocabulary.replacements import REFERENCE
@@ -17,6 +17,7 @@ from reports.columns import (
     tabulate,
     whole_group_conditions,
 )
+from reports.includes import Block, per_dataset
 from reports.inputs import Cells, Inputs
 from reports.markup import heading, pair
 from reports.numbers import MISSING, count, fixed, is_missing, percent, quantity
@@ -135,3 +136,16 @@ def _rank(text: str) -> str:
 def _times(text: str) -> str:
     value = float(text)
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+# What the statistics page includes: _generated/statistics_<name>.md.
+INCLUDES: Mapping[str, tuple[Block, ...]] = {
+    "geometry": (
+        per_dataset(rank_table, "layer_measures", "This run measured no effective ranks."),
+        per_dataset(compression_table, "compression"),
+    ),
+    "attention": (
+        per_dataset(ratio_table, "divergence_ratios", "This run measured no attention."),
+        per_dataset(trend_table, "trends"),
+    ),
+}

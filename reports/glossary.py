@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from analysis.rows.registry import AUDIT, TABLES, TESTS
-from analysis.rows.schema import Row as DeclaredRow
-from analysis.rows.schema import glossary
+from analysis.rows.schema import Row, glossary
 from reports.markup import code, lines, small
 from reports.numbers import counted
-from reports.table import Body, Column, Row, Table, render
+from reports.table import Body, Table, TableColumn, TableRow, render
 
 _DETAILS = Markup("<details><summary>{}: {} {}</summary>\n{}\n</details>")
 
@@ -25,14 +24,14 @@ def glossaries() -> Markup:
     )
 
 
-def _tables() -> Iterator[tuple[str, type[DeclaredRow], Table]]:
+def _tables() -> Iterator[tuple[str, type[Row], Table]]:
     for folder, kinds in (("tables", TABLES), ("tests", TESTS), ("audit", AUDIT)):
         for name, kind in kinds.items():
-            rows = tuple(Row((code(column), meaning)) for column, meaning in glossary(kind).items())
-            columns = (Column("Column"), Column("Meaning", "prose"))
+            rows = tuple(TableRow((code(column), meaning)) for column, meaning in glossary(kind).items())
+            columns = (TableColumn("Column"), TableColumn("Meaning", "prose"))
             file = f"{folder}/{name}.csv"
             yield file, kind, Table(f"columns-{folder}-{name}", f"Columns of {file}", columns, (Body(rows),))
 
 
-def _first_sentence(kind: type[DeclaredRow]) -> str:
+def _first_sentence(kind: type[Row]) -> str:
     return inspect.cleandoc(kind.__doc__ or "").splitlines()[0]

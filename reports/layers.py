@@ -12,7 +12,7 @@ from reports.inputs import Cells, Inputs
 from reports.markup import code, definition_list, heading, slug
 from reports.numbers import MISSING, count, fixed
 from reports.plates import Plate, figure_of
-from reports.table import Body, Column, Row, Table
+from reports.table import Body, Table, TableColumn, TableRow
 
 # Figure → what it shows, further explanation, and the table that it is drawn from.
 FIGURES = {
@@ -68,13 +68,13 @@ def layer_plate(inputs: Inputs, dataset: str, figure: str) -> Plate:
 
 def last_layer_table(inputs: Inputs, dataset: str) -> Table | None:
     """Return medians and quartiles of geometry and attention after the last layer, or None if there are none."""
-    columns = (Column("Condition"), *(Column(measure.title, "number") for measure in _LAST))
+    columns = (TableColumn("Condition"), *(TableColumn(measure.title, "number") for measure in _LAST))
     bodies = []
     for model, rows in _last_layer(inputs, dataset).items():
         conditions = dict.fromkeys(row["condition"] for row in rows)
         cells = {(row["condition"], row["measure"]): row for row in rows}
         shown = tuple(
-            Row(
+            TableRow(
                 (code(condition), *(_median(cells.get((condition, measure.name)), measure) for measure in _LAST)),
                 classes="reference" if condition == REFERENCE else "",
             )

@@ -1,13 +1,16 @@
 """How a number of a table is printed on a page.
 
 Every function takes the text of a CSV cell and returns the text of a page; an empty cell gives an
-en dash. Fractions become percent here and nowhere else.
+en dash. Fractions become percent here and nowhere else; the values of a task whose record says that
+they are not in percent are printed as they are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from config.vocabulary.tasks import Task, task_of
 
 MISSING = "–"
 MINUS = "−"
@@ -35,6 +38,88 @@ def percent(text: str, decimals: int = 1) -> str:
 def points(text: str, decimals: int = 1) -> str:
     """Return a difference of fractions in percentage points, signed: `-0.366` gives `−36.6`."""
     return MISSING if is_missing(text) else fixed(100 * float(text), decimals, signed=True)
+
+
+def value_of(text: str, task: str) -> str:
+    """Return a value of a task: percent, or as it is with four significant digits.
+
+    Examples:
+        >>> value_of("0.484", "retrieval")
+        '48.4'
+    """
+    return percent(text) if task_of(task).percent else quantity(text)
+
+
+def change_of(text: str, task: str) -> str:
+    """Return a difference of a task's values, signed: percentage points, or as it is with four significant digits."""
+    if task_of(task).percent or is_missing(text):
+        return points(text)
+    shown = quantity(text)
+    return f"+{shown}" if float(text) > 0 and shown != "0" else shown
+
+
+def change_with_unit(text: str, task: str) -> str:
+    """Return a difference of a task's values, for a column whose title says percentage points: others name their unit.
+
+    Examples:
+        >>> change_with_unit("-0.366", "retrieval")
+        '−36.6'
+    """
+    return in_unit(change_of(text, task), task)
+
+
+def size_of(text: str, task: str, decimals: int) -> str:
+    """Return a size on the scale of a task's values, without a sign: percentage points, or as it is."""
+    if is_missing(text):
+        return MISSING
+    return fixed(100 * float(text), decimals) if task_of(task).percent else quantity(text)
+
+
+def in_unit(shown: str, task: str) -> str:
+    """Return a printed number with the unit of its task, where that is not percent."""
+    record = task_of(task)
+    return shown if record.percent or shown == MISSING else f"{shown} {record.unit_of_changes}"
+
+
+def scale_of_changes(tasks: Iterable[str]) -> str:
+    """Return in words what changes of some tasks are printed in.
+
+    Examples:
+        >>> scale_of_changes(["retrieval", "segmentation"])
+        'in percentage points'
+    """
+    records = [task_of(name) for name in tasks]
+    others = [record for record in records if not record.percent]
+    if len(records) == len(others) == 1:
+        return f"in {others[0].unit_of_changes}"
+    return ", ".join(["in percentage points", *map(_in_its_unit, others)])
+
+
+def scale_of_files(tasks: Iterable[str]) -> str:
+    """Return in words what the values of some tasks are in the files of a run.
+
+    Examples:
+        >>> scale_of_files(["retrieval", "segmentation"])
+        'fractions'
+    """
+    others = (task_of(name) for name in tasks if not task_of(name).percent)
+    return ", ".join(["fractions", *map(_in_its_unit, others)])
+
+
+def _in_its_unit(task: Task) -> str:
+    return f"{task.label} in {task.unit_of_changes}"
+
+
+def scale_of_values(task: str) -> str:
+    """Return in words what the values of a task are printed in, and whether lower ones are better.
+
+    Examples:
+        >>> scale_of_values("retrieval")
+        'percent'
+    """
+    record = task_of(task)
+    words = "percent" if record.percent else record.value_unit or "as measured"
+    return words if record.higher_is_better else f"{words}; lower is better"
 
 
 def count(text: str | int) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from config.errors import InputError
 from config.vocabulary.replacements import REFERENCE, REPLACEMENTS
+from config.vocabulary.tasks import task_of
 from reports.inputs import Cells, CsvTable
 from reports.markup import code, heading, slug
-from reports.numbers import MISSING, count, interval, is_missing, p_value, percent, points
-from reports.table import Body, Column, Row, Span, Table
+from reports.numbers import MISSING, change_of, count, interval, is_missing, p_value, scale_of_values, value_of
+from reports.table import Body, Span, Table, TableColumn, TableRow
 
 CONTROLS_TABLE = "controls table"
 _FULL = REFERENCE.capitalize()
@@ -88,7 +90,7 @@ def measured_replacements(table: CsvTable, dataset: str) -> tuple[Table, ...]:
     return tuple(
         _replacements(
             f"replacements-{slug(dataset)}-{slug(task)}",
-            f"This run: {dataset}, percent",
+            f"This run: {dataset}, {scale_of_values(task)}",
             [row["condition"] for row in rows],
             list(of_task),
             cells,
@@ -116,14 +118,16 @@ def _replacements(
     cells: Mapping[tuple[str, tuple[str, str]], str],
 ) -> Table:
     spans = [Span("", 1)]
-    titles = [Column("Condition")]
+    titles = [TableColumn("Condition")]
     for task, group in groupby(columns, key=lambda column: column[0]):
         models = [model for _, model in group]
         spans.append(Span(task_title(task), len(models)))
         # The first column of a task carries the rule that sets the tasks apart.
-        titles += [Column(model, "number" if position else "number first") for position, model in enumerate(models)]
+        titles += [
+            TableColumn(model, "number" if position else "number first") for position, model in enumerate(models)
+        ]
     rows = tuple(
-        Row(
+        TableRow(
             (
                 condition,
                 *(_printed(cells.get((condition, column), "")) for column in columns),
@@ -141,23 +145,29 @@ def _printed(text: str) -> str:
 
 def ablation_table(section: Section) -> Table:
     """Return value, change, intervals and p-values of every model and condition of a section."""
+    task = task_of(section.task)
     return Table(
         ident=f"{section.ident}-table",
         caption=f"{task_title(section.task)} on {section.dataset}: {section.rows[0]['metric']}",
         columns=(
-            Column("Condition"),
-            Column("Value, %", "number"),
-            Column("Interval", "number muted"),
-            Column("Δ, pp", "number"),
-            Column("Interval of Δ", "number muted"),
-            Column("p", "number"),
-            Column("p, max-T", "number"),
-            Column("p, Holm", "number muted"),
-            Column("p, exact", "number muted"),
+            TableColumn("Condition"),
+            TableColumn("Value, %" if task.percent else titled("Value", task.value_unit), "number"),
+            TableColumn("Interval", "number muted"),
+            TableColumn("Δ, pp" if task.percent else titled("Δ", task.value_unit), "number"),
+            TableColumn("Interval of Δ", "number muted"),
+            TableColumn("p", "number"),
+            TableColumn("p, max-T", "number"),
+            TableColumn("p, Holm", "number muted"),
+            TableColumn("p, exact", "number muted"),
         ),
         bodies=tuple(_bodies(section)),
         classes="ablation",
     )
+
+
+def titled(words: str, unit: str) -> str:
+    """Return the title of a column with its unit, if it has one."""
+    return f"{words}, {unit}" if unit else words
 
 
 def _bodies(section: Section) -> Iterator[Body]:
@@ -174,14 +184,15 @@ def _bodies(section: Section) -> Iterator[Body]:
         )
 
 
-def _ablation_row(row: Cells) -> Row:
-    return Row(
+def _ablation_row(row: Cells) -> TableRow:
+    task = row["task"]
+    return TableRow(
         (
             code(row["condition"]),
-            percent(row["value"]),
-            interval(row["value_low"], row["value_high"]) or MISSING,
-            points(row["delta"]),
-            interval(row["delta_low"], row["delta_high"], points) or MISSING,
+            value_of(row["value"], task),
+            interval(row["value_low"], row["value_high"], partial(value_of, task=task)) or MISSING,
+            change_of(row["delta"], task),
+            interval(row["delta_low"], row["delta_high"], partial(change_of, task=task)) or MISSING,
             p_value(row["p"]),
             p_value(row["p_max_t"]),
             p_value(row["p_holm"]),

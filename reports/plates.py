@@ -8,10 +8,11 @@ from markupsafe import Markup
 
 from config.errors import InputError
 from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import task_of
 from reports.checks import tally
 from reports.inputs import Cells, Inputs
 from reports.markup import download, slug
-from reports.numbers import count, counted, is_missing, percent, points
+from reports.numbers import count, counted, is_missing, percent, points, scale_of_changes
 
 
 @dataclass(frozen=True)
@@ -84,22 +85,31 @@ def heatmap_plate(inputs: Inputs, dataset: str) -> Plate:
         for row in inputs.ablation
         if row["dataset"] == dataset and row["readout"] != "frozen" and not is_missing(row["delta"])
     ]
+    tasks = dict.fromkeys(row["task"] for row in changes)
+    # Only changes in one unit can be compared with each other.
+    losses = {place: _loss(row) for place, row in enumerate(changes) if task_of(row["task"]).percent}
     largest = ""
-    if changes:
-        row = min(changes, key=lambda row: float(row["delta"]))
+    if losses:
+        row = changes[max(losses, key=losses.__getitem__)]
+        change = "drop" if task_of(row["task"]).higher_is_better else "rise"
         largest = (
-            f" The largest drop is {points(row['delta'])} percentage points: {row['task']} by {row['model']} "
+            f" The largest {change} is {points(row['delta'])} percentage points: {row['task']} by {row['model']} "
             f"under {row['condition']}."
         )
+    scale = scale_of_changes(tasks)
     return Plate(
         ident=f"deltas-{slug(dataset)}",
         file=figure_of(inputs, dataset, "delta_heatmap.svg"),
-        alt=f"Heat map of changes from full on {dataset}, in percentage points, with one panel per task, models as "
+        alt=f"Heat map of changes from full on {dataset}, {scale}, with one panel per task, models as "
         f"rows and conditions as columns.{largest}",
-        caption=f"Change from full on {dataset}, in percentage points.{largest}",
+        caption=f"Change from full on {dataset}, {scale}.{largest}",
         sources=("tables/ablation.csv",),
         wide=True,
     )
+
+
+def _loss(row: Cells) -> float:
+    return -task_of(row["task"]).gain * float(row["delta"])
 
 
 def null_plate(inputs: Inputs, dataset: str) -> Plate:

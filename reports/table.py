@@ -14,7 +14,7 @@ from reports.markup import attribute, lines
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column: its title, and the classes of its cells (`number`, `prose`, `wide`, …)."""
 
     title: str
@@ -30,7 +30,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row: one text per column; `ident` makes it a target for links, `data` are its `data-` attributes."""
 
     cells: tuple[str, ...]
@@ -43,7 +43,7 @@ class Row:
 class Body:
     """Rows that belong together, under an optional heading of their own."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     heading: str = ""
 
 
@@ -62,7 +62,7 @@ class Table:
 
     ident: str
     caption: str
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     bodies: tuple[Body, ...]
     spans: tuple[Span, ...] = ()
     classes: str = ""
@@ -112,7 +112,7 @@ def _body(body: Body, table: Table) -> Markup:
     return Markup("<tbody>\n{}\n</tbody>").format(lines(rows))
 
 
-def _row(row: Row, table: Table) -> Markup:
+def _row(row: TableRow, table: Table) -> Markup:
     if len(row.cells) != len(table.columns):
         raise ValueError(f"table {table.ident}: a row has {len(row.cells)} cells for {len(table.columns)} columns")
     (first, *others) = (

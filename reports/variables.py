@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.checks import tally
 from reports.definitions import families_in_words, level_in_percent
 from reports.inputs import Inputs
-from reports.numbers import count, counted
+from reports.numbers import count, counted, scale_of_changes, scale_of_files
 from reports.verdicts import VERDICTS, verdict_counts, verdict_of
 
 Variables = dict[str, dict[str, str]]
@@ -31,6 +31,8 @@ def variables(inputs: Inputs) -> Variables:
             "models": counted(len(inputs.models), "model"),
             "datasets": counted(len(inputs.datasets), "data set"),
             "conditions": counted(len({condition.entry for condition in settings.conditions.values()}), "condition"),
+            "changes": scale_of_changes(settings.for_analysis.tasks),
+            "files": scale_of_files(settings.for_analysis.tasks),
             "rows": counted(len(inputs.ablation), "row"),
         },
         "audit": {

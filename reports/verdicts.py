@@ -12,7 +12,7 @@ from reports.inputs import Cells
 from reports.markup import aside, badge, sign
 from reports.numbers import MISSING, count
 from reports.reasons import Reasons, folded, with_signs
-from reports.table import Body, Column, Row, Table
+from reports.table import Body, Table, TableColumn, TableRow
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def verdict_summary(claims: Sequence[Cells]) -> Table:
             if severity != "none" and severities[verdict.name, severity]
         ]
         rows.append(
-            Row(
+            TableRow(
                 (
                     verdict_badge(verdict),
                     count(counts[verdict.name]),
@@ -88,11 +88,11 @@ def verdict_summary(claims: Sequence[Cells]) -> Table:
         ident="verdict-counts",
         caption="Claims by verdict",
         columns=(
-            Column("Verdict"),
-            Column("Claims", "number"),
-            Column("Share", "bar-cell"),
-            Column("Meaning", "prose"),
-            Column("Severity", "prose"),
+            TableColumn("Verdict"),
+            TableColumn("Claims", "number"),
+            TableColumn("Share", "bar-cell"),
+            TableColumn("Meaning", "prose"),
+            TableColumn("Severity", "prose"),
         ),
         bodies=(Body(tuple(rows)),),
     )
@@ -111,13 +111,13 @@ def claims_table(claims: Sequence[Cells], reproduced: Mapping[str, Cells], reaso
         ident="all-claims",
         caption="Every claim, in the order of the article",
         columns=(
-            Column("Verdict"),
-            Column("Claim", "prose"),
-            Column("Published", "figure"),
-            Column("Recomputed", "figure"),
-            Column("Rounding allows", "figure"),
-            Column("In this run"),
-            Column("Why", "prose why"),
+            TableColumn("Verdict"),
+            TableColumn("Claim", "prose"),
+            TableColumn("Published", "figure"),
+            TableColumn("Recomputed", "figure"),
+            TableColumn("Rounding allows", "figure"),
+            TableColumn("In this run"),
+            TableColumn("Why", "prose why"),
         ),
         bodies=tuple(
             Body(
@@ -134,13 +134,13 @@ def claims_table(claims: Sequence[Cells], reproduced: Mapping[str, Cells], reaso
     )
 
 
-def _claim_row(claim: Cells, reproduced: Cells, reasons: Reasons) -> Row:
+def _claim_row(claim: Cells, reproduced: Cells, reasons: Reasons) -> TableRow:
     verdict = verdict_of(claim)
     strictest = verdict_of({"verdict": claim["strictest"]})
     shown = [verdict_badge(verdict)]
     if strictest.fails and not verdict.fails:
         shown.append(aside(f"another reading: {strictest.name}"))
-    return Row(
+    return TableRow(
         (
             Markup(" ").join(shown),
             Markup("{} {}").format(claim["claim"], aside(f"{claim['id']} · {claim['kind']}")),

@@ -7,7 +7,6 @@ seen, is a hypothesis of its own, with a test, an error rate and a sample size o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,23 +21,6 @@ from analysis.engine.unseen import bounded_upper_p
 
 # Differences that are tested in one batch; a bound on memory, without influence on any result.
 TOGETHER = 100
-
-
-@dataclass(frozen=True)
-class Margin:
-    """Equivalence margin: differences smaller than it are called negligible.
-
-    Attributes:
-        size: largest negligible difference, a fraction.
-        reason: why it is negligible.
-
-    Examples:
-        >>> Margin(0.01, "one point of accuracy").size
-        0.01
-    """
-
-    size: float
-    reason: str
 
 
 def equivalence_tests(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
@@ -20,18 +21,20 @@ from config.analysis import AnalysisSettings
 from config.conditions import register_conditions
 from config.vocabulary.known_answers import KNOWN_ANSWERS
 from config.vocabulary.replacements import REFERENCE
-from config.vocabulary.tasks import FROZEN, label_of
+from config.vocabulary.tasks import FROZEN, Task, task_of
 
-# Deltas within this many percentage points never get the full colour: noise must look pale.
+# Deltas within this many percentage points never get the full colour: noise must look pale. For a task whose values are
+# printed as they are, within this many hundredths of its value under full.
 PALEST_RANGE = 5.0
 
 
 def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path) -> None:
-    """Draw what each condition takes away: deltas to `full` in percentage points.
+    """Draw what each condition takes away: deltas to `full`, in percentage points or in the task's own unit.
 
     One panel per task, models as rows, conditions as columns, in display order; matched readout
-    where a probe is trained; draws of random patches as their mean. One colour scale for all
-    panels, centred on 0. Combinations that the run does not have are hatched.
+    where a probe is trained; draws of random patches as their mean. One colour scale, centred on 0, for all
+    panels in percentage points, and one for each other panel; losses are red whether values fall or rise.
+    Combinations that the run does not have are hatched.
 
     Args:
         ablation: the ablation table's rows of one dataset.
@@ -49,8 +52,9 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
         models = [name for name in settings.models if (shown["model"] == name).any()]
         entries = dict.fromkeys(settings.drawn_from.get(name, name) for name in settings.conditions)
         conditions = [name for name in entries if (shown["condition"] == name).any()]
-        points = 100 * shown["delta"]
-        limit = max(PALEST_RANGE, float(points.abs().max()))
+        in_points = [task for task in tasks if task_of(task).percent]
+        points = 100 * shown.loc[shown["task"].isin(in_points), "delta"]
+        common = max(PALEST_RANGE, float(points.abs().max())) if in_points else 0.0
         figure, panels = plt.subplots(
             nrows=len(tasks),
             figsize=(
@@ -62,12 +66,13 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
             layout="constrained",
         )
         for panel, task in zip(panels[:, 0], tasks, strict=True):
-            of_task = shown[shown["task"] == task]
+            of_task, record = shown[shown["task"] == task], task_of(task)
             deltas = (
-                of_task.assign(points=100 * of_task["delta"])
-                .pivot(index="model", columns="condition", values="points")
+                of_task.assign(printed=record.factor * of_task["delta"])
+                .pivot(index="model", columns="condition", values="printed")
                 .reindex(index=models, columns=conditions)
             )
+            limit = common if record.percent else _limit(ablation[ablation["task"] == task])
             # What lies under a missing cell is the hatched background.
             panel.set_facecolor("#f4f4f4")
             panel.add_patch(
@@ -77,9 +82,9 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
                 )
             )  # fmt: skip
             sns.heatmap(
-                deltas,
+                record.gain * deltas,
                 mask=deltas.isna(),
-                annot=deltas.map(_signed),
+                annot=deltas.map(_signed if record.percent else _significant),
                 fmt="",
                 annot_kws={"size": 9},
                 cmap="vlag_r",
@@ -95,14 +100,43 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
             for cell in panel.texts:
                 deep = abs(float(cell.get_text())) > 0.7 * limit
                 cell.set_color("white" if deep else "#1a1a1a")
-            panel.set(title=f"{label_of(task)} ({of_task['metric'].iloc[0]})", xlabel="", ylabel="")
+            panel.set(title=_title(record, str(of_task["metric"].iloc[0])), xlabel="", ylabel="")
             panel.tick_params(axis="both", length=0)
             panel.set_yticklabels(models, rotation=0)
         panels[-1, 0].set_xticklabels([name.replace("_", "\n") for name in conditions], rotation=0)
-        bar = figure.colorbar(panels[0, 0].collections[0], ax=panels[:, 0], location="bottom", shrink=0.8, aspect=40)
-        bar.set_label("change against full, percentage points\nhatched: not in this run")
-        bar.outline.set_visible(False)
+        _colour_bar(figure, list(panels[:, 0]), tasks, in_points)
         save(figure, path)
+
+
+def _colour_bar(figure: Figure, panels: Sequence[Axes], tasks: Sequence[str], in_points: Sequence[str]) -> None:
+    """Add the colour bar of the panels in percentage points, or one of loss and gain where there are none."""
+    first = panels[tasks.index(in_points[0]) if in_points else 0].collections[0]
+    bar = figure.colorbar(first, ax=panels, location="bottom", shrink=0.8, aspect=40)
+    unit = "change against full, percentage points" if in_points else "change against full, as a panel says"
+    falling = [task for task in in_points if not task_of(task).higher_is_better]
+    others = "\nother panels: a colour scale of their own, losses in red" if 0 < len(in_points) < len(tasks) else ""
+    if not in_points or falling:
+        low, high = bar.ax.get_xlim()
+        bar.set_ticks([low, 0, high], labels=["loss", "0", "gain"])
+    bar.set_label(f"{unit}{others}\nhatched: not in this run")
+    bar.outline.set_visible(False)
+
+
+def _limit(rows: pd.DataFrame) -> float:
+    """Return the change that gets the full colour, of a task whose values are printed as they are."""
+    full = rows.loc[rows["condition"] == REFERENCE, "value"].abs().max()
+    return max(float(rows["delta"].abs().max()), PALEST_RANGE / 100 * float(full), math.ulp(1.0))
+
+
+def _title(task: Task, metric: str) -> str:
+    """Return the title of a task's panel; what is not in percent, or better where lower, says so."""
+    unit = [] if task.percent else [task.unit_of_changes]
+    direction = [] if task.higher_is_better else ["lower is better"]
+    return f"{task.label} ({', '.join([metric, *unit, *direction])})"
+
+
+def _significant(change: float) -> str:
+    return "" if math.isnan(change) else "0" if change == 0 else f"{change:+.3g}"
 
 
 def _signed(points: float) -> str:

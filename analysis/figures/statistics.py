@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.figures.style import COLOURS, placeholder, save
-from config.vocabulary.tasks import FROZEN
+from config.vocabulary.tasks import FROZEN, task_of
 
 NULL, OBSERVED = "#9aa3ad", "#8a3b1f"
 
@@ -28,8 +28,12 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
     if shown.empty:
         placeholder("No declared comparison has its models in this run", path)
         return
-    names = list(dict.fromkeys(shown["comparison"]))
-    heights = [int((shown["comparison"] == name).sum()) for name in names]
+    # Tasks in percentage points share the axis of their comparison; every other one has a panel of its own.
+    apart = ["" if task_of(task).percent else task for task in shown["task"]]
+    shown = shown.assign(apart=apart)
+    names = list(dict.fromkeys(zip(shown["comparison"], apart, strict=True)))
+    of_panel = {name: (shown["comparison"] == name[0]) & (shown["apart"] == name[1]) for name in names}
+    heights = [int(chosen.sum()) for chosen in of_panel.values()]
     figure, panels = plt.subplots(
         nrows=len(names),
         figsize=(7.2, 1.1 + 0.75 * len(names) + 0.29 * sum(heights)),
@@ -39,8 +43,9 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
     )
     places = ["task", "readout", "condition", "within"]
     for panel, name in zip(panels[:, 0], names, strict=True):
-        rows = shown[shown["comparison"] == name].reset_index(drop=True)
-        bins = nulls[nulls["comparison"] == name]
+        comparison, task = name
+        rows = shown[of_panel[name]].reset_index(drop=True)
+        bins = nulls[nulls["comparison"] == comparison]
         for line, row in rows.iterrows():
             here = bins[(bins[places] == row[places]).all(axis=1)]
             _ridge(panel, here, row, float(len(rows) - 1 - int(str(line))))
@@ -50,9 +55,13 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
         panel.set_yticks(range(len(rows) - 1, -1, -1), labels, fontsize=8.5)
         panel.set_ylim(-0.35, len(rows) - 0.1)
         panel.axvline(0, color="#666666", linewidth=0.8, zorder=0)
-        panel.set_title(name.replace("_", " ").replace("cls", "CLS"), loc="left")
+        panel.set_title(comparison.replace("_", " ").replace("cls", "CLS"), loc="left")
         panel.tick_params(axis="y", length=0)
-    panels[-1, 0].set_xlabel("difference of changes, percentage points")
+        if task:
+            panel.set_xlabel(f"difference of changes, {task_of(task).unit_of_changes}")
+    in_points = [panel for panel, (_, task) in zip(panels[:, 0], names, strict=True) if not task]
+    if in_points:
+        in_points[-1].set_xlabel("difference of changes, percentage points")
     figure.legend(
         handles=[
             Patch(color=NULL, label="permuted labels"),
@@ -66,16 +75,17 @@ def null_figure(comparisons: pd.DataFrame, nulls: pd.DataFrame, path: Path) -> N
 
 
 def _ridge(panel: Axes, bins: pd.DataFrame, row: pd.Series, height: float) -> None:
-    edges = 100 * np.append(bins["low"].to_numpy(), bins["high"].to_numpy()[-1:])
+    factor = task_of(row["task"]).factor
+    edges = factor * np.append(bins["low"].to_numpy(), bins["high"].to_numpy()[-1:])
     draws = bins["draws"].to_numpy(dtype=np.float64)
     panel.stairs(height + 0.78 * draws / draws.max(), edges, baseline=height, fill=True, color=NULL, linewidth=0)
     middle = height + 0.28
-    panel.plot([100 * row["low"], 100 * row["high"]], [middle, middle], color=OBSERVED, linewidth=2)
-    panel.plot([100 * row["difference"]], [middle], marker="o", markersize=5, color=OBSERVED)
+    panel.plot([factor * row["low"], factor * row["high"]], [middle, middle], color=OBSERVED, linewidth=2)
+    panel.plot([factor * row["difference"]], [middle], marker="o", markersize=5, color=OBSERVED)
 
 
 def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
-    """Loss by number of registers replaced, against the sum of single changes: models down, tasks across.
+    """Change by number of registers replaced, against the sum of single changes: models down, tasks across.
 
     Args:
         cumulative: the table of `analysis.statistics.additivity`; frozen readouts are left out.
@@ -86,28 +96,33 @@ def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
         placeholder("No single and cumulative register conditions in this run", path)
         return
     models, tasks, kinds = (list(dict.fromkeys(shown[name])) for name in ("model", "task", "by"))
+    in_points = [task for task in tasks if task_of(task).percent]
     figure, panels = plt.subplots(
         nrows=len(models),
         ncols=len(tasks),
         figsize=(0.6 + 1.9 * len(tasks), 0.9 + 1.35 * len(models)),
         sharex=True,
-        sharey="row",
+        sharey="row" if in_points == tasks else False,
         squeeze=False,
         layout="constrained",
     )
     for down, model in enumerate(models):
         for across, task in enumerate(tasks):
             panel = panels[down, across]
+            if task in in_points and in_points != tasks:
+                # Tasks in percentage points share the axis of their row; the others are on their own.
+                panel.sharey(panels[down, tasks.index(in_points[0])])
             panel.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
             for index, by in enumerate(kinds):
                 rows = shown[(shown["model"] == model) & (shown["task"] == task) & (shown["by"] == by)]
                 _curve(panel, rows, COLOURS[index % len(COLOURS)])
-            panel.set_title(task if down == 0 else "", fontsize=10)
+            panel.set_title(_title(task) if down == 0 else "", fontsize=10)
             panel.tick_params(labelsize=8)
         panels[down, 0].set_ylabel(model, fontsize=9)
     for panel in panels[-1]:
         panel.set_xlabel("registers replaced", fontsize=9)
-    figure.supylabel("change against full, percentage points", fontsize=10)
+    unit = "percentage points" if in_points == tasks else "percentage points or as a title says"
+    figure.supylabel(f"change against full, {unit}", fontsize=10)
     figure.legend(
         handles=[
             *(
@@ -123,12 +138,21 @@ def cumulative_figure(cumulative: pd.DataFrame, path: Path) -> None:
     save(figure, path)
 
 
+def _title(task: str) -> str:
+    """Return the title of a task's column; what is not in percent, or better where lower, says so."""
+    record = task_of(task)
+    words = [] if record.percent else [record.unit_of_changes]
+    words += [] if record.higher_is_better else ["lower is better"]
+    return "\n".join([task, *words])
+
+
 def _curve(panel: Axes, rows: pd.DataFrame, colour: str) -> None:
     if rows.empty:
         return
+    factor = task_of(rows["task"].iloc[0]).factor
     steps = np.append(0, rows["step"].to_numpy())
     delta, predicted, low, high = (
-        100 * np.append(0.0, rows[name].to_numpy()) for name in ("delta", "predicted", "delta_low", "delta_high")
+        factor * np.append(0.0, rows[name].to_numpy()) for name in ("delta", "predicted", "delta_low", "delta_high")
     )
     panel.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
     panel.plot(steps, delta, color=colour, marker="o", markersize=3.5, linewidth=1.5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from analysis.rows.ablation import AblationRow
 from analysis.rows.registry import DECLARED, PARTS, path_of
@@ -31,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def read_part(run: Run, dataset: str, task: str) -> TaskStatistics:
     """Read the statistics of one data set and task."""
-    rows: dict[str, Any] = {name: read_rows(kind, run.part(dataset, task, name)) for name, kind in PARTS.items()}
-    return TaskStatistics(**rows, nulls=read_nulls(run.nulls(dataset, task)))
+    rows = {name: read_rows(kind, run.part(dataset, task, name)) for name, kind in PARTS.items()}
+    return TaskStatistics(rows=rows, nulls=read_nulls(run.nulls(dataset, task)))
 
 
 if __name__ == "__main__":

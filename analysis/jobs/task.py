@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise OutcomeError(f"task '{given.task}': no outcomes of data set '{given.dataset}'. Evaluate again.")
     found = task_statistics(outcomes, analysed)
     for name, kind in PARTS.items():
-        write_rows(kind, getattr(found, name), run.part(given.dataset, given.task, name), digits=EVERY_DIGIT)
+        write_rows(kind, found.rows[name], run.part(given.dataset, given.task, name), digits=EVERY_DIGIT)
     save_nulls(found.nulls, run.nulls(given.dataset, given.task))
 
 

@@ -48,7 +48,10 @@ class ReplacementRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Row):
-    """One check against a known answer; `observed` is None, and `passed` false, where nothing was measured."""
+    """One check against a known answer.
+
+    `observed` is None, and `passed` false, where nothing was measured.
+    """
 
     dataset: str = column("the data set")
     model: str = column("the known-answer model")

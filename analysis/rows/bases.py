@@ -51,7 +51,7 @@ class AtLayer(OfModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds(Row):
+class Bounded(Row):
     """An interval; the table's own columns say of what."""
 
     low: float = column("lower end of the interval", unit="as the estimate")

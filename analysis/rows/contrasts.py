@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.rows.bases import AgainstMargin, Bounds, HeldAgainstMargin, OfTask, Provenance, ScoredUnder, Tested
+from analysis.rows.bases import AgainstMargin, Bounded, HeldAgainstMargin, OfTask, Provenance, ScoredUnder, Tested
 from analysis.rows.schema import Row, column
 
 
@@ -21,8 +21,8 @@ class Compared(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparisonRow(Compared, Bounds, Tested, HeldAgainstMargin, Provenance):
-    """One declared comparison: the delta of `changed` minus the delta of `base`."""
+class ComparisonRow(Compared, Bounded, Tested, HeldAgainstMargin, Provenance):
+    """One declared comparison: the delta of the second model minus the delta of the first."""
 
     metric: str = column("the metric of the task")
     base: str = column("the first model")
@@ -44,7 +44,7 @@ class NullBin(Compared):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EquivalenceTest(ScoredUnder, Bounds, AgainstMargin, Provenance):
+class EquivalenceTest(ScoredUnder, Bounded, AgainstMargin, Provenance):
     """One delta against its margin, before the p-values of its family are adjusted; an intermediate table."""
 
     delta: float = column("value minus the value under full, on the same units", unit="fraction")
@@ -53,7 +53,7 @@ class EquivalenceTest(ScoredUnder, Bounds, AgainstMargin, Provenance):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EquivalenceRow(ScoredUnder, Bounds, HeldAgainstMargin, Provenance):
+class EquivalenceRow(ScoredUnder, Bounded, HeldAgainstMargin, Provenance):
     """One delta against its margin; its interval is the one at 1 − 2 alpha."""
 
     delta: float = column("value minus the value under full, on the same units", unit="fraction")
@@ -62,7 +62,7 @@ class EquivalenceRow(ScoredUnder, Bounds, HeldAgainstMargin, Provenance):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomPatchRow(ScoredUnder, Bounds, Tested, Provenance):
+class RandomPatchRow(ScoredUnder, Bounded, Tested, Provenance):
     """Registers against as many random patches, replaced alike and drawn repeatedly."""
 
     by: str = column("the replacement")
@@ -78,7 +78,7 @@ class RandomPatchRow(ScoredUnder, Bounds, Tested, Provenance):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadoutRow(OfTask, Bounds, Tested, Provenance):
+class ReadoutRow(OfTask, Bounded, Tested, Provenance):
     """Matched against frozen under one condition."""
 
     condition: str = column("what is replaced, by what")

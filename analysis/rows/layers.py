@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.rows.bases import AtLayer, Bounds, OfModel, OfTask, Provenance, Tested
+from analysis.rows.bases import AtLayer, Bounded, OfModel, OfTask, Provenance, Tested
 from analysis.rows.schema import Row, column
 
 # A mean divergence below this is rounding of float32 attention; a ratio to it would be a ratio to noise.
@@ -47,7 +47,7 @@ class ComparedRank(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompressionRow(ComparedRank, Bounds, Tested, Provenance):
+class CompressionRow(ComparedRank, Bounded, Tested, Provenance):
     """Effective rank of one model or condition below that of another, on the same images.
 
     `p_holm` adjusts within a dataset, for the pairs of models (of every layer) and for the conditions, each by

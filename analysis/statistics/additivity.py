@@ -17,6 +17,7 @@ from analysis.rows.registers import AdditivityRow, CumulativeRow
 from analysis.statistics.parts import provenance, scored
 from config.analysis import AnalysisSettings
 from config.conditions import Condition
+from config.vocabulary.tasks import task_of
 
 _REGISTER = re.compile(r"r[1-9][0-9]*")
 
@@ -97,7 +98,7 @@ def cumulative_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Itera
                 *((share, _delta(one, sets[frozenset({token})])) for tokens in prefixes for token in tokens)
             )
             excess = signed_sum((1, together), (-1, alone))
-            losses = [measured.value(_delta(one, sets[tokens])) for tokens in prefixes]
+            changes = [measured.value(_delta(one, sets[tokens])) for tokens in prefixes]
             of_delta = measured.interval(together, settings.level)
             # The first step is its own prediction.
             of_excess = measured.interval(excess, settings.level) if excess else None
@@ -110,8 +111,8 @@ def cumulative_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Itera
                 delta=measured.value(together),
                 delta_low=of_delta.low,
                 delta_high=of_delta.high,
-                least=max(losses),
-                most=min(losses),
+                least=task_of(measured.task).least_costly(changes),
+                most=task_of(measured.task).most_costly(changes),
                 predicted=measured.value(alone),
                 excess=measured.value(excess),
                 excess_low=of_excess.low if of_excess else 0.0,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.engine.permutation import PermutationDraws
 from analysis.rows.ablation import AblationRow
-from analysis.rows.contrasts import EquivalenceTest, ProbeVarianceRow, RandomPatchRow, ReadoutRow
-from analysis.rows.layers import CurveRow
-from analysis.rows.registers import AdditivityRow, CumulativeRow
+from analysis.rows.contrasts import EquivalenceTest
+from analysis.rows.registry import PARTS
 from analysis.rows.schema import R, Row
 from analysis.statistics.equivalence import equivalence_rows
 from analysis.statistics.nulls import joined
@@ -19,22 +18,20 @@ from config.analysis import AnalysisSettings
 
 @dataclass(frozen=True, kw_only=True)
 class TaskStatistics:
-    """What comes of one data set and task; the tables are those of `analysis.rows.registry.PARTS`.
+    """What comes of one data set and task.
 
     Attributes:
-        ablation: without its adjusted p-values.
-        nulls: statistics of the tested rows of `ablation`, in their order, as observed and under permutations.
+        rows: table → its rows, of the tables `analysis.rows.registry.PARTS`; those of the ablation table without
+            adjusted p-values.
+        nulls: statistics of the tested rows of the ablation table, in their order, as observed and under permutations.
     """
 
-    ablation: Sequence[AblationRow]
-    equivalence: Sequence[EquivalenceTest]
-    random_patches: Sequence[RandomPatchRow]
-    readouts: Sequence[ReadoutRow]
-    additivity: Sequence[AdditivityRow]
-    cumulative: Sequence[CumulativeRow]
-    probe_variance: Sequence[ProbeVarianceRow]
-    layer_curves: Sequence[CurveRow]
+    rows: Mapping[str, Sequence[Row]]
     nulls: PermutationDraws
+
+    def of(self, name: str, kind: type[R]) -> list[R]:
+        """Return the rows of a table, typed."""
+        return [row for row in self.rows[name] if isinstance(row, kind)]
 
 
 def assembled(parts: Sequence[TaskStatistics], settings: AnalysisSettings) -> Mapping[str, Sequence[Row]]:
@@ -48,20 +45,14 @@ def assembled(parts: Sequence[TaskStatistics], settings: AnalysisSettings) -> Ma
         Name → rows of the tables of `analysis.rows.registry.PARTS`.
     """
     tested = with_adjusted_p(
-        _each(part.ablation for part in parts), [joined([part.nulls for part in parts])], settings.families
+        [row for part in parts for row in part.of("ablation", AblationRow)],
+        [joined([part.nulls for part in parts])],
+        settings.families,
     )
     ablation = in_display_order(tested, settings)
+    equivalence = [row for part in parts for row in part.of("equivalence", EquivalenceTest)]
     return {
+        **{name: [row for part in parts for row in part.rows[name]] for name in PARTS},
         "ablation": ablation,
-        "equivalence": equivalence_rows(_each(part.equivalence for part in parts), ablation),
-        "random_patches": _each(part.random_patches for part in parts),
-        "readouts": _each(part.readouts for part in parts),
-        "additivity": _each(part.additivity for part in parts),
-        "cumulative": _each(part.cumulative for part in parts),
-        "probe_variance": _each(part.probe_variance for part in parts),
-        "layer_curves": _each(part.layer_curves for part in parts),
+        "equivalence": equivalence_rows(equivalence, ablation),
     }
-
-
-def _each(parts: Iterable[Iterable[R]]) -> list[R]:
-    return [row for part in parts for row in part]

@@ -8,7 +8,7 @@ from analysis.engine.equivalence import equivalence_tests
 from analysis.engine.sample_size import standard_deviation
 from analysis.outcomes.groups import Cell, TaskOutcomes, delta
 from analysis.rows.ablation import AblationRow
-from analysis.rows.bases import AgainstMargin, Bounds, Provenance, ScoredUnder
+from analysis.rows.bases import AgainstMargin, Bounded, Provenance, ScoredUnder
 from analysis.rows.contrasts import EquivalenceRow, EquivalenceTest
 from analysis.statistics.parts import against_margin, bounds, concluded, provenance
 from config.analysis import AnalysisSettings
@@ -65,7 +65,7 @@ def equivalence_rows(tests: Sequence[EquivalenceTest], ablation: Sequence[Ablati
         found.append(
             EquivalenceRow.of(
                 test.part(ScoredUnder),
-                test.part(Bounds),
+                test.part(Bounded),
                 concluded(
                     test.part(AgainstMargin),
                     difference=test.delta,

@@ -12,7 +12,7 @@ from analysis.outcomes.measures import LayerMeasures
 from analysis.rows.bases import (
     AgainstMargin,
     AtLayer,
-    Bounds,
+    Bounded,
     HeldAgainstMargin,
     OfModel,
     OfTask,
@@ -51,9 +51,9 @@ def scored(one: Outcomes, metric: str) -> Scored:
     return Scored.of(of_task(one, metric), readout=one.readout)
 
 
-def bounds(interval: Interval) -> Bounds:
+def bounds(interval: Interval) -> Bounded:
     """Return the columns of an interval."""
-    return Bounds(low=interval.low, high=interval.high, interval=interval.method)
+    return Bounded(low=interval.low, high=interval.high, interval=interval.method)
 
 
 def tested(result: PermutationResult, p_holm: float | None = None) -> Tested:

@@ -16,6 +16,7 @@ from analysis.outcomes.groups import Cell, TaskOutcomes, delta, signed_sum
 from analysis.rows.contrasts import RandomPatchRow
 from analysis.statistics.parts import bounds, provenance, scored, tested
 from config.analysis import AnalysisSettings
+from config.vocabulary.tasks import task_of
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)
@@ -70,8 +71,8 @@ def random_patch_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> lis
                 delta=registers,
                 random_mean=float(draws.mean()),
                 random_spread=float(draws.std(ddof=1)) if len(draws) > 1 else 0.0,
-                random_least=float(draws.max()),
-                random_most=float(draws.min()),
+                random_least=task_of(measured.task).least_costly(draws.tolist()),
+                random_most=task_of(measured.task).most_costly(draws.tolist()),
                 as_large=int(np.sum(np.abs(draws) >= abs(registers))),
                 difference=test.statistic,
             )

@@ -55,7 +55,7 @@ def with_adjusted_p(
 
 
 def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -> pd.DataFrame:
-    """The article's layout: what register content may be replaced by, percent as printed strings.
+    """The article's layout: what register content may be replaced by, values as printed: percent, or as they are.
 
     One row per data set and condition that replaces all registers, full first and then in the order of the
     replacements, under the article's labels where it has one; one column `<task>/<model>` per model that has a
@@ -65,7 +65,7 @@ def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -
     reported = [row for row in rows if row.readout != FROZEN]
     registered = {row.model for row in reported if row.condition in lines_of and row.condition != REFERENCE}
     printed = {
-        (row.dataset, row.condition, row.task, row.model): f"{100 * row.value:.1f}"
+        (row.dataset, row.condition, row.task, row.model): _printed(row)
         for row in reported
         if row.model in registered and row.condition in lines_of
     }
@@ -80,6 +80,10 @@ def replacement_table(rows: Sequence[AblationRow], settings: AnalysisSettings) -
         ],
         columns=["dataset", "condition", *(f"{task}/{model}" for task, model in columns)],
     )
+
+
+def _printed(row: AblationRow) -> str:
+    return f"{100 * row.value:.1f}" if task_of(row.task).percent else f"{row.value:.4g}"
 
 
 def known_answer_table(checks: Sequence[Check]) -> pd.DataFrame:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from analysis.engine.permutation import PermutationDraws
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import TaskOutcomes, task_outcomes
-from analysis.rows.ablation import AblationRow
+from analysis.rows.registry import PARTS
+from analysis.rows.schema import Row
 from analysis.statistics.ablation import ablation_rows
 from analysis.statistics.additivity import additivity_rows, cumulative_rows
 from analysis.statistics.assembly import TaskStatistics
@@ -20,6 +20,15 @@ from analysis.statistics.nulls import joined
 from analysis.statistics.random_patches import random_patch_rows
 from analysis.statistics.readouts import probe_variance_rows, readout_rows
 from config.analysis import AnalysisSettings
+
+# Table of `analysis.rows.registry.PARTS` → what computes its rows from outcomes on the same units. Those that take more
+# than that are in `task_statistics`.
+STATISTICS: Mapping[str, Callable[[TaskOutcomes, AnalysisSettings], Iterable[Row]]] = {
+    "random_patches": random_patch_rows,
+    "readouts": readout_rows,
+    "additivity": additivity_rows,
+    "cumulative": cumulative_rows,
+}
 
 
 def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> TaskStatistics:
@@ -34,28 +43,23 @@ def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) ->
     """
     groups = task_outcomes(outcomes, settings)
     _warn_of_different_units(groups)
-    ablation: list[AblationRow] = []
     nulls: list[PermutationDraws] = []
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Row]] = {name: [] for name in PARTS}
     for group in groups:
-        rows, permuted = ablation_rows(
+        ablation, permuted = ablation_rows(
             group, seed=settings.seed, draws=settings.draws, resamples=settings.resamples, level=settings.level
         )
-        ablation += rows
         nulls += [permuted] if permuted else []
-        parts: Mapping[str, Iterable[object]] = {
-            "equivalence": equivalence_tested(group, rows, settings),
-            "random_patches": random_patch_rows(group, settings),
-            "readouts": readout_rows(group, settings),
-            "additivity": additivity_rows(group, settings),
-            "cumulative": cumulative_rows(group, settings),
+        parts: Mapping[str, Iterable[Row]] = {
+            "ablation": ablation,
+            "equivalence": equivalence_tested(group, ablation, settings),
             "probe_variance": probe_variance_rows(group, outcomes, settings),
+            **{name: rows(group, settings) for name, rows in STATISTICS.items()},
         }
         for name, part in parts.items():
-            found.setdefault(name, []).extend(part)
-    return TaskStatistics(
-        ablation=ablation, nulls=joined(nulls), layer_curves=list(curve_rows(outcomes, settings)), **found
-    )
+            found[name].extend(part)
+    found["layer_curves"].extend(curve_rows(outcomes, settings))
+    return TaskStatistics(rows=found, nulls=joined(nulls))
 
 
 def _warn_of_different_units(groups: Sequence[TaskOutcomes]) -> None:

@@ -22,11 +22,12 @@ def tables() -> Mapping[str, str]:
             ((f"`{name}`", one.meaning) for name, one in REPLACEMENTS.items()),
         ),
         "Tasks": _table(
-            ("task", "metric", "read from", "readouts", "better", "definition"),
+            ("task", "metric", "unit", "read from", "readouts", "better", "definition"),
             (
                 (
                     f"`{name}`" + (f" (with `{one.part_of}`)" if one.part_of else ""),
                     one.metric,
+                    "percent" if one.percent else one.value_unit,
                     one.features,
                     ", ".join(one.readouts),
                     "higher" if one.higher_is_better else "lower",

@@ -15,7 +15,8 @@ class Source:
         name: value of the config's key `source`.
         label: in the report.
         holds: what lies in the data set's folder, for the config's docs; empty where nothing is read.
-        has: what a task can need of it: labels, twins (warped pairs), pairs (of either kind), masks.
+        has: what a task can need of it: labels, twins (warped pairs), pairs (of either kind), masks, training (images
+            to train a probe on).
         pairs: kind of its image pairs: warped or annotated.
         keys: keys of a data set that it has a use for, beside those of every source.
         layout: files and folders that must be in its folder, checked before anything runs.
@@ -47,7 +48,7 @@ _ALL = (
         name="scenes",
         label="scenes drawn by this project",
         holds="",
-        has=_WARPED | {"labels", "masks"},
+        has=_WARPED | {"labels", "masks", "training"},
         pairs="warped",
         keys=frozenset({"calibration", "train", "test", "pairs", "segmentation_train"}),
     ),
@@ -55,7 +56,7 @@ _ALL = (
         name="class_folders",
         label="images in class folders",
         holds="train/<class>/* and test/<class>/*, or <class>/* with test_share",
-        has=_WARPED | {"labels"},
+        has=_WARPED | {"labels", "training"},
         pairs="warped",
         keys=_PHOTOGRAPHS | {"test_share"},
         layout=("train", "test"),
@@ -64,7 +65,7 @@ _ALL = (
         name="voc",
         label="images with class masks, in the layout of Pascal VOC",
         holds="Pascal VOC: JPEGImages/, SegmentationClass/, ImageSets/Segmentation/train.txt and val.txt",
-        has=_WARPED | {"masks"},
+        has=_WARPED | {"masks", "training"},
         pairs="warped",
         keys=_PHOTOGRAPHS | {"classes", "segmentation_train"},
         layout=(

@@ -1,6 +1,6 @@
 """What is measured on images: one record per task that outcomes are reported for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -26,7 +26,7 @@ class Task:
         unit: what is counted by n, plural.
         features: the features that it is reported from.
         readouts: of its outcomes.
-        needs: what a data set must have: labels, twins or masks.
+        needs: what a data set must have, one of `NEEDS`.
         on_records: whether recorded features suffice; otherwise the task runs the network itself.
         probed: whether it trains probes, and so writes how they were fitted.
         part_of: the task that brings it along; empty where a config asks for it by itself.
@@ -34,6 +34,7 @@ class Task:
         higher_is_better: whether a greater value is a better one.
         bounded: whether a numerator is a part of its denominator, so that values are fractions.
         percent: whether values are printed in percent, and differences in percentage points.
+        value_unit: of values that are printed as they are, such as grey levels; empty where they have none.
         of_article: whether the article's table of replacements has it.
     """
 
@@ -51,6 +52,7 @@ class Task:
     higher_is_better: bool = True
     bounded: bool = True
     percent: bool = True
+    value_unit: str = ""
     of_article: bool = False
 
     @property
@@ -58,9 +60,50 @@ class Task:
         """Its name in headings and figures."""
         return label_of(self.name)
 
+    @property
+    def factor(self) -> int:
+        """What values are multiplied by where a page or a figure shows them."""
+        return 100 if self.percent else 1
+
+    @property
+    def gain(self) -> int:
+        """Sign of a change for the better: 1 where a greater value is better, −1 where a smaller one is."""
+        return 1 if self.higher_is_better else -1
+
+    @property
+    def unit_of_changes(self) -> str:
+        """What differences of its values are printed in."""
+        return "percentage points" if self.percent else self.value_unit or "units of the metric"
+
+    def least_costly(self, changes: Iterable[float]) -> float:
+        """Return the change that costs least, or gains most.
+
+        Examples:
+            >>> TASKS["classification"].least_costly([-0.2, -0.1])
+            -0.1
+        """
+        return max(changes) if self.higher_is_better else min(changes)
+
+    def most_costly(self, changes: Iterable[float]) -> float:
+        """Return the change that costs most.
+
+        Examples:
+            >>> TASKS["classification"].most_costly([-0.2, -0.1])
+            -0.2
+        """
+        return min(changes) if self.higher_is_better else max(changes)
+
 
 # What a data set must have for a task, as a config's error names it.
-NEEDS: Mapping[str, str] = MappingProxyType({"labels": "one class per image", "twins": "image pairs", "masks": "masks"})
+NEEDS: Mapping[str, str] = MappingProxyType(
+    {
+        "labels": "one class per image",
+        "twins": "image pairs",
+        "pairs": "image pairs",
+        "masks": "masks",
+        "training": "training images",
+    }
+)
 _ALL = (
     Task(
         name="classification",

@@ -47,8 +47,18 @@ def photographs(
     splits: dict[str, Sequence[Path]],
     class_names: tuple[str, ...] = (),
     class_of: Callable[[Path], str] | None = None,
+    read: Callable[[Path, int], Pixels] = decode,
 ) -> Listing:
-    """List the image files of each split; without ``class_of`` they have no label."""
+    """List the files of each split; without ``class_of`` they have no label.
+
+    Args:
+        dataset: of the config.
+        root: folder that units are named relative to.
+        splits: split → its files, in the order of the pack.
+        class_names: names of the labels.
+        class_of: file → name of its class.
+        read: file and side → image side×side×3.
+    """
     files = [file for members in splits.values() for file in members]
     names = ["" if class_of is None else class_of(file) for file in files]
     labels = {name: label for label, name in enumerate(class_names)}
@@ -62,9 +72,9 @@ def photographs(
     )
     return Listing(
         index,
-        draw=lambda row: (decode(files[row], dataset.image_size), None),
+        draw=lambda row: (read(files[row], dataset.image_size), None),
         class_names=class_names,
-        twin=lambda row, warp: warp_image(decode(files[row], dataset.image_size), warp),
+        twin=lambda row, warp: warp_image(read(files[row], dataset.image_size), warp),
     )
 
 

@@ -1,1 +1,1 @@
-"""The four tasks: from records, or from the images themselves, to additive counts per unit."""
+"""The tasks: from records, or from the images themselves, to additive counts per unit."""

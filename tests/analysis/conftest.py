@@ -48,7 +48,7 @@ class SyntheticRun:
     def run(self) -> Run:
         return Run(self.folder)
 
-    def analyse(self, *, draw: bool = True) -> None:
+    def analyse(self, *, draw: bool = False) -> None:
         """Every job of the analysis, in the order of its rules; `draw`: its figures too."""
         of_run = ["--settings", str(self.run.settings)]
         settings = load_settings(self.run.settings)

@@ -51,7 +51,7 @@ def test_a_folder_is_all_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_numbers_are_those_of_the_workflow(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     stated = {"seed": 7, "analysis": {"draws": 200, "resamples": 200}}
     settings = synthetic_run.folder / "mine.yaml"
     settings.write_text(yaml.safe_dump(stated))

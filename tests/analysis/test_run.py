@@ -62,7 +62,7 @@ def text_of(path: Path) -> str:
 
 
 def test_ablation_table(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
     assert list(table.columns) == COLUMNS
     # plain has no registers: full and zero_cls only.
@@ -88,7 +88,7 @@ def test_ablation_table(synthetic_run: SyntheticRun) -> None:
 
 
 def test_values_and_deltas_recomputed_from_the_outcome_file(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
     for task in synthetic_run.tasks:
         rows = synthetic_run.outcomes(task, "sink_b")
@@ -104,7 +104,7 @@ def test_values_and_deltas_recomputed_from_the_outcome_file(synthetic_run: Synth
 
 
 def test_identical_outcomes_have_delta_zero_and_p_one(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
     same = table[(table["family"] == "sink") & (table["condition"] == "mean_registers")]
     assert (same[["delta", "delta_low", "delta_high"]] == 0).all(axis=None)
@@ -112,7 +112,7 @@ def test_identical_outcomes_have_delta_zero_and_p_one(synthetic_run: SyntheticRu
 
 
 def test_replacement_table_has_the_layout_of_the_article(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     table = pd.read_csv(synthetic_run.folder / "tables" / "replacement.csv", dtype=str)
     with_registers = [name for name in synthetic_run.models if name != "plain_s"]
     assert list(table.columns) == [
@@ -134,7 +134,7 @@ def test_replacement_table_has_the_layout_of_the_article(synthetic_run: Syntheti
 
 
 def test_known_answers(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     table = pd.read_csv(synthetic_run.folder / "tables" / "known_answers.csv", dtype=str)
     assert list(table.columns) == [
         *("dataset", "model", "family", "check", "condition", "quantity"),
@@ -155,7 +155,7 @@ def test_failing_known_answers_are_reported(synthetic_run: SyntheticRun) -> None
     changes.loc[changes["condition"] == "mean_registers", "max_abs_change"] = 2e-4
     changes.to_csv(folder / "measures" / "record_changes.csv", index=False)
     (folder / "packs" / "scenes" / "pack.yaml").write_text("chance: {low: 0.6, high: 0.7}\n")
-    synthetic_run.analyse()
+    synthetic_run.analyse(draw=True)
     table = pd.read_csv(folder / "tables" / "known_answers.csv", keep_default_na=False, dtype=str)
     passed = table.set_index(["model", "condition", "check"])["passed"]
     records = "records do not change"
@@ -173,7 +173,7 @@ def test_failing_known_answers_are_reported(synthetic_run: SyntheticRun) -> None
 
 
 def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse()
+    synthetic_run.analyse(draw=True)
     first = digests(synthetic_run.folder)
     assert set(first) == {
         *(f"tables/{name}.csv" for name in TABLES),
@@ -183,17 +183,17 @@ def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> Non
     for path in (synthetic_run.folder / "outcomes").rglob("*.parquet"):
         shuffled = pd.read_parquet(path).sample(frac=1, random_state=4)
         shuffled.to_parquet(path, index=False)
-    synthetic_run.analyse()
+    synthetic_run.analyse(draw=True)
     assert digests(synthetic_run.folder) == first
 
 
 def test_a_model_does_not_change_the_numbers_of_another(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     path = synthetic_run.folder / "tables" / "ablation.csv"
     unadjusted = [name for name in COLUMNS if name not in ("p_holm", "p_max_t")]
     before = pd.read_csv(path).query("model == 'sink_b'")[unadjusted].reset_index(drop=True)
     edit_settings(synthetic_run, models={name: model_settings(name) for name in ("sink_b", "bottleneck_s")})
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     after = pd.read_csv(path)
     assert list(dict.fromkeys(after["model"])) == ["sink_b", "bottleneck_s"]
     after = after.query("model == 'sink_b'")[unadjusted].reset_index(drop=True)
@@ -201,7 +201,7 @@ def test_a_model_does_not_change_the_numbers_of_another(synthetic_run: Synthetic
 
 
 def test_figures_are_valid_dateless_svg(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse()
+    synthetic_run.analyse(draw=True)
     folder = synthetic_run.folder / "figures" / "scenes"
     for path in folder.iterdir():
         assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
@@ -216,7 +216,7 @@ def test_figures_are_valid_dateless_svg(synthetic_run: SyntheticRun) -> None:
 
 
 def test_heatmap_prints_the_delta_of_the_table(synthetic_run: SyntheticRun) -> None:
-    synthetic_run.analyse()
+    synthetic_run.analyse(draw=True)
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
     printed = text_of(synthetic_run.folder / "figures" / "scenes" / "delta_heatmap.svg").split("\n")
     for points in 100 * table["delta"].dropna():
@@ -234,7 +234,7 @@ def test_run_without_known_answer_models_or_registers(synthetic_run: SyntheticRu
                 path.unlink()
     dinov2 = {"source": "timm", "family": "dinov2", "scale": "S", "architecture": "vit", "image_size": 64}
     edit_settings(synthetic_run, models={"plain_s": dinov2 | {"weights": "random"}})
-    synthetic_run.analyse()
+    synthetic_run.analyse(draw=True)
     replacement = pd.read_csv(folder / "tables" / "replacement.csv")
     assert list(replacement.columns) == ["dataset", "condition"]
     assert replacement.empty
@@ -246,7 +246,7 @@ def test_run_without_known_answer_models_or_registers(synthetic_run: SyntheticRu
 def test_run_without_classification(synthetic_run: SyntheticRun) -> None:
     edit_settings(synthetic_run, datasets={"scenes": {"source": "scenes", "image_size": 64, "tasks": ["retrieval"]}})
     with pytest.warns(UserWarning, match="'bottleneck_s' has a known answer, but no condition of this run can check"):
-        synthetic_run.analyse()
+        synthetic_run.analyse(draw=True)
     figure = text_of(synthetic_run.folder / "figures" / "scenes" / "known_answers.svg")
     assert "No classification outcomes in this run" in figure
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
@@ -258,7 +258,7 @@ def test_run_with_full_only(synthetic_run: SyntheticRun) -> None:
     for path in (folder / "outcomes").rglob("*.parquet"):
         pd.read_parquet(path).query("condition == 'full'").to_parquet(path, index=False)
     with pytest.warns(UserWarning, match="no condition of this run can check it"):
-        synthetic_run.analyse()
+        synthetic_run.analyse(draw=True)
     table = pd.read_csv(folder / "tables" / "ablation.csv")
     assert table["p"].isna().all()
     heatmap = text_of(folder / "figures" / "scenes" / "delta_heatmap.svg")
@@ -280,7 +280,7 @@ def test_two_datasets_have_their_own_figures(synthetic_run: SyntheticRun) -> Non
     pd.concat([scenes, photos]).to_parquet(path, index=False)
     (folder / "packs" / "photos").mkdir()
     (folder / "packs" / "photos" / "pack.yaml").write_text("chance: {low: 0.1, high: 0.2}\n")
-    synthetic_run.analyse()
+    synthetic_run.analyse(draw=True)
     table = pd.read_csv(folder / "tables" / "ablation.csv")
     assert list(dict.fromkeys(table["dataset"])) == ["photos", "scenes"]
     assert set(table.query("dataset == 'photos'")["n"]) == {40}
@@ -293,14 +293,14 @@ def test_both_readouts_are_reported_and_only_matched_is_pictured(
     synthetic_run: SyntheticRun,
 ) -> None:
     folder = synthetic_run.folder
-    synthetic_run.analyse()
+    synthetic_run.analyse(draw=True)
     figures = {name: d for name, d in digests(folder).items() if name.startswith("figures")}
     checks = (folder / "tables" / "known_answers.csv").read_bytes()
     path = folder / "outcomes" / "classification" / "bottleneck_s.parquet"
     matched = pd.read_parquet(path)
     frozen = matched.assign(readout="frozen", numerator=1.0)
     pd.concat([matched, frozen]).to_parquet(path, index=False)
-    synthetic_run.analyse()
+    synthetic_run.analyse(draw=True)
     table = pd.read_csv(folder / "tables" / "ablation.csv")
     of_model = table[(table["model"] == "bottleneck_s") & (table["task"] == "classification")]
     assert list(of_model["readout"]) == ["frozen"] * 6 + ["matched"] * 6
@@ -312,7 +312,7 @@ def test_both_readouts_are_reported_and_only_matched_is_pictured(
 
 def test_holm_families_follow_the_settings(synthetic_run: SyntheticRun) -> None:
     path = synthetic_run.folder / "tables" / "ablation.csv"
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     by_task = pd.read_csv(path)
     smallest = by_task.query("task == 'retrieval' and p < 0.01")
     # 16 tests of retrieval: the smallest p is multiplied by 16.
@@ -320,7 +320,7 @@ def test_holm_families_follow_the_settings(synthetic_run: SyntheticRun) -> None:
     settings = yaml.safe_load((synthetic_run.folder / "settings.yaml").read_text())
     families = {**settings["analysis"], "families": ["dataset", "task", "model"]}
     edit_settings(synthetic_run, analysis=families)
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     plain = pd.read_csv(path).query("model == 'plain_s' and condition == 'zero_cls'")
     np.testing.assert_allclose(plain["p_holm"], plain["p"])
 
@@ -330,7 +330,7 @@ def test_nothing_half_written_is_left(synthetic_run: SyntheticRun) -> None:
     tables.mkdir()
     # What a killed run may leave behind.
     (tables / ".ablation.partial.csv").write_text("dataset,ta")
-    synthetic_run.analyse(draw=False)
+    synthetic_run.analyse()
     assert not list(synthetic_run.folder.rglob("*.partial*"))
 
 
@@ -343,25 +343,25 @@ def test_file_that_disagrees_with_its_name(synthetic_run: SyntheticRun) -> None:
     path = synthetic_run.folder / "outcomes" / "retrieval" / "sink_s.parquet"
     synthetic_run.outcomes("retrieval", "sink_b").to_parquet(path, index=False)
     with pytest.raises(OutcomeError, match=r"sink_s.parquet: column 'model': 'sink_b'"):
-        synthetic_run.analyse(draw=False)
+        synthetic_run.analyse()
 
 
 def test_condition_that_the_settings_do_not_name(synthetic_run: SyntheticRun) -> None:
     edit_settings(synthetic_run, conditions={"full": {}, "zero_cls": {"tokens": ["cls"], "by": "zero"}})
     with pytest.raises(OutcomeError, match="column 'condition': 'mean_registers'"):
-        synthetic_run.analyse(draw=False)
+        synthetic_run.analyse()
 
 
 def test_no_outcomes_at_all(synthetic_run: SyntheticRun) -> None:
     edit_settings(synthetic_run, models={"other": {"source": "known_answer", "family": "open", "scale": "S"}})
     with pytest.raises(OutcomeError, match=r"no outcome file .* models other"):
-        synthetic_run.analyse(draw=False)
+        synthetic_run.analyse()
 
 
 def test_pack_without_chance(synthetic_run: SyntheticRun) -> None:
     (synthetic_run.folder / "packs" / "scenes" / "pack.yaml").write_text("images: 60\n")
     with pytest.raises(InputError, match=r"pack.yaml: key 'chance'"):
-        synthetic_run.analyse(draw=False)
+        synthetic_run.analyse()
 
 
 def test_settings_errors_name_the_key(synthetic_run: SyntheticRun) -> None:

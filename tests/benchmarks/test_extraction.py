@@ -1,4 +1,4 @@
-"""What the extraction may cost: throughput, memory and disk. `uv run pytest -n 0 -m benchmark` measures the first two."""
+"""What the extraction may cost: throughput, memory and disk. `uv run pytest -n 0 -m benchmark` measures two of them."""
 
 import subprocess
 import sys

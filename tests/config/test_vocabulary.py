@@ -66,7 +66,8 @@ def test_tasks_refer_to_declared_words() -> None:
     for task in TASKS.values():
         assert set(task.readouts) <= set(READOUTS) and task.readouts
         assert not task.part_of or task.part_of in ASKED
-        assert task.needs in {*NEEDS, "pairs"}
+        assert task.needs in NEEDS
+        assert not task.value_unit or not task.percent, "percent is the unit of values in percent"
     for source in SOURCES.values():
         assert source.tasks, f"nothing can be measured on source {source.name}"
         assert source.read == bool(source.holds)

@@ -16,6 +16,7 @@ import yaml
 
 from config.settings import load_settings
 from tests.end_to_end.conftest import Checkout
+from tests.end_to_end.renaming import DATASET, WORDS, assert_names_change_nothing
 
 
 def test_ends_with_a_report(finished: Checkout) -> None:
@@ -63,6 +64,11 @@ def test_every_part_of_the_extraction_leaves_its_outcomes(finished: Checkout) ->
     assert measures.loc[("sink_s", "shuffle_trajectory_registers", 5, "js"), "quartile_3"] < 1e-6
     assert measures.loc[("sink_s", "zero_registers", 5, "js"), "quartile_1"] > 0.01
     assert (measures.loc[("sink_s", "zero_registers", 0, "js")]["mean"] < 1e-6).all()
+
+
+@pytest.mark.parametrize("words", [WORDS, WORDS | DATASET], ids=["conditions and models", "the data set too"])
+def test_names_change_nothing(finished: Checkout, tmp_path: Path, words: dict[str, str]) -> None:
+    assert_names_change_nothing(finished, tmp_path, words)
 
 
 def test_second_call_schedules_nothing(finished: Checkout) -> None:

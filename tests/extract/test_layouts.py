@@ -17,7 +17,8 @@ from extract.datasets.packs import open_pack
 from extract.datasets.prepare import prepare
 from extract.features import tokens_by_batch
 from extract.models import load_network
-from extract.tasks import segmentation
+from extract.tasks import dense
+from extract.tasks.segmentation import Segmentation
 from tests.extract.sources import spair_folder, voc_folder
 
 
@@ -60,7 +61,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Run]:
         for shard in range(dataset.shards):
             extraction.run(chosen, run, "m", dataset, shard)
     evaluate.run(chosen, run, "m", ("correspondence",))
-    segmentation.run(chosen, run, "m")
+    dense.run(Segmentation, chosen, run, "m")
     return chosen, run
 
 

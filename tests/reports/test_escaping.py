@@ -17,10 +17,10 @@ from config.analysis import Margin
 from config.conditions import Condition
 from config.layout import ROOT
 from config.settings import Model
-from reports import checks, facts, findings, generated, markup, questions, reasons, statistics, verdicts
+from reports import checks, equivalence, facts, findings, generated, markup, questions, reasons, verdicts
 from reports.plates import Plate, render_plate
 from reports.project import Page, Project
-from reports.table import Body, Column, Row, Span, Table, render
+from reports.table import Body, Span, Table, TableColumn, TableRow, render
 from reports.with_pandoc import navigation
 
 MODULES = sorted((ROOT / "reports").glob("*.py"))
@@ -75,8 +75,8 @@ def claim(text: str) -> dict[str, str]:
 
 
 def table_of(text: str) -> Table:
-    row = Row((text, text), ident=text, classes=text, data=(("place", text),))
-    columns = (Column(text, text), Column(text, text))
+    row = TableRow((text, text), ident=text, classes=text, data=(("place", text),))
+    columns = (TableColumn(text, text), TableColumn(text, text))
     return Table(text, text, columns, (Body((row,), heading=text),), (Span(text, 1), Span(text, 1)), classes=text)
 
 
@@ -140,7 +140,7 @@ PLACES = {
     "unchecked": lambda text: checks.state_of_checks(unchecked_sink(text)),
     "title": lambda text: generated._title(settings_of(text)),
     "random weights": lambda text: questions.random_weights_note(settings_of(text)),
-    "margins": lambda text: render(statistics.margin_table(settings_of(text))),
+    "margins": lambda text: render(equivalence.margin_table(settings_of(text))),
 }
 REPRODUCED = {"measured": "1", "quantities": "2"}
 

@@ -49,7 +49,7 @@ def test_the_schema_knows_the_options_of_every_kind() -> None:
 
 def test_the_readme_counts_the_claims() -> None:
     readme = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
-    assert f"{len(load_claims(FOLDER))} claims are held against" in readme
+    assert f"{len(load_claims(FOLDER))} claims are checked" in readme
 
 
 def test_no_verdict_is_written_by_hand() -> None:
