@@ -15,7 +15,6 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
-from statsmodels.stats.proportion import proportion_confint
 
 from analysis.engine.metric import Counts, FloatArray, jackknife_metrics, mean_of_ratios
 from config.keys import keyed_generator
@@ -209,8 +208,13 @@ def wilson_interval(successes: int, trials: int, level: float) -> Interval:
         >>> round(found.low, 3), round(found.high, 3)
         (0.49, 0.943)
     """
-    low, high = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
-    return Interval(float(low), float(high), "wilson")
+    share = successes / trials
+    z = -float(ndtri((1 - level) / 2))
+    shrinkage = 1 + z**2 / trials
+    centre = (share + z**2 / (2 * trials)) / shrinkage
+    half = z / shrinkage * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    # Without a failure, or without a success, a bound is 1 or 0 but for rounding.
+    return Interval(max(0.0, centre - half), min(1.0, centre + half), "wilson")
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 
 from analysis.engine.metric import FloatArray
 from analysis.engine.permutation import PermutationDraws
@@ -49,7 +48,9 @@ def holm_within_families(p: FloatArray, family: Sequence[Hashable]) -> FloatArra
     for index in np.flatnonzero(tested).tolist():
         members.setdefault(family[index], []).append(index)
     for indices in members.values():
-        adjusted[indices] = multipletests(p[indices], method="holm")[1]
+        order = np.array(indices)[np.argsort(p[indices], kind="stable")]
+        left = np.arange(len(order), 0, -1)
+        adjusted[order] = np.minimum(1, np.maximum.accumulate(left * p[order]))
     return adjusted
 
 

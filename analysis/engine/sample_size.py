@@ -6,14 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import betaincinv, ndtr, ndtri, stdtrit
-from scipy.stats import nct
+from scipy.special import betaincinv, nctdtr, ndtr, ndtri, stdtrit
 
 from analysis.engine.best_interval import best_interval
 from analysis.engine.estimates import Estimate
 from analysis.engine.metric import FloatArray
 from analysis.engine.paired_proportions import discordant_needed, smallest_units
+from analysis.engine.roots import root_between
 from analysis.engine.studentised import studentised
 
 # Probability with which a sample that is called large enough decides.
@@ -90,7 +89,7 @@ def _precision_for_equivalence(size: float, margin: float, alpha: float) -> floa
 
     # Enough for the nearer side with the error of both.
     enough = (critical + float(ndtri((1 + POWER) / 2))) / (margin - size)
-    return float(brentq(lacking, 0.0, enough + 1e-9))
+    return root_between(lacking, 0.0, enough + 1e-9, tolerance=1e-12)
 
 
 @dataclass(frozen=True)
@@ -236,7 +235,7 @@ def power_of_difference(
     """
     shift = abs(difference) / deviation * math.sqrt(units)
     critical = float(stdtrit(units - 1, 1 - alpha / adjusted_by / 2))
-    return float(nct.sf(critical, units - 1, shift) + nct.cdf(-critical, units - 1, shift))
+    return float(1 - nctdtr(units - 1, shift, critical) + nctdtr(units - 1, shift, -critical))
 
 
 def power_of_equivalence(difference: float, deviation: float, units: int, margin: float, alpha: float) -> float:

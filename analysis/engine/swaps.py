@@ -18,7 +18,7 @@ def packed_swaps(units: int, draws: int, *, rows: int, generator: np.random.Gene
     """Yield fair coin flips, one bit per unit, in blocks of at most `rows` draws.
 
     Every draw consumes whole 64-bit words of the raw stream, so the matrix is the same whatever `rows` is, on every
-    platform. Units are in the order of `numpy.packbits`: the first one is the highest bit of the first byte. Bits beyond
+    platform. Units are in the order of `numpy.packbits`: the first is the highest bit of the first byte. Bits beyond
     the last unit are random too.
 
     Args:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from analysis.engine.contrasts import Contrast
 from analysis.engine.metric import Counts
@@ -103,7 +103,7 @@ def _variance(
     estimate = measured.value(weights)
     units = measured.resampled.standard_error(weights)
     training = float(np.std(refitted, ddof=1))
-    z = float(norm.ppf((1 + settings.level) / 2))
+    z = float(ndtri((1 + settings.level) / 2))
     total = math.hypot(units, training)
     return ProbeVarianceRow.of(
         scored(one, measured.metric),

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from analysis.engine.intervals import (
     Interval,
@@ -131,6 +132,16 @@ def test_two_units_have_an_interval_as_wide_as_their_resamples() -> None:
     replicates = bootstrap_metrics([counts], resamples=200, key=(1,))[:, 0]
     found = interval_of(counts, replicates, 0.95)
     assert (found.low, found.high) == pytest.approx((1, 3))
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.999])
+@pytest.mark.parametrize("trials", [1, 20, 5_000])
+def test_wilsons_interval_is_that_of_statsmodels(trials: int, level: float) -> None:
+    for successes in {0, 1, trials // 3, trials - 1, trials}:
+        found = wilson_interval(successes, trials, level)
+        expected = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
+        assert (found.low, found.high) == pytest.approx(expected, abs=1e-15)
+        assert 0 <= found.low <= found.high <= 1
 
 
 def test_coverage_of_wilsons_interval() -> None:
