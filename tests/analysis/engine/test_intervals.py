@@ -27,8 +27,8 @@ def scores(values: FloatArray) -> Counts:
 
 
 def interval_of(counts: Counts, replicates: FloatArray, level: float) -> Interval:
-    jackknife = jackknife_metrics(counts)[:, None]
-    return Resampled({"value": counts}, replicates[:, None], jackknife).interval({"value": 1}, level)
+    expanded = expanded_level(level, counts.units) if counts.units > 1 else level
+    return bca_interval(counts.value(), replicates, jackknife_metrics(counts), expanded)
 
 
 def segmentation(seed: int, units: int = 9, categories: int = 4) -> Counts:
@@ -168,8 +168,7 @@ def test_block_size_decides_nothing(block_bytes: int) -> None:
 def test_a_proportion_gets_wilsons_interval(successes: int, low: float, high: float) -> None:
     # z² / (n + z²) for 0 of 50, z = 1.959964: the score interval solved by hand.
     counts = scores((np.arange(50) < successes).astype(float))
-    replicates = bootstrap_metrics([counts], resamples=50, key=(1,))[:, 0]
-    found = interval_of(counts, replicates, 0.95)
+    found = Resampled.of({"value": counts}, resamples=50, key=(1,)).interval({"value": 1}, 0.95)
     assert found.method == "wilson"
     assert found.low == pytest.approx(low, abs=1e-6)
     assert found.high == pytest.approx(high, abs=1e-6)
