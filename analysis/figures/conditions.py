@@ -14,8 +14,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from numpy.typing import NDArray
 
-from analysis.engine.metric import FloatArray
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
 from analysis.rows.chance import CHECKED_AGAINST_CHANCE, Chance
 from config.analysis import AnalysisSettings
@@ -96,7 +96,7 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
         save(figure, path)
 
 
-def _cells(panel: Axes, deltas: FloatArray, record: Task, limit: float) -> None:
+def _cells(panel: Axes, deltas: NDArray[np.float64], record: Task, limit: float) -> None:
     """Draw a coloured, labelled cell per model and condition, (models, conditions); none where there is no delta."""
     panel.spines[:].set_visible(False)
     shown = np.ma.masked_invalid(record.gain * deltas)
