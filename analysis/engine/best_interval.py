@@ -96,7 +96,7 @@ def seen_at_most(estimate: Estimate) -> float:
         >>> seen_at_most(Estimate(0.0, np.array([-2.0, 0.0, 2.0]), units=3))
         2.0
     """
-    return max(1.0, float(abs(estimate.finite).max(initial=0.0)))
+    return max(estimate.span, float(abs(estimate.finite).max(initial=0.0)))
 
 
 def warnings_of(estimate: Estimate) -> tuple[str, ...]:
