@@ -138,7 +138,9 @@ def estimate(
 
 def _observed_span(terms: list[Counts]) -> float:
     """Return the distance between the lowest and the highest value of a unit; 1 where all are the same."""
-    values = np.concatenate([(one.numerator / one.denominator)[one.denominator > 0] for one in terms])
+    values = np.concatenate(
+        [one.numerator[one.denominator > 0] / one.denominator[one.denominator > 0] for one in terms]
+    )
     return float(np.ptp(values)) or 1.0
 
 

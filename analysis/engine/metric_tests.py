@@ -22,7 +22,8 @@ from analysis.engine.estimates import Estimate
 from analysis.engine.metric import Counts
 from analysis.engine.p_values import PermutationResult, permutation_results
 from analysis.engine.permutation import PermutationDraws, permute
-from analysis.engine.studentised import mirrored, studentised, upper_p
+from analysis.engine.studentised import mirrored, upper_p
+from analysis.engine.training import trained
 
 
 def metric_contrast(contrast: Contrast, estimate: Estimate) -> Contrast:
@@ -85,8 +86,8 @@ def jackknife_p(estimate: Estimate) -> float:
 
     Null hypothesis: the true signed sum of metrics is 0.
 
-    p-value: two-sided, by Student's t with the degrees of freedom of `studentised`. 1 where the estimate is 0, and 0
-    where it is not and has no standard error. There is no smallest p.
+    p-value: two-sided, by Student's t with the standard error and degrees of freedom of `trained`. 1 where the estimate
+    is 0, and 0 where it is not and has no standard error. There is no smallest p.
 
     Examples:
         >>> values = np.array([0.0, 1.0, 2.0, 3.0])
@@ -95,7 +96,7 @@ def jackknife_p(estimate: Estimate) -> float:
     """
     if not estimate.is_determined:
         return 1.0
-    of = studentised(estimate, corrected=False)
+    of = trained(estimate)
     return min(1.0, 2 * float(upper_p(of if of.value > 0 else mirrored(of), np.zeros(()))))
 
 
@@ -106,9 +107,10 @@ def metric_tests(
 
     Null hypothesis and reference: those of `metric_contrast`.
 
-    p-value: that of `metric_contrast`, and where it permutes pseudo-values not below that of the jackknife t statistic
-    (`jackknife_p`): areas of images are skewed, and with 60 images permuted signs alone reject in 6 % where 5 % are
-    asked for. Hand the p-values to `max_t_within_families`, which keeps them.
+    p-value: that of `metric_contrast`. Where that permutes pseudo-values it is not below that of the jackknife t
+    statistic (`jackknife_p`): areas of images are skewed, and with 60 images permuted signs alone reject in 6 % where
+    5 % are asked for. Nor is it where probes were trained again, whose variance no permutation of units holds. Hand
+    the p-values to `max_t_within_families`, which keeps them.
 
     Args:
         contrasts: all on the same units in the same order; at least one.
@@ -132,7 +134,9 @@ def metric_tests(
     of_metric = [metric_contrast(one, other) for one, other in zip(contrasts, estimates, strict=True)]
     permutations = permute(of_metric, draws=draws, key=key)
     results = [
-        result if contrast.is_linear else replace(result, p=max(result.p, jackknife_p(estimate)))
+        result
+        if contrast.is_linear and estimate.refitted is None
+        else replace(result, p=max(result.p, jackknife_p(estimate)))
         for contrast, estimate, result in zip(
             contrasts, estimates, permutation_results(of_metric, permutations), strict=True
         )
