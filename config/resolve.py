@@ -13,6 +13,7 @@ import yaml
 
 from config.consistency import impossible_margins, inconsistencies, misplaced_keys, undecided_comparisons
 from config.errors import InputError
+from config.names import unusable_names
 from config.schema_errors import violations
 from config.vocabulary.replacements import REPLACEMENTS
 from config.vocabulary.sources import SOURCES, sources_with
@@ -85,7 +86,7 @@ def resolve(raw: Mapping[str, Any], path: Path | None = None) -> dict[str, Any]:
         first = next(iter(config["datasets"]))
         config.setdefault("calibrate_on", first)
         config["measures"].setdefault("datasets", [first])
-        complaints = [*misplaced_keys(raw), *inconsistencies(config)]
+        complaints = [*unusable_names(config)] or [*misplaced_keys(raw), *inconsistencies(config)]
         config["datasets"] = {name: _of_its_source(dataset) for name, dataset in config["datasets"].items()}
         if not complaints:
             return config
@@ -107,7 +108,7 @@ def resolve_analysis(raw: Mapping[str, Any]) -> dict[str, Any]:
     complaints = violations(raw, part, "the config")
     if not complaints:
         config: dict[str, Any] = {"conditions": {}, **_with_defaults(raw, part)}
-        complaints = [*undecided_comparisons(config), *impossible_margins(config)]
+        complaints = [*unusable_names(config)] or [*undecided_comparisons(config), *impossible_margins(config)]
         if not complaints:
             return config
     raise ConfigError("The settings cannot be used:\n  " + "\n  ".join(complaints))

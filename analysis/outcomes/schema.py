@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 
 from config.errors import InputError
+from config.names import fault_of, remedy_for
 from config.vocabulary.tasks import READOUTS, task_of
 
 NAMES = ("dataset", "task", "model", "family", "scale", "condition", "readout", "unit", "category")
+# Those that are written into paths and settings, and so are never paths themselves.
+PLAIN = ("dataset", "task", "model", "family", "scale", "condition", "readout", "features")
 COUNTS = ("numerator", "denominator")
 # Files without a column `layer` hold the last layer.
 LAST_LAYER = -1
@@ -38,7 +41,7 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         path: of the file, for messages.
 
     Raises:
-        OutcomeError: a missing column, no rows, a name that is missing or no text, an unknown readout, a count
+        OutcomeError: a missing column, no rows, a name that is missing, no text or a path, an unknown readout, a count
             that is no number or not finite, a negative count, a numerator above its denominator (where the task's
             values are fractions), a repeated row, a model of two families or scales, or a unit in two clusters.
             The message names the file, the rows and the remedy.
@@ -55,6 +58,8 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     frame = _completed(frame)
     for name in (*NAMES, "features", "cluster"):
         _require_text(frame, name, path)
+    for name in PLAIN:
+        require_names(frame[name], path, empty=name == "features")
     for name in (*COUNTS, "layer", "refit"):
         _require_numbers(frame, name, path)
     _require_values(frame, path)
@@ -88,6 +93,22 @@ def _require_text(frame: pd.DataFrame, name: str, path: Path) -> None:
             f"{path}: column '{name}': {rows(~text)} hold {type(first).__name__}, for example "
             f"{first!r}. Names are strings: convert the column with astype(str)."
         )
+
+
+def require_names(column: pd.Series, path: Path, *, empty: bool = False) -> None:
+    """Raise where a column of text holds something else than names (`config.names.fault_of`).
+
+    Args:
+        column: named as in the file.
+        path: of the file, for the message.
+        empty: whether a name may be empty.
+    """
+    for value in column.unique():
+        fault = "" if empty and not value else fault_of(value)
+        if fault:
+            raise OutcomeError(
+                f"{path}: column '{column.name}': {value!r} in {rows(column == value)} {fault}. {remedy_for(value)}"
+            )
 
 
 def _require_numbers(frame: pd.DataFrame, name: str, path: Path) -> None:
