@@ -36,5 +36,5 @@ def draw_figures(
         )
     layer_figures(of_dataset["layer_measures"], of_dataset["layer_curves"], chance, settings, run.figures_of(dataset))
     with house_style():
-        null_figure(of_dataset["comparisons"], of_dataset["nulls"], run.figure(dataset, "nulls"))
-        cumulative_figure(of_dataset["cumulative"], run.figure(dataset, "cumulative"))
+        null_figure(of_dataset["comparisons"], of_dataset["nulls"], run.figure(dataset, "nulls"), settings.task)
+        cumulative_figure(of_dataset["cumulative"], run.figure(dataset, "cumulative"), settings.task)
