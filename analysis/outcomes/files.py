@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.engine.metric import Counts
+from analysis.engine.metric import Counts, FloatArray
 from analysis.outcomes.schema import COUNTS, NAMES, OutcomeError, checked, listed
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import TASKS
@@ -40,6 +40,7 @@ class Outcomes:
             a unit has no row for has numerator and denominator 0.
         members: digest of which unit is in which cluster; empty where every unit is its own. Outcomes that agree in
             it and in `units` are on the same units.
+        sizes: number of units in each cluster; None where every unit is its own.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class Outcomes:
     categories: tuple[str, ...]
     conditions: Mapping[str, Counts]
     members: str = ""
+    sizes: FloatArray | None = None
 
 
 def read_outcomes(path: Path, only: Mapping[str, Collection[object]] | None = None) -> list[Outcomes]:
@@ -168,11 +170,17 @@ def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
         categories=tuple(categories),
         conditions=MappingProxyType(counts),
         members=_digest(units, clusters) if clustered else "",
+        sizes=np.bincount(cluster_codes).astype(np.float64) if clustered else None,
     )
 
 
 def _digest(units: Iterable[str], clusters: Iterable[str]) -> str:
-    found = hashlib.blake2b(digest_size=8)
-    for name in itertools.chain.from_iterable(zip(units, clusters, strict=True)):
+    return digest_of(itertools.chain.from_iterable(zip(units, clusters, strict=True)))
+
+
+def digest_of(names: Iterable[str], more: str = "") -> str:
+    """Return a short digest of names in their order, and of one further text."""
+    found = hashlib.blake2b(more.encode(), digest_size=8)
+    for name in names:
         found.update(name.encode() + b"\0")
     return found.hexdigest()
