@@ -232,6 +232,12 @@ class SyntheticRun:
             "equivalence": [
                 where | cells("n=1111 delta=0.0044 low=-0.001 high=0.009 conclusion=undecided units_to_decide=54321")
             ],
+            "class_deltas": [
+                where
+                | cells("category=dog<b> present=9 delta=-0.4 family_low=-0.61 family_high=-0.2 share=-0.04 warning="),
+                where
+                | cells("category=cat present=8 delta=-0.31 family_low=-0.6 family_high=0.1 share=-0.03 warning="),
+            ],
             "random_patches": [
                 {
                     **where,
