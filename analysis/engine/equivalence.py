@@ -15,6 +15,8 @@ from analysis.engine.studentised import mirrored, studentised
 from analysis.engine.training import inclusion_p
 from analysis.engine.unseen import bounded_upper_p
 
+UNDECIDED = ("undecided", "not decidable")
+
 
 def equivalence_p(estimate: Estimate, margin: float) -> float:
     """Return the p-value of two one-sided tests (TOST) of an estimate against a margin, not adjusted.

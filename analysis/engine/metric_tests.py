@@ -75,7 +75,17 @@ def metric_contrast(contrast: Contrast, estimate: Estimate) -> Contrast:
         )
     if abs(contrast.observed - estimate.value) > 1e-9 * max(1.0, abs(estimate.value)):
         raise ValueError(f"metric_contrast: the contrast is {contrast.observed}, the estimate {estimate.value}.")
-    ones = np.ones((contrast.units, 1))
+    return signs_of(estimate)
+
+
+def signs_of(estimate: Estimate) -> Contrast:
+    """Return the contrast of the mean of an estimate's pseudo-values with 0, whose labels are their signs.
+
+    Examples:
+        >>> signs_of(Estimate(1.0, np.array([0.0, 1.0, 2.0]))).observed
+        1.0
+    """
+    ones = np.ones((len(estimate.pseudo_values), 1))
     # Without the unit there is no metric: it says nothing for either sign.
     values = np.nan_to_num(estimate.pseudo_values)[:, None]
     return Contrast.difference(Counts(0 * ones, ones), Counts(values, ones))
@@ -142,3 +152,28 @@ def metric_tests(
         )
     ]
     return results, permutations
+
+
+def sum_tests(estimates: Sequence[Estimate], *, draws: int, key: Sequence[str | int]) -> list[PermutationResult]:
+    """Test signed sums that no two labels of a unit make up, such as an excess over a sum of single changes.
+
+    Null hypothesis and reference: those of `metric_contrast`.
+
+    p-value: that of permuted signs of the pseudo-values, and not below that of the jackknife t statistic
+    (`jackknife_p`).
+
+    Args:
+        estimates: all on the same units in the same order.
+        draws: number of random permutations.
+        key: seed and names that the draws are keyed by (`permute`).
+
+    Examples:
+        >>> (result,) = sum_tests([Estimate(0.5, np.tile([0.0, 1.0], 20))], draws=999, key=(1, "example"))
+        >>> round(result.p, 3)
+        0.001
+    """
+    contrasts = [signs_of(one) for one in estimates]
+    if not contrasts:
+        return []
+    results = permutation_results(contrasts, permute(contrasts, draws=draws, key=key))
+    return [replace(result, p=max(result.p, jackknife_p(of))) for of, result in zip(estimates, results, strict=True)]
