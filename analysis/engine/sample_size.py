@@ -308,9 +308,7 @@ def power_of_equivalence(
     return float((weights / weights.sum() * np.maximum(within, 0.0)).sum())
 
 
-def _accepted_up_to(
-    margin: float, error: float, freedom: float, units: int, largest: float, alpha: float
-) -> float:
+def _accepted_up_to(margin: float, error: float, freedom: float, units: int, largest: float, alpha: float) -> float:
     """Return the largest estimate, in size, that is equivalent at a standard error; −∞ where none is."""
 
     def excess(value: float) -> float:

@@ -22,7 +22,9 @@ class PowerRow(Row):
     condition: str = column("what is replaced, by what")
     comparison: str = column("name of the comparison in the config")
     pilot_units: int | None = column("number of units of the pilot", default=None)
-    spread_of: str = column("what the spread is: the rate of changed 0/1 outcomes, or the deviation of scores and ratios")
+    spread_of: str = column(
+        "what the spread is: the rate of changed 0/1 outcomes, or the deviation of scores and ratios"
+    )
     spread: float | None = column(
         "share of units that change, or standard deviation of a unit's difference (standard error times root n)"
     )
@@ -37,7 +39,9 @@ class PowerRow(Row):
     power_difference_high: float | None = column("the same at spread_low", default=None)
     margin: float = column("margin of equivalence", unit="fraction")
     margin_reason: str = column("why this margin, as the settings say")
-    power_equivalence: float | None = column("power of the test of equivalence if the true difference is 0, not adjusted")
+    power_equivalence: float | None = column(
+        "power of the test of equivalence if the true difference is 0, not adjusted"
+    )
     power_equivalence_low: float | None = column("the same at spread_high", default=None)
     power_equivalence_high: float | None = column("the same at spread_low", default=None)
     detectable: float | None = column("true difference that is detected with the power asked for", unit="fraction")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -167,8 +166,7 @@ def _of_pilot(
     for units in planned.units:
         # More spread is less power: the range of powers is that of spreads, turned around.
         of_difference, of_equivalence = (
-            _range([power(plan, units) for plan in plans])
-            for power in _powers(difference, margin.size, planned)
+            _range([power(plan, units) for plan in plans]) for power in _powers(difference, margin.size, planned)
         )
         yield PowerRow(
             **vars(named),

@@ -16,7 +16,9 @@ from scipy import stats
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts
 from analysis.outcomes.files import Outcomes
+from analysis.outcomes.groups import TaskOutcomes
 from analysis.outcomes.measures import LayerMeasures, MeasureError, read_measures
+from analysis.statistics.ablation import ablation_rows
 from analysis.statistics.study import Study, study
 from config.analysis import AnalysisSettings, Comparison, Margin
 from config.conditions import Condition
@@ -246,6 +248,43 @@ def test_models_on_different_units_are_told_and_not_compared() -> None:
         found = study(models, [], settings(comparisons=(comparison,)))
     assert found.tests["comparisons"].empty
     assert len(found.tables["ablation"]) == 4
+
+
+def test_other_units_have_draws_of_their_own() -> None:
+    """Two groups of one task once shared their draws: their null statistics were correlated by 0.9."""
+    values = {"full": right(0.9), "everything": right(0.8)}
+    one = outcomes("a_s", values)
+    other = replace(outcomes("b_s", values), units=tuple(f"other_{unit:04}" for unit in range(UNITS)))
+    nulls = []
+    for group in (one, other, replace(one, model="b_s")):
+        _, permuted = ablation_rows(TaskOutcomes.of([group]), settings())
+        assert permuted is not None
+        nulls.append(permuted.null[:, 0])
+    assert abs(np.corrcoef(nulls[0], nulls[1])[0, 1]) < 0.1
+    np.testing.assert_array_equal(nulls[0], nulls[2])
+
+
+def masks(full: tuple[float, float], changed: tuple[float, float]) -> Outcomes:
+    """Two classes whose intersections are shares of 100 pixels in every image, with a little noise between images."""
+    noise = np.random.default_rng(11).normal(0, 2, size=(2, UNITS, 2))
+    noise -= noise.mean(axis=1, keepdims=True)
+    union = np.full((UNITS, 2), 100.0)
+    counts = [Counts(100 * np.array(share) + one, union) for share, one in zip((full, changed), noise, strict=True)]
+    one = outcomes("a_s", {"full": counts[0], "everything": counts[1]})
+    return replace(one, task="segmentation", features="patches", categories=("cat", "dog"))
+
+
+def test_classes_that_move_in_opposite_directions_change_no_mean_iou() -> None:
+    chosen = settings(datasets=MappingProxyType({"scenes": ("segmentation",)}))
+    table = study([masks((0.5, 0.5), (0.6, 0.4))], [], chosen).tables["ablation"].set_index("condition")
+    row = table.loc["everything"]
+    assert row["delta"] == pytest.approx(0, abs=1e-9)
+    assert (row["delta_interval"], row["p"]) == ("jackknife t", 1)
+    # The test of labels is about the classes, and stands beside it.
+    assert 0 < row["p_exchange"] <= 1
+    moved = study([masks((0.5, 0.5), (0.63, 0.4))], [], chosen).tables["ablation"].set_index("condition")
+    assert moved.loc["everything", "p"] == moved.loc["everything", "p_smallest"]
+    assert np.isnan(table.loc["full", "p_exchange"])
 
 
 def test_clusters_are_counted_and_told_apart() -> None:
