@@ -18,7 +18,9 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.engine.metric import Counts, FloatArray
-from analysis.outcomes.schema import COUNTS, NAMES, OutcomeError, checked, listed
+from analysis.outcomes.csv_files import is_csv, read_csv
+from analysis.outcomes.schema import COUNTS, OutcomeError, checked, listed
+from config.ranges import Range
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import TASKS
 
@@ -60,7 +62,11 @@ class Outcomes:
     sizes: FloatArray | None = None
 
 
-def read_outcomes(path: Path, only: Mapping[str, Collection[object]] | None = None) -> list[Outcomes]:
+def read_outcomes(
+    path: Path,
+    only: Mapping[str, Collection[object]] | None = None,
+    ranges: Mapping[str, Range] | None = None,
+) -> list[Outcomes]:
     """Read every dataset × task × model × readout × features × layer × refit of an outcome file, in sorted order.
 
     The order of rows in the file has no influence on the result.
@@ -68,28 +74,26 @@ def read_outcomes(path: Path, only: Mapping[str, Collection[object]] | None = No
     Args:
         path: the file.
         only: column → the values that are taken; rows with others are neither read nor checked.
+        ranges: task → between which values its scores lie, of tasks that are not the project's own.
 
     Raises:
         OutcomeError: an unreadable file, one that breaks the schema (`analysis.outcomes.schema.checked`), no `full`
             condition, a condition without anything to count, or a unit that is missing under one condition.
     """
-    try:
-        frame = _read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except (OSError, pa.ArrowInvalid, pd.errors.ParserError, UnicodeDecodeError) as error:
-        kind = path.suffix.removeprefix(".") or "parquet"
-        raise OutcomeError(
-            f"{path}: cannot be read as {kind} ({error}). Delete the file and evaluate again."
-        ) from error
+    frame = read_csv(path) if is_csv(path) else _read_parquet(path)
     for name, taken in (only or {}).items():
         frame = frame[frame[name].isin(list(taken))]
-    frame = checked(frame, path)
+    frame = checked(frame, path, ranges)
     return [_dense(group, path) for _, group in frame.groupby(_GROUP, sort=True, observed=True)]
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    # A unit named 007 stays 007, and an empty category is a category.
-    text = dict.fromkeys((*NAMES, "features", "cluster"), str)
-    return pd.read_csv(path, dtype=text, na_values={name: [""] for name in COUNTS}, keep_default_na=False)
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise OutcomeError(
+            f"{path}: cannot be read as parquet ({error}). Delete the file and evaluate again."
+        ) from error
 
 
 def primary(outcomes: Sequence[Outcomes]) -> list[Outcomes]:

@@ -186,10 +186,7 @@ def task_outcomes(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> l
     """Return what tasks are reported by, one for every set of units; in display order."""
     every = list(outcomes)
     ordered = _in_display_order(primary(every), settings)
-    return [
-        TaskOutcomes.of(group, every, span=1.0 if task_of(group[0].task).bounded else None)
-        for group in on_the_same_units(ordered)
-    ]
+    return [TaskOutcomes.of(group, every, span=settings.span(group[0].task)) for group in on_the_same_units(ordered)]
 
 
 def _in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:

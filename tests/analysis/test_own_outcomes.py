@@ -79,6 +79,23 @@ def test_settings_give_conditions_their_meaning(tmp_path: Path) -> None:
     assert (row["condition"], row["registers"], row["reading"]) == ("both", "r1 r2", "sub-additive")
 
 
+@pytest.mark.parametrize("column", ["dataset", "task", "model", "family", "scale", "condition", "features"])
+@pytest.mark.parametrize("value", ["../x", "../../x", "{absolute}", "..", "a\\b", "a\x1b", " "])
+def test_nothing_is_written_outside_the_output_folder(column: str, value: str, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    value = value.format(absolute=outside)
+    path = own_folder(tmp_path / "in") / "deep" / "down" / "anything.csv"
+    table = pd.read_csv(path, keep_default_na=False).assign(features="cls")
+    blurred = table["condition"] == "blurred"
+    table[column] = table[column].where(~blurred, value) if column == "condition" else value
+    table.to_csv(path, index=False)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(OutcomeError, match=r"anything\.csv: column '\w+': .* in rows .*It must be a name") as caught:
+        main([str(tmp_path / "in"), "--out", str(tmp_path / "deep" / "out")])
+    assert f"column '{column}': {value!r}" in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_the_same_outcomes_in_two_files(tmp_path: Path) -> None:
     folder = own_folder(tmp_path / "in")
     (folder / "again.csv").write_text(OWN)
@@ -88,7 +105,7 @@ def test_the_same_outcomes_in_two_files(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(OutcomeError, match=r"no file that ends in \.parquet or \.csv"):
+    with pytest.raises(OutcomeError, match=r"no file that ends in \.parquet, \.csv or \.csv\.gz"):
         main([str(tmp_path), "--out", str(tmp_path / "out")])
 
 
@@ -99,9 +116,9 @@ def test_settings_that_say_something_else(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"analysis: unknown key 'drawz'.*did you mean 'draws'"):
         main([str(folder), "--out", str(tmp_path / "out"), "--settings", str(settings)])
     settings.write_text("just words\n")
-    with pytest.raises(InputError, match=r"holds no keys\. Allowed: seed, conditions, analysis"):
+    with pytest.raises(InputError, match=r"holds no keys, but str; needed: a mapping of keys"):
         main([str(folder), "--out", str(tmp_path / "out"), "--settings", str(settings)])
-    with pytest.raises(InputError, match=r"absent\.yaml: cannot be read as YAML"):
+    with pytest.raises(InputError, match=r"absent\.yaml is missing"):
         main([str(folder), "--out", str(tmp_path / "out"), "--settings", str(tmp_path / "absent.yaml")])
 
 
