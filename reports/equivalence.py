@@ -14,6 +14,7 @@ from reports.columns import (
     body,
     change,
     grouped,
+    labels_column,
     named,
     number,
     of_models,
@@ -36,7 +37,10 @@ CONCLUSIONS = {
     "negligible": ("rounding", "≲", "a difference, but within the margin"),
     "different": ("disagree", "≠", "a difference that is not shown to be within the margin"),
     "undecided": ("unchecked", "?", "neither is shown; more units are needed"),
+    "not decidable": ("unchecked", "∅", "neither is shown, and no data of so few units could show equivalence"),
 }
+
+_UNDECIDED = ("undecided", "not decidable")
 
 
 def comparison_tables(inputs: Inputs) -> list[tuple[Comparison, list[Table]]]:
@@ -67,6 +71,7 @@ def _comparison_table(name: str, rows: Sequence[Cells]) -> Table | None:
         change("Difference", "difference"),
         between(),
         p("p", "p"),
+        *labels_column(rows),
         p("p, max-T", "p_max_t"),
         p("p, Holm", "p_holm", muted=True),
         p("p, equiv.", "p_equivalence"),
@@ -89,10 +94,16 @@ def _comparison_table(name: str, rows: Sequence[Cells]) -> Table | None:
 def _conclusion(row: Cells) -> Markup:
     key, sign, meaning = CONCLUSIONS[row["conclusion"]]
     found = badge(key, sign, row["conclusion"], meaning)
-    needed = row["units_to_decide"]
-    if is_missing(needed):
-        return found
-    return Markup("{} {}").format(found, aside(f"{count(needed)} to decide"))
+    needed = _needed(row)
+    return Markup("{} {}").format(found, aside(f"{needed} to decide")) if needed else found
+
+
+def _needed(row: Cells) -> str:
+    """Return the range of units that would decide, or an empty text."""
+    if is_missing(row["units_low"]):
+        return ""
+    low, high = count(row["units_low"]), count(row["units_high"])
+    return low if low == high else f"{low} to {high}"
 
 
 def margin_table(inputs: Inputs) -> Table:
@@ -158,23 +169,23 @@ def _equivalence_cell(row: Cells | None) -> str:
     if row is None:
         return MISSING
     key, sign, meaning = CONCLUSIONS[row["conclusion"]]
-    needed = "" if is_missing(row["units_to_decide"]) else f"; {count(row['units_to_decide'])} units would decide"
+    needed = f"; {_needed(row)} units would decide" if _needed(row) else ""
     return badge(key, sign, change_with_unit(row["delta"], row["task"]), f"{row['conclusion']}: {meaning}{needed}")
 
 
 def equivalence_key() -> Markup:
-    """Return the meanings of the four conclusions."""
+    """Return the meanings of the conclusions."""
     entries = ((badge(key, sign, name), meaning) for name, (key, sign, meaning) in CONCLUSIONS.items())
     return definition_list(entries, "Meaning of the signs")
 
 
 def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Return the undecided changes with the sample size that would decide them, or None if there are none."""
+    """Return the undecided changes with the range of units that would decide them, or None if there are none."""
     conditions = whole_group_conditions(inputs.settings)
     rows = [
         row
         for row in reported(inputs, "equivalence", dataset)
-        if row["condition"] in conditions and row["conclusion"] == "undecided"
+        if row["condition"] in conditions and row["conclusion"] in _UNDECIDED
     ]
     wide = 100 * (1 - 2 * inputs.settings.analysis.alpha)
     shown = (
@@ -183,7 +194,8 @@ def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
         change("Δ, pp", "delta"),
         between(f"{wide:g} % interval"),
         number("n", "n", count),
-        number("n to decide", "units_to_decide", count),
+        change("Detectable, pp", "detectable"),
+        Shown("n to decide", lambda row: _needed(row) or MISSING, "number"),
     )
     return tabulate(f"undecided-{dataset}", f"Undecided on {dataset}", shown, of_models(shown, rows, inputs))
 

@@ -7,6 +7,7 @@ import math
 from analysis.engine.estimates import Estimate
 from analysis.engine.intervals import Interval, wilson_interval
 from analysis.engine.studentised import studentised, studentised_bounds
+from analysis.engine.training import widened
 from analysis.engine.unseen import bounded_bounds
 
 # With fewer units that differ, and most of all the same, what was not seen is more than what was.
@@ -17,7 +18,7 @@ FEW_CLUSTERS = 20
 
 
 def interval_method(estimate: Estimate) -> str:
-    """Return the method that `best_interval` takes.
+    """Return the method that `best_interval` takes over units.
 
     - `score` (Tango) for a difference of paired 0/1 outcomes;
     - `wilson` for a single proportion of 0/1 outcomes;
@@ -53,7 +54,10 @@ def best_interval(estimate: Estimate, level: float) -> Interval:
     The interval is about other units from the same source. It always has a width: no change among these units does not
     exclude one among others.
 
-    Reference: those of `paired_proportions`, `studentised` and `unseen`.
+    Where probes were trained again, it is about another training run too (`widened`), and its method ends in `and
+    refits`.
+
+    Reference: those of `paired_proportions`, `studentised`, `unseen` and `training`.
 
     Args:
         estimate: the signed sum.
@@ -75,6 +79,13 @@ def best_interval(estimate: Estimate, level: float) -> Interval:
         >>> found.method, round(found.low, 3), round(found.high, 3)
         ('score', -0.085, 0.008)
     """
+    found = _over_units(estimate, level)
+    if estimate.refitted is None or found.method == "none":
+        return found
+    return widened(found, estimate, level)
+
+
+def _over_units(estimate: Estimate, level: float) -> Interval:
     method = interval_method(estimate)
     if method == "none":
         return Interval(math.nan, math.nan, method)
@@ -89,14 +100,14 @@ def best_interval(estimate: Estimate, level: float) -> Interval:
 
 
 def seen_at_most(estimate: Estimate) -> float:
-    """Return the largest contribution that a unit made, and at least that of one unit turning from 0 to 1.
+    """Return the largest contribution that a unit made, and at least that of one unit going from end to end.
 
     Examples:
         >>> import numpy as np
         >>> seen_at_most(Estimate(0.0, np.array([-2.0, 0.0, 2.0]), units=3))
         2.0
     """
-    return max(1.0, float(abs(estimate.finite).max(initial=0.0)))
+    return max(estimate.span, float(abs(estimate.finite).max(initial=0.0)))
 
 
 def warnings_of(estimate: Estimate) -> tuple[str, ...]:

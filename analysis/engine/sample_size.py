@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
@@ -12,72 +12,14 @@ from scipy.stats import nct
 
 from analysis.engine.best_interval import best_interval
 from analysis.engine.estimates import Estimate
-from analysis.engine.metric import FloatArray
 from analysis.engine.paired_proportions import discordant_needed, smallest_units
-from analysis.engine.studentised import studentised
+from analysis.engine.training import trained
 
 # Probability with which a sample that is called large enough decides.
 POWER = 0.8
 
 # True differences within an interval for which the number of units is computed.
 STEPS = 21
-
-
-def standard_deviation(pseudo_values: FloatArray) -> float:
-    """Return the standard deviation of jackknife pseudo-values, NaN left out; 0 for a single one.
-
-    Examples:
-        >>> standard_deviation(np.array([1.0, 2.0, 3.0, np.nan]))
-        1.0
-    """
-    return float(np.nanstd(pseudo_values, ddof=1)) if pseudo_values.size > 1 else 0.0
-
-
-def units_to_decide(
-    difference: float,
-    standard_deviation: float,
-    margin: float,
-    alpha: float,
-    *,
-    adjusted_by: float = 1.0,
-    units_each: float = 1.0,
-) -> int | None:
-    """Return the number of units with which a test would decide with power 0.8, if the difference is as observed.
-
-    It is the smaller of two sample sizes: for the test of the difference, and, where the difference lies within the
-    margin, for equivalence. Both are by the normal approximation.
-
-    Reference: Chow, Shao and Wang, "Sample size calculations in clinical research", 2008, section 3.1; for equivalence,
-    the power of both one-sided tests together.
-
-    Args:
-        difference: observed difference.
-        standard_deviation: of the jackknife pseudo-values of the difference.
-        margin: equivalence margin, above 0.
-        alpha: level of either test.
-        adjusted_by: factor by which adjusting for other tests multiplied the p-value of the difference; the level of
-            its test is divided by it.
-        units_each: mean number of units per pseudo-value, above 1 where clusters are resampled.
-
-    Returns:
-        At least 2; None where the pseudo-values do not vary, so that nothing can be said about more units.
-
-    Examples:
-        A difference of 0.5 standard deviations needs ((1.960 + 0.842) / 0.5)² units:
-
-        >>> units_to_decide(0.5, 1.0, margin=0.1, alpha=0.05)
-        32
-    """
-    if standard_deviation == 0:
-        return None
-    size = abs(difference)
-    # In units of the difference's standard error, whose inverse is √n / standard deviation.
-    needed: list[float] = []
-    if size > 0:
-        needed.append(float(ndtri(1 - alpha / adjusted_by / 2) + ndtri(POWER)) / size)
-    if size < margin:
-        needed.append(_precision_for_equivalence(size, margin, alpha))
-    return math.ceil(units_each * max(2, math.ceil((standard_deviation * min(needed)) ** 2)))
 
 
 def _precision_for_equivalence(size: float, margin: float, alpha: float) -> float:
@@ -110,8 +52,56 @@ class UnitsToDecide:
     high: int
 
 
+@dataclass(frozen=True)
+class Uncertainty:
+    """What an estimate says of the true value, and of how much more units would say.
+
+    Attributes:
+        low, high: 90 % interval of the true value.
+        deviation: standard deviation of the pseudo-values.
+        training: standard deviation of the refits, which no number of units reduces; 0 where there are none.
+        each: mean number of units per pseudo-value, above 1 where units are in clusters.
+        largest: how far one unit can move its own contribution.
+        rare: whether the interval is of few changes, whose spread the data may not show.
+
+    Examples:
+        >>> Uncertainty(-0.1, 0.3, deviation=1.0).each
+        1.0
+    """
+
+    low: float
+    high: float
+    deviation: float
+    training: float = 0.0
+    each: float = 1.0
+    largest: float = 1.0
+    rare: bool = False
+
+
+def uncertainty(estimate: Estimate) -> Uncertainty | None:
+    """Return the uncertainty of an estimate; None where fewer than two units decide it.
+
+    Examples:
+        >>> found = uncertainty(Estimate(0.2, np.tile([-1.0, 1.0], 50) + 0.2, units=100, differing=100))
+        >>> round(found.low, 3), round(found.high, 3), round(found.deviation, 3)
+        (0.033, 0.367, 1.005)
+    """
+    if estimate.changes is None and not estimate.is_determined:
+        return None
+    interval = best_interval(replace(estimate, refitted=None), 0.9)
+    return Uncertainty(
+        low=interval.low,
+        high=interval.high,
+        deviation=float(estimate.finite.std(ddof=1)) if estimate.size > 1 else 0.0,
+        training=0.0 if estimate.refitted is None else float(estimate.refitted.std(ddof=1)),
+        each=estimate.units / estimate.size,
+        largest=estimate.largest,
+        rare=interval.method in ("score", "sparse"),
+    )
+
+
 def units_to_decide_range(
-    estimate: Estimate, margin: float, alpha: float, *, adjusted_by: float = 1.0
+    of: Uncertainty, margin: float, alpha: float, *, adjusted_by: float = 1.0
 ) -> UnitsToDecide | None:
     """Return the range of units with which a test would decide with power 0.8, as far as the data say.
 
@@ -120,41 +110,45 @@ def units_to_decide_range(
     interval, by the normal approximation.
 
     Args:
-        estimate: the signed sum.
+        of: of the signed sum.
         margin: equivalence margin, above 0.
         alpha: level of either test.
         adjusted_by: factor by which adjusting for other tests multiplied the p-value of the difference.
 
     Returns:
-        None of fewer than two units. Where nothing varied, the fewest units that can show equivalence.
+        Where nothing varied, the fewest units that can show equivalence. None where training varies so much that no
+        number of units decides.
 
     Examples:
-        >>> differences = np.tile([-1.0, 1.0], 50) + 0.2
-        >>> units_to_decide_range(Estimate(0.2, differences, units=100, differing=100), margin=0.5, alpha=0.05)
+        >>> found = uncertainty(Estimate(0.2, np.tile([-1.0, 1.0], 50) + 0.2, units=100, differing=100))
+        >>> units_to_decide_range(found, margin=0.5, alpha=0.05)
         UnitsToDecide(low=36, high=112)
     """
-    if not estimate.is_determined:
-        return None
-    interval = best_interval(estimate, 0.9)
-    each = estimate.units / estimate.size
-    spread = float(estimate.finite.std(ddof=1))
-    rare = interval.method in ("score", "sparse")
     # Fewer could not show equivalence without a single change.
-    fewest = smallest_units(min(margin / estimate.largest, 0.999), alpha)
-    needed: list[int] = []
-    for difference in np.linspace(interval.low, interval.high, STEPS):
+    fewest = smallest_units(min(margin / of.largest, 0.999), alpha)
+    needed: list[float] = []
+    for difference in np.linspace(of.low, of.high, STEPS):
         size = abs(float(difference))
         # A mean of rare changes cannot be so large without their spread, though the data do not show it.
-        deviation = max(spread, math.sqrt(max(size * estimate.largest - size**2, 0.0)) if rare else 0.0)
+        hidden = math.sqrt(max(size * of.largest - size**2, 0.0)) if of.rare else 0.0
+        deviation = max(of.deviation, hidden)
         ways = []
         if size > 0 and (deviation > 0 or size >= margin):
             critical = float(ndtri(1 - alpha / adjusted_by / 2) + ndtri(POWER))
-            ways.append(math.ceil(each * max(2, (deviation * critical / size) ** 2)))
+            ways.append(of.each * _values_for(size / critical, deviation, of.training))
         if size < margin:
             precision = _precision_for_equivalence(size, margin, alpha)
-            ways.append(max(fewest, math.ceil(each * max(2, (deviation * precision) ** 2))))
+            ways.append(max(fewest, of.each * _values_for(1 / precision, deviation, of.training)))
         needed.append(min(ways))
-    return UnitsToDecide(min(needed), max(needed))
+    if not math.isfinite(max(needed)):
+        return None
+    return UnitsToDecide(math.ceil(min(needed)), math.ceil(max(needed)))
+
+
+def _values_for(error: float, deviation: float, training: float) -> float:
+    """Return how many pseudo-values give a standard error, at least two; infinite where training alone exceeds it."""
+    left = error**2 - training**2
+    return max(2.0, deviation**2 / left) if left > 0 else math.inf
 
 
 def detectable_difference(
@@ -206,7 +200,7 @@ def minimal_detectable_effect(
         >>> round(minimal_detectable_effect(nothing, 0.05), 3)
         0.039
     """
-    of = studentised(estimate, corrected=False)
+    of = trained(estimate)
     found = detectable_difference(of.standard_error, of.freedom, alpha, power=power, adjusted_by=adjusted_by)
     if estimate.changes is None:
         return found

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.engine.metric import Counts
+from analysis.engine.metric import Counts, FloatArray
 from analysis.outcomes.csv_files import is_csv, read_csv
 from analysis.outcomes.schema import COUNTS, OutcomeError, checked, listed
 from config.ranges import Range
@@ -42,6 +42,7 @@ class Outcomes:
             a unit has no row for has numerator and denominator 0.
         members: digest of which unit is in which cluster; empty where every unit is its own. Outcomes that agree in
             it and in `units` are on the same units.
+        sizes: number of units in each cluster; None where every unit is its own.
     """
 
     dataset: str
@@ -58,6 +59,7 @@ class Outcomes:
     categories: tuple[str, ...]
     conditions: Mapping[str, Counts]
     members: str = ""
+    sizes: FloatArray | None = None
 
 
 def read_outcomes(
@@ -172,11 +174,17 @@ def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
         categories=tuple(categories),
         conditions=MappingProxyType(counts),
         members=_digest(units, clusters) if clustered else "",
+        sizes=np.bincount(cluster_codes).astype(np.float64) if clustered else None,
     )
 
 
 def _digest(units: Iterable[str], clusters: Iterable[str]) -> str:
-    found = hashlib.blake2b(digest_size=8)
-    for name in itertools.chain.from_iterable(zip(units, clusters, strict=True)):
+    return digest_of(itertools.chain.from_iterable(zip(units, clusters, strict=True)))
+
+
+def digest_of(names: Iterable[str], more: str = "") -> str:
+    """Return a short digest of names in their order, and of one further text."""
+    found = hashlib.blake2b(more.encode(), digest_size=8)
+    for name in names:
         found.update(name.encode() + b"\0")
     return found.hexdigest()

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.engine.contrasts import Contrast
-from analysis.engine.equivalence import equivalence_tests
 from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.p_values import PermutationResult, permutation_results
-from analysis.engine.permutation import PermutationDraws, permute
-from analysis.engine.sample_size import standard_deviation
+from analysis.engine.permutation import PermutationDraws
+from analysis.engine.sample_size import uncertainty
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
 from analysis.statistics.parts import against_margin, bounds, concluded, provenance, tested
+from analysis.statistics.testing import MetricTest, tests_of_the_metric
 from config.analysis import AnalysisSettings, Comparison
 from config.vocabulary.replacements import REFERENCE
 
@@ -65,8 +64,7 @@ class _Pair:
 class _Tested:
     pair: _Pair
     measured: TaskOutcomes
-    result: PermutationResult
-    p_equivalence: float
+    test: MetricTest
 
 
 def comparison_rows(
@@ -84,13 +82,13 @@ def comparison_rows(
         permutations: list[PermutationDraws] = []
         for measured in groups:
             pairs = list(_pairs(comparison, measured))
-            if pairs:
-                of_group, permuted = _tests(pairs, measured, settings)
+            of_group, permuted = _tests(pairs, measured, settings)
+            if permuted:
                 found += of_group
                 permutations.append(permuted)
                 bins += _null_bins(pairs, permuted)
         names = [comparison.name] * len(found)
-        p = np.array([one.result.p for one in found])
+        p = np.array([one.test.result.p for one in found])
         holm = holm_within_families(p, names)
         max_t = max_t_within_families(permutations, names, p)
         rows += [
@@ -118,38 +116,25 @@ def _pairs(comparison: Comparison, measured: TaskOutcomes) -> Iterator[_Pair]:
 
 def _tests(
     pairs: Sequence[_Pair], measured: TaskOutcomes, settings: AnalysisSettings
-) -> tuple[list[_Tested], PermutationDraws]:
-    contrasts = [_contrast(pair, measured) for pair in pairs]
-    key = (settings.seed, "comparison", measured.dataset, measured.task)
-    permutations = permute(contrasts, draws=settings.draws, key=key)
-    equivalent = equivalence_tests(
-        [measured.pseudo_values(pair.weights()) for pair in pairs],
-        [settings.margin(measured.task).size] * len(pairs),
+) -> tuple[list[_Tested], PermutationDraws | None]:
+    tests, permutations = tests_of_the_metric(
+        [_contrast(pair, measured) for pair in pairs],
+        [measured.estimate(pair.weights()) for pair in pairs],
         draws=settings.draws,
-        key=(*key[:1], "equivalence", *key[1:]),
+        key=measured.key(settings.seed, "comparison"),
     )
-    results = permutation_results(contrasts, permutations)
-    return [
-        _Tested(pair, measured, result, p_equivalence)
-        for pair, result, p_equivalence in zip(pairs, results, equivalent, strict=True)
-    ], permutations
+    return [_Tested(pair, measured, test) for pair, test in zip(pairs, tests, strict=True)], permutations
 
 
 def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings) -> ComparisonRow:
-    pair, measured, result = one.pair, one.measured, one.result
+    pair, measured, result = one.pair, one.measured, one.test.result
     base, changed = pair.cells()
+    of = measured.estimate(pair.weights())
     return ComparisonRow.of(
         pair.compared(),
         bounds(measured.interval(pair.weights(), settings.level)),
-        tested(result, p_holm),
-        concluded(
-            against_margin(measured, pair.weights(), settings, one.p_equivalence),
-            difference=result.statistic,
-            standard_deviation=standard_deviation(measured.pseudo_values(pair.weights())),
-            units_each=measured.units_each,
-            p=result.p,
-            p_max_t=p_max_t,
-        ),
+        tested(one.test, of, settings, p_holm),
+        concluded(against_margin(measured, pair.weights(), settings), uncertainty(of), p=result.p, p_max_t=p_max_t),
         provenance(settings),
         metric=measured.metric,
         base=base.model,
@@ -164,7 +149,7 @@ def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings
 
 def _contrast(pair: _Pair, measured: TaskOutcomes) -> Contrast:
     (base_full, base), (changed_full, changed) = (
-        (measured.counts(cell._replace(condition=REFERENCE)), measured.counts(cell)) for cell in pair.cells()
+        (measured.counts[cell._replace(condition=REFERENCE)], measured.counts[cell]) for cell in pair.cells()
     )
     return Contrast.difference_of_differences((base_full, base), (changed_full, changed))
 

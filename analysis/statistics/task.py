@@ -28,6 +28,7 @@ STATISTICS: Mapping[str, Callable[[TaskOutcomes, AnalysisSettings], Iterable[Row
     "readouts": readout_rows,
     "additivity": additivity_rows,
     "cumulative": cumulative_rows,
+    "probe_variance": probe_variance_rows,
 }
 
 
@@ -46,14 +47,11 @@ def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) ->
     nulls: list[PermutationDraws] = []
     found: dict[str, list[Row]] = {name: [] for name in PARTS}
     for group in groups:
-        ablation, permuted = ablation_rows(
-            group, seed=settings.seed, draws=settings.draws, resamples=settings.resamples, level=settings.level
-        )
+        ablation, permuted = ablation_rows(group, settings, groups=len(groups))
         nulls += [permuted] if permuted else []
         parts: Mapping[str, Iterable[Row]] = {
             "ablation": ablation,
             "equivalence": equivalence_tested(group, ablation, settings),
-            "probe_variance": probe_variance_rows(group, outcomes, settings),
             **{name: rows(group, settings) for name, rows in STATISTICS.items()},
         }
         for name, part in parts.items():
