@@ -24,8 +24,8 @@ def interval_method(estimate: Estimate) -> str:
     - `wilson` for a single proportion of 0/1 outcomes;
     - `cluster t` where units are in clusters: jackknife over clusters, with effective degrees of freedom (clusters − 1
       where they are of one size);
-    - `sparse` where fewer than `SPARSE` units differ and most do not: `skewness-corrected t`, and what so many units
-      would not have shown;
+    - `sparse` where fewer than `SPARSE` units differ and most do not, or all differ alike: `skewness-corrected t`, and
+      what so many units would not have shown;
     - `jackknife t` for a mean over several categories (mIoU), whose pseudo-values overstate what rare classes vary by;
     - `skewness-corrected t` for scores and ratios of sums;
     - `none` where fewer than two units, or clusters, decide the estimate.
@@ -43,7 +43,8 @@ def interval_method(estimate: Estimate) -> str:
         return "none"
     if estimate.clustered and estimate.differing:
         return "cluster t"
-    if estimate.differing < SPARSE and 2 * estimate.differing < estimate.units:
+    few = estimate.differing < SPARSE
+    if few and (2 * estimate.differing < estimate.units or studentised(estimate).standard_error == 0):
         return "sparse"
     return "jackknife t" if estimate.categories > 1 else "skewness-corrected t"
 

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import betaincinv, ndtr, ndtri, stdtrit
+from scipy.special import betaincinv, chdtri, ndtr, ndtri, stdtrit
 from scipy.stats import nct
 
 from analysis.engine.best_interval import best_interval
 from analysis.engine.estimates import Estimate
 from analysis.engine.paired_proportions import discordant_needed, smallest_units
+from analysis.engine.studentised import Studentised
 from analysis.engine.training import trained
+from analysis.engine.unseen import bounded_upper_p
 
 # Probability with which a sample that is called large enough decides.
 POWER = 0.8
 
 # True differences within an interval for which the number of units is computed.
 STEPS = 21
+
+# Standard errors over whose distribution the power of a test of equivalence is averaged.
+NODES = 5
+
+# More units than anyone plans.
+LARGEST = 2**24
 
 
 def _precision_for_equivalence(size: float, margin: float, alpha: float) -> float:
@@ -213,35 +222,70 @@ def minimal_detectable_effect(
 
 
 def power_of_difference(
-    difference: float, deviation: float, units: int, alpha: float, *, adjusted_by: float = 1.0
+    difference: float,
+    deviation: float,
+    units: int,
+    alpha: float,
+    *,
+    adjusted_by: float = 1.0,
+    freedom: float | None = None,
+    training: float = 0.0,
 ) -> float:
-    """Return the power of a two-sided test of a difference with a planned number of units.
+    """Return the power of a two-sided test of a difference with a planned number of units, by the noncentral t.
 
     Args:
         difference: true difference.
-        deviation: standard deviation of the units' differences (pseudo-values), above 0.
+        deviation: standard deviation of the units' differences (pseudo-values): standard error × √units, above 0.
         units: planned number of units, at least 2.
         alpha: level of the test.
         adjusted_by: factor by which adjusting for other tests multiplies the p-value.
+        freedom: degrees of freedom of the standard error; by default units − 1. Clusters have fewer.
+        training: standard deviation over refits, which no number of units reduces; `freedom` is then of both.
 
     Examples:
         >>> round(power_of_difference(0.5, 1.0, 34, alpha=0.05), 2)
         0.81
+
+        In seventeen clusters of two units each, whose standard error is the same:
+
+        >>> round(power_of_difference(0.5, 1.0, 34, alpha=0.05, freedom=16), 2)
+        0.78
     """
-    shift = abs(difference) / deviation * math.sqrt(units)
-    critical = float(stdtrit(units - 1, 1 - alpha / adjusted_by / 2))
-    return float(nct.sf(critical, units - 1, shift) + nct.cdf(-critical, units - 1, shift))
+    freedom = units - 1 if freedom is None else freedom
+    shift = abs(difference) / math.hypot(deviation / math.sqrt(units), training)
+    critical = float(stdtrit(freedom, 1 - alpha / adjusted_by / 2))
+    return float(nct.sf(critical, freedom, shift) + nct.cdf(-critical, freedom, shift))
 
 
-def power_of_equivalence(difference: float, deviation: float, units: int, margin: float, alpha: float) -> float:
-    """Return the power of two one-sided tests with a planned number of units, by the normal approximation.
+def power_of_equivalence(
+    difference: float,
+    deviation: float,
+    units: int,
+    margin: float,
+    alpha: float,
+    *,
+    largest: float = 1.0,
+    freedom: float | None = None,
+    training: float = 0.0,
+) -> float:
+    """Return the power of two one-sided tests with a planned number of units (`equivalence_p`, without skewness).
+
+    It is the probability that the estimate, normal around the true difference, lies where the tests reject at its
+    standard error, averaged over the distribution of that standard error. What so many units could not have shown
+    (`bounded_upper_p`) is part of the tests, and costs power where the units hardly vary.
+
+    Reference: Phillips, "Power of the two one-sided tests procedure in bioequivalence", Journal of Pharmacokinetics and
+    Biopharmaceutics 18, 1990.
 
     Args:
         difference: true difference.
-        deviation: standard deviation of the units' differences (pseudo-values), above 0.
+        deviation: standard deviation of the units' differences (pseudo-values): standard error × √units, above 0.
         units: planned number of units, at least 2.
         margin: equivalence margin, above 0.
         alpha: level of the tests.
+        largest: how far one unit can move its own contribution.
+        freedom: degrees of freedom of the standard error; by default units − 1. Clusters have fewer.
+        training: standard deviation over refits, which no number of units reduces; `freedom` is then of both.
 
     Returns:
         0 below the number of units that could show equivalence at all (`smallest_units`).
@@ -252,8 +296,59 @@ def power_of_equivalence(difference: float, deviation: float, units: int, margin
         >>> power_of_equivalence(0.0, 0.001, 298, 0.01, alpha=0.05)
         0.0
     """
-    if units < smallest_units(min(margin, 0.999), alpha):
+    if units < smallest_units(min(margin / largest, 0.999), alpha):
         return 0.0
-    scale, critical = math.sqrt(units) / deviation, float(ndtri(1 - alpha))
-    sides = ndtr((margin - difference) * scale - critical) + ndtr((margin + difference) * scale - critical)
-    return float(max(0.0, sides - 1))
+    freedom = units - 1 if freedom is None else freedom
+    error = math.hypot(deviation / math.sqrt(units), training)
+    # Gauss–Hermite: the standard error as a function of a normal score, which it nearly is a straight line of.
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    estimated = error * np.sqrt(chdtri(freedom, ndtr(-nodes)) / freedom)
+    reach = np.array([_accepted_up_to(margin, one, freedom, units, largest, alpha) for one in estimated])
+    within = ndtr((reach - difference) / error) - ndtr((-reach - difference) / error)
+    return float((weights / weights.sum() * np.maximum(within, 0.0)).sum())
+
+
+def _accepted_up_to(
+    margin: float, error: float, freedom: float, units: int, largest: float, alpha: float
+) -> float:
+    """Return the largest estimate, in size, that is equivalent at a standard error; −∞ where none is."""
+
+    def excess(value: float) -> float:
+        of = Studentised(value, error, freedom)
+        return bounded_upper_p(of, -margin, units=units, largest=largest) - alpha
+
+    if excess(0.0) > 0:
+        return -math.inf
+    # Without what is unseen, this is the answer; with it, less.
+    plain = -margin + float(stdtrit(freedom, 1 - alpha)) * error
+    return -float(brentq(excess, plain - 1e-9 * margin, 0.0, xtol=1e-3 * margin))
+
+
+def units_for(power_at: Callable[[int], float], power: float = POWER) -> int | None:
+    """Return a number of units with which a power is reached, and without the last of which it is not.
+
+    Tests of 0/1 outcomes are discrete, so their power rises in small steps down and larger ones up: a few units more
+    can have slightly less of it.
+
+    Args:
+        power_at: number of units → power, rising but for such steps.
+        power: asked for.
+
+    Returns:
+        None where `LARGEST` units do not reach it.
+
+    Examples:
+        A paired t test of half a standard deviation, in every textbook:
+
+        >>> units_for(lambda units: power_of_difference(0.5, 1.0, units, alpha=0.05))
+        34
+    """
+    low, high = 1, 2
+    while power_at(high) < power:
+        low, high = high, 2 * high
+        if high > LARGEST:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power_at(middle) >= power else (middle, high)
+    return high

@@ -19,8 +19,8 @@ from analysis.engine.studentised import Studentised, studentised, with_training
 # Appended to the method of an interval that holds what training adds.
 AND_REFITS = " and refits"
 
-# p-values are found within these bounds, and to this relative distance.
-SMALLEST, CLOSE = 1e-9, 1e-3
+# p-values are found within these bounds, and to this relative distance. At 0.5 an interval has no width.
+SMALLEST, LARGEST, CLOSE = 1e-9, 0.499, 1e-3
 
 
 def trained(estimate: Estimate) -> Studentised:
@@ -97,7 +97,7 @@ def inclusion_p(interval: Callable[[float], Interval], value: float, margin: flo
         found = interval(1 - 2 * math.exp(logarithm))
         return min(found.low + margin, margin - found.high)
 
-    lowest, highest = math.log(SMALLEST), math.log(0.5)
+    lowest, highest = math.log(SMALLEST), math.log(LARGEST)
     if room(lowest) > 0:
         return SMALLEST
     if room(highest) < 0:

@@ -12,6 +12,7 @@ from analysis.rows.schema import Row
 from analysis.statistics.ablation import ablation_rows
 from analysis.statistics.additivity import additivity_rows, cumulative_rows
 from analysis.statistics.assembly import TaskStatistics
+from analysis.statistics.classes import class_delta_rows
 from analysis.statistics.equivalence import equivalence_tested
 from analysis.statistics.layer_curves import curve_rows
 from analysis.statistics.nulls import joined
@@ -22,6 +23,7 @@ from config.analysis import AnalysisSettings
 # Table of `analysis.rows.registry.PARTS` → what computes its rows from outcomes on the same units. Those that take more
 # than that are in `task_statistics`.
 STATISTICS: Mapping[str, Callable[[TaskOutcomes, AnalysisSettings], Iterable[Row]]] = {
+    "class_deltas": class_delta_rows,
     "random_patches": random_patch_rows,
     "readouts": readout_rows,
     "additivity": additivity_rows,

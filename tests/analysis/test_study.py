@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts
@@ -223,7 +224,8 @@ def test_a_comparison_is_the_second_delta_minus_the_first() -> None:
     assert row["difference"] == pytest.approx(-0.3)
     assert row["low"] < -0.3 < row["high"] < 0
     assert row["p"] == row["p_smallest"] == 1 / 1000
-    assert (row["conclusion"], row["included"]) == ("different", False)
+    assert row["conclusion"] == "different"
+    assert 0 < row["detectable"] < 0.3
 
 
 def test_scales_are_compared_within_a_family() -> None:
@@ -231,7 +233,7 @@ def test_scales_are_compared_within_a_family() -> None:
     assert (row["base"], row["changed"], row["within"]) == ("a_s", "a_b", "a")
     assert row["difference"] == pytest.approx(0, abs=1e-12)
     assert row["conclusion"] == "undecided"
-    assert row["units_to_decide"] > UNITS
+    assert row["units_high"] > UNITS
 
 
 def test_clusters_are_counted_and_told_apart() -> None:
@@ -268,7 +270,7 @@ def test_equivalence_follows_the_size_of_the_change() -> None:
     values = {"full": right(0.9), "everything": right(0.9), "c": right(0.3)}
     table = study([outcomes("a_s", values)], [], settings()).tests["equivalence"].set_index("condition")
     assert table.loc["everything", "conclusion"] == "equivalent"
-    assert table.loc["everything", "included"]
+    assert table.loc["everything", "margin_reason"]
     assert table.loc["c", "conclusion"] == "different"
     assert set(table["margin"]) == {0.02}
 
@@ -294,10 +296,8 @@ def test_a_difference_is_concluded_from_its_adjusted_p() -> None:
     assert (table["p"] == 2 / 2**7).all()
     assert (table["p_max_t"] > 0.05).all()
     assert (table["conclusion"] == "undecided").all()
-    assert (table["units_to_decide"] > UNITS).all()
-    np.testing.assert_allclose(
-        table["p_equivalence_mc_error"], np.sqrt(table["p_equivalence"] * (1 - table["p_equivalence"]) / 999)
-    )
+    assert (table["units_high"] > UNITS).all()
+    assert (table["units_low"] <= table["units_high"]).all()
     assert (table["p_equivalence"] >= table["p_equivalence_smallest"]).all()
 
 
@@ -326,23 +326,47 @@ def test_frozen_minus_matched() -> None:
     assert row["p_holm"] == row["p"]
 
 
-def test_refits_widen_the_interval_and_nothing_else() -> None:
+def test_refits_enter_the_interval_the_test_and_the_conclusion() -> None:
     reported = outcomes("a_s", {"full": right(0.9), "everything": right(0.6)})
     again = [
         outcomes("a_s", {"full": right(0.9 + 0.02 * k), "everything": right(0.6 - 0.03 * k)}, refit=k + 2)
         for k in (-1, 0, 1)
     ]
     alone, together = (study(models, [], settings()) for models in ([reported], [reported, *again]))
-    pd.testing.assert_frame_equal(alone.tables["ablation"], together.tables["ablation"])
     table = together.tables["probe_variance"].set_index(["condition", "quantity"])
     assert table.loc[("full", "value"), "training_error"] == pytest.approx(0.02)
     assert table.loc[("everything", "value"), "training_error"] == pytest.approx(0.03)
     # Full rises as the condition falls: the deltas spread by both.
-    assert table.loc[("everything", "delta"), "training_error"] == pytest.approx(0.05)
-    row = table.loc[("full", "value")]
-    assert row["units_error"] == pytest.approx(np.sqrt(0.9 * 0.1 / UNITS), rel=0.1)
-    half = 1.959964 * np.hypot(row["units_error"], row["training_error"])
-    assert row["total_high"] - row["estimate"] == pytest.approx(half, abs=1e-6)
+    row = table.loc[("everything", "delta")]
+    assert row["training_error"] == pytest.approx(0.05)
+    # By hand: variances add up, with Satterthwaite's degrees of freedom, near those of three refits.
+    units = 0.3 * 0.7 / (UNITS - 1)
+    freedom = (units + 0.05**2) ** 2 / (units**2 / (UNITS - 1) + 0.05**4 / 2)
+    assert row["units_error"] == pytest.approx(np.sqrt(units), rel=1e-6)
+    assert row["freedom"] == pytest.approx(freedom, rel=1e-6)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(units + 0.05**2)
+    # The interval over units is a score interval, which is no t interval exactly.
+    assert row["total_high"] - row["estimate"] == pytest.approx(half, rel=0.01)
+
+    # Every table says so: the intervals, the test and the conclusion hold both errors.
+    before, after = (found.tables["ablation"].set_index("condition").loc["everything"] for found in (alone, together))
+    assert after["delta"] == before["delta"]
+    assert (after["delta_low"], after["delta_high"]) == pytest.approx((row["total_low"], row["total_high"]))
+    assert (before["delta_interval"], after["delta_interval"]) == ("score", "score and refits")
+    assert before["p"] == before["p_smallest"] < after["p"] < 0.05
+    assert after["p"] == pytest.approx(2 * stats.t.sf(0.3 / np.sqrt(units + 0.05**2), freedom), rel=1e-6)
+    assert after["detectable"] > 3 * before["detectable"]
+
+
+def test_refits_that_vary_by_the_margin_leave_equivalence_undecided() -> None:
+    reported = outcomes("a_s", {"full": right(0.9), "everything": right(0.9)})
+    again = [
+        outcomes("a_s", {"full": right(0.9), "everything": right(0.9 + 0.02 * k)}, refit=k + 2) for k in (-1, 0, 1)
+    ]
+    found = [study(models, [], settings()).tests["equivalence"] for models in ([reported], [reported, *again])]
+    assert [table["conclusion"].item() for table in found] == ["equivalent", "undecided"]
+    # Training alone varies by as much as the margin: more units would not help.
+    assert found[1]["units_high"].isna().item()
 
 
 # Measures

@@ -237,6 +237,12 @@ class SyntheticRun:
                     **cells("units_low=54321 units_high=98765"),
                 }
             ],
+            "class_deltas": [
+                where
+                | cells("category=dog<b> present=9 delta=-0.4 family_low=-0.61 family_high=-0.2 share=-0.04 warning="),
+                where
+                | cells("category=cat present=8 delta=-0.31 family_low=-0.6 family_high=0.1 share=-0.03 warning="),
+            ],
             "random_patches": [
                 {
                     **where,

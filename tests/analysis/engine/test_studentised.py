@@ -24,6 +24,7 @@ from analysis.engine.sample_size import (
     minimal_detectable_effect,
     power_of_difference,
     power_of_equivalence,
+    uncertainty,
     units_to_decide_range,
 )
 from analysis.engine.simultaneous import simultaneous_level
@@ -317,9 +318,13 @@ def test_units_to_decide_are_a_range_that_more_certainty_narrows() -> None:
     widths = []
     for units in (60, 600):
         values = generator.normal(0.2, 1, size=units)
-        found = units_to_decide_range(delta(scores(0 * values), scores(values)), margin=0.05, alpha=0.05)
+        of = uncertainty(delta(scores(0 * values), scores(values)))
+        assert of is not None
+        found = units_to_decide_range(of, margin=0.05, alpha=0.05)
         assert found is not None and found.low <= found.high
         widths.append(found.high / found.low)
     assert widths[1] < widths[0]
-    nothing = units_to_decide_range(delta(scores(np.ones(50)), scores(np.ones(50))), margin=0.01, alpha=0.05)
+    same = uncertainty(delta(scores(np.ones(50)), scores(np.ones(50))))
+    assert same is not None
+    nothing = units_to_decide_range(same, margin=0.01, alpha=0.05)
     assert nothing is not None and nothing.high >= 299
