@@ -235,7 +235,7 @@ def test_csv_that_cannot_be_read(tmp_path: Path) -> None:
 
     path.write_text(OWN.replace(",10\n", ",10,0\n").replace(",", ";").replace(";10;0\n", ";10,0\n"))
     assert (
-        "column 'denominator': '10,0' in rows 0, 1, 2, 3, 4, … (59 in all), counted from 0 has a decimal comma"
+        "column 'denominator': '10,0' in rows 0, 1, 2, 3, 4, … (60 in all), counted from 0 has a decimal comma"
         in said()
     )
     assert "decimal=','" in said()
