@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,6 +28,21 @@ _GROUP = ["dataset", "task", "model", "readout", "features", "layer", "refit"]
 
 
 @dataclass(frozen=True, eq=False)
+class EveryUnit:
+    """Units one by one, where outcomes are summed over clusters of them.
+
+    Attributes:
+        units: sorted.
+        clusters: cluster of each unit.
+        conditions: condition → counts (units × categories).
+    """
+
+    units: tuple[str, ...]
+    clusters: tuple[str, ...]
+    conditions: Mapping[str, Counts]
+
+
+@dataclass(frozen=True, eq=False)
 class Outcomes:
     """Outcomes of one dataset, task, model, readout and probe (features, layer and refit).
 
@@ -43,6 +58,7 @@ class Outcomes:
         members: digest of which unit is in which cluster; empty where every unit is its own. Outcomes that agree in
             it and in `units` are on the same units.
         sizes: number of units in each cluster; None where every unit is its own.
+        each: the units one by one; None where every unit is its own cluster, since `conditions` has them then.
     """
 
     dataset: str
@@ -60,6 +76,7 @@ class Outcomes:
     conditions: Mapping[str, Counts]
     members: str = ""
     sizes: FloatArray | None = None
+    each: EveryUnit | None = None
 
 
 def read_outcomes(
@@ -139,9 +156,7 @@ def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
     unit_codes, units = pd.factorize(group["unit"].astype(object), sort=True)
     category_codes, categories = pd.factorize(group["category"].astype(object), sort=True)
     clusters = group.set_index(unit_codes)["cluster"].groupby(level=0).first().astype(object)
-    cluster_codes, cluster_names = pd.factorize(clusters, sort=True)
-    clustered = len(cluster_names) < len(units)
-    counts = {}
+    every: dict[str, Counts] = {}
     for code, condition in enumerate(conditions):
         here = condition_codes == code
         present = np.zeros(len(units), dtype=bool)
@@ -162,20 +177,58 @@ def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
                 f"{path}: column 'denominator': 0 in every row of condition '{condition}' of "
                 f"{where}. There is nothing to count: check the ground truth of the dataset."
             )
-        every = Counts(numerator=dense[0], denominator=dense[1])
-        counts[condition] = every.summed_over(cluster_codes) if clustered else every
+        every[condition] = Counts(numerator=dense[0], denominator=dense[1])
     names = {name: str(first[name]) for name in ("dataset", "task", "model", "family", "scale", "readout", "features")}
-    return Outcomes(
+    each = EveryUnit(tuple(units), tuple(clusters), MappingProxyType(every))
+    one = Outcomes(
         **names,
         layer=int(first["layer"]),
         refit=int(first["refit"]),
         size=len(units),
-        units=tuple(cluster_names) if clustered else tuple(units),
+        units=each.units,
         categories=tuple(categories),
-        conditions=MappingProxyType(counts),
-        members=_digest(units, clusters) if clustered else "",
-        sizes=np.bincount(cluster_codes).astype(np.float64) if clustered else None,
+        conditions=each.conditions,
+        members="",
+        sizes=None,
+        each=None,
     )
+    return _in_rows(one, each)
+
+
+def _in_rows(one: Outcomes, each: EveryUnit) -> Outcomes:
+    """Return outcomes with one row for each of the units, or for each of their clusters."""
+    codes, names = pd.factorize(np.array(each.clusters, dtype=object), sort=True)
+    if len(names) == len(each.units):
+        return replace(one, units=each.units, conditions=each.conditions, members="", sizes=None, each=None)
+    return replace(
+        one,
+        units=tuple(names),
+        conditions=MappingProxyType({name: counts.summed_over(codes) for name, counts in each.conditions.items()}),
+        members=_digest(each.units, each.clusters),
+        sizes=np.bincount(codes).astype(np.float64),
+        each=each,
+    )
+
+
+def each_unit(one: Outcomes) -> EveryUnit:
+    """Return the units of outcomes one by one, whether or not they are in clusters."""
+    return one.each or EveryUnit(one.units, one.units, one.conditions)
+
+
+def restricted(one: Outcomes, clusters: Mapping[str, str]) -> Outcomes:
+    """Return outcomes on some of their units.
+
+    Args:
+        one: outcomes.
+        clusters: unit → its cluster, of the units to keep, which must be among those of `one`.
+    """
+    whole = each_unit(one)
+    kept = sorted(clusters)
+    place = {unit: row for row, unit in enumerate(whole.units)}
+    rows = np.array([place[unit] for unit in kept])
+    counts = {name: Counts(of.numerator[rows], of.denominator[rows]) for name, of in whole.conditions.items()}
+    each = EveryUnit(tuple(kept), tuple(clusters[unit] for unit in kept), MappingProxyType(counts))
+    return _in_rows(replace(one, size=len(kept)), each)
 
 
 def _digest(units: Iterable[str], clusters: Iterable[str]) -> str:

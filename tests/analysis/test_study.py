@@ -15,7 +15,7 @@ from scipy import stats
 
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts
-from analysis.outcomes.files import Outcomes
+from analysis.outcomes.files import EveryUnit, Outcomes
 from analysis.outcomes.groups import TaskOutcomes
 from analysis.outcomes.measures import LayerMeasures, MeasureError, read_measures
 from analysis.statistics.ablation import ablation_rows
@@ -238,18 +238,6 @@ def test_scales_are_compared_within_a_family() -> None:
     assert row["units_high"] > UNITS
 
 
-def test_models_on_different_units_are_told_and_not_compared() -> None:
-    comparison = Comparison("question", "?", "family", ("a", "b"), ("everything",), ())
-    models = [
-        outcomes("a_s", {"full": right(0.9), "everything": right(0.8)}),
-        outcomes("b_s", {"full": right(0.9, 399), "everything": right(0.8, 399)}),
-    ]
-    with pytest.warns(UserWarning, match=r"'a_s' and 'b_s' are not on the same units \(400 and 399 of them\)"):
-        found = study(models, [], settings(comparisons=(comparison,)))
-    assert found.tests["comparisons"].empty
-    assert len(found.tables["ablation"]) == 4
-
-
 def test_other_units_have_draws_of_their_own() -> None:
     """Two groups of one task once shared their draws: their null statistics were correlated by 0.9."""
     values = {"full": right(0.9), "everything": right(0.8)}
@@ -292,7 +280,10 @@ def test_clusters_are_counted_and_told_apart() -> None:
         whole = {"full": right(0.9), "everything": right(0.8)}
         groups = np.arange(UNITS) // 4
         one = outcomes(model, {name: counts.summed_over(groups) for name, counts in whole.items()})
-        return replace(one, size=UNITS, members=members)
+        units = tuple(f"{unit:04}" for unit in range(UNITS))
+        shift = 0 if members == "one" else 1
+        clusters = tuple(f"{(unit + shift) // 4 % (UNITS // 4):04}" for unit in range(UNITS))
+        return replace(one, size=UNITS, members=members, each=EveryUnit(units, clusters, whole))
 
     comparison = Comparison("question", "?", "family", ("a", "b"), ("everything",), ())
     chosen = settings(comparisons=(comparison,))
@@ -300,7 +291,7 @@ def test_clusters_are_counted_and_told_apart() -> None:
     assert set(found.tables["ablation"]["n"]) == {UNITS}
     assert set(found.tables["ablation"]["clusters"]) == {UNITS / 4}
     assert len(found.tests["comparisons"]) == 1
-    with pytest.warns(UserWarning, match="not on the same units"):
+    with pytest.warns(UserWarning, match="but their clusters are not the same ones, so they are not compared"):
         found = study([clustered("a_s", "one"), clustered("b_s", "other")], [], chosen)
     assert found.tests["comparisons"].empty
 
