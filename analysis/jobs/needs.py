@@ -81,7 +81,7 @@ class Needs:
         return values(
             self.resolved,
             *("seed", "conditions", "analysis.draws", "analysis.resamples", "analysis.level", "analysis.alpha"),
-            margin=self.settings.analysis.margin(task).size,
+            margin=self._margin(task),
             **self._order(),
         )
 
@@ -96,7 +96,7 @@ class Needs:
             pair=comparison.pair,
             compared=comparison.conditions,
             models=compared_models(self.settings, comparison),
-            margins={task: self.settings.analysis.margin(task).size for task in tasks},
+            margins={task: self._margin(task) for task in tasks},
         )
 
     def of_layers(self) -> str:
@@ -118,6 +118,11 @@ class Needs:
     def of_figures(self, dataset: str) -> str:
         """Return the values that the figures of a data set read."""
         return values(self.resolved, "models", "conditions", dataset=dataset, **self._order())
+
+    def _margin(self, task: str) -> list[object]:
+        """Return a margin and its reason, which stand together in the tables."""
+        margin = self.settings.analysis.margin(task)
+        return [margin.size, margin.reason]
 
     def _order(self) -> dict[str, object]:
         """What decides in which order rows come."""
