@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from config.analysis import Comparison
+from config.vocabulary.tasks import label_of
 from reports.columns import (
     Shown,
     between,
@@ -121,6 +122,20 @@ def margin_table(inputs: Inputs) -> Table:
     )
 
 
+def unstated_note(inputs: Inputs) -> list[Markup]:
+    """Return a remark for the top of tables of equivalence, where a task's margin is one that nobody stated."""
+    settings = inputs.settings.for_analysis
+    tasks = [task for task in settings.tasks if not settings.margin(task).stated]
+    if not tasks:
+        return []
+    return [
+        paragraph(
+            f"No margin was stated for {', '.join(map(label_of, tasks))}. The default of this project stands in; "
+            "whether smaller changes matter there has not been decided. Conclusions hold for that margin alone."
+        )
+    ]
+
+
 def _margin(task: str, size: float) -> str:
     return in_unit(size_of(str(size), task, 1), task)
 
@@ -191,6 +206,7 @@ def _sentence(name: str) -> str:
 
 def _comparisons(inputs: Inputs) -> list[Markup]:
     blocks = plates(null_plate, "comparisons")(inputs)
+    blocks += unstated_note(inputs) if inputs.statistics["comparisons"] else []
     for comparison, tables in comparison_tables(inputs):
         blocks.append(Markup('<h3 id="{}">{}</h3>').format(comparison.name, comparison.question))
         blocks += [render(table) for table in tables] or [paragraph(_absent(comparison))]
@@ -211,6 +227,7 @@ INCLUDES: Mapping[str, tuple[Block, ...]] = {
     "comparisons": (_comparisons,),
     "margins": (lambda inputs: [render(margin_table(inputs))],),
     "equivalence": (
+        unstated_note,
         lambda inputs: [equivalence_key()],
         per_dataset(equivalence_table, "equivalence", "This run measured no condition other than full."),
     ),

@@ -51,8 +51,10 @@ def error_rate_origin(inputs: Inputs) -> Markup:
 
 
 def _limits(row: Cells) -> str:
-    upper = f"{100 * float(row['high']):g}"
-    return f"at most {upper}" if float(row["low"]) == 0 else f"{100 * float(row['low']):g} to {upper}"
+    lower, upper = f"{100 * float(row['low']):g}", f"{100 * float(row['high']):g}"
+    if float(row["high"]) == 1:
+        return f"at least {lower}"
+    return f"at most {upper}" if float(row["low"]) == 0 else f"{lower} to {upper}"
 
 
 def _kept(within: str) -> str:

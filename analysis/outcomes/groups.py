@@ -185,14 +185,12 @@ def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:
 def task_outcomes(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> list[TaskOutcomes]:
     """Return what tasks are reported by, one for every set of units; in display order."""
     every = list(outcomes)
-    ordered = _in_display_order(primary(every), settings)
-    return [
-        TaskOutcomes.of(group, every, span=1.0 if task_of(group[0].task).bounded else None)
-        for group in on_the_same_units(ordered)
-    ]
+    ordered = in_display_order(primary(every), settings)
+    return [TaskOutcomes.of(group, every, span=settings.span(group[0].task)) for group in on_the_same_units(ordered)]
 
 
-def _in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:
+def in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:
+    """Return outcomes in the order of data sets, tasks, models and readouts in which tables show them."""
     return sorted(
         outcomes,
         key=lambda one: (

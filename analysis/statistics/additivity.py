@@ -23,7 +23,6 @@ from analysis.rows.registers import AdditivityRow, CumulativeRow
 from analysis.statistics.parts import detectable, provenance, scored
 from config.analysis import AnalysisSettings
 from config.conditions import Condition
-from config.vocabulary.tasks import task_of
 
 _REGISTER = re.compile(r"r[1-9][0-9]*")
 
@@ -149,8 +148,8 @@ def cumulative_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Itera
                 delta=measured.value(together),
                 delta_low=of_delta.low,
                 delta_high=of_delta.high,
-                least=task_of(measured.task).least_costly(changes),
-                most=task_of(measured.task).most_costly(changes),
+                least=settings.task(measured.task).least_costly(changes),
+                most=settings.task(measured.task).most_costly(changes),
                 predicted=measured.value(alone),
                 excess=measured.value(excess),
                 excess_low=of_excess.low if of_excess else 0.0,

@@ -40,8 +40,8 @@ def comparison_rows(
 ) -> tuple[list[ComparisonRow], list[NullBin]]:
     """Compute every declared comparison that the run's models, tasks and conditions allow, and its null distribution.
 
-    p-values are adjusted within each comparison, and conclusions rest on the adjusted ones. A comparison of models that
-    are not on the same units has no row.
+    p-values are adjusted within each comparison, and conclusions rest on the adjusted ones. Models are compared on
+    their common units (`analysis.outcomes.common_units.compared_outcomes`).
     """
     rows: list[ComparisonRow] = []
     bins: list[NullBin] = []

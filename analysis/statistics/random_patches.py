@@ -16,7 +16,6 @@ from analysis.rows.contrasts import RandomPatchRow
 from analysis.statistics.parts import bounds, provenance, scored, tested
 from analysis.statistics.testing import tests_of_the_metric
 from config.analysis import AnalysisSettings
-from config.vocabulary.tasks import task_of
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)
@@ -71,8 +70,8 @@ def random_patch_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> lis
                 delta=registers,
                 random_mean=float(draws.mean()),
                 random_spread=float(draws.std(ddof=1)) if len(draws) > 1 else 0.0,
-                random_least=task_of(measured.task).least_costly(draws.tolist()),
-                random_most=task_of(measured.task).most_costly(draws.tolist()),
+                random_least=settings.task(measured.task).least_costly(draws.tolist()),
+                random_most=settings.task(measured.task).most_costly(draws.tolist()),
                 as_large=int(np.sum(np.abs(draws) >= abs(registers))),
                 difference=test.result.statistic,
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from analysis.engine.permutation import PermutationDraws
@@ -40,12 +38,8 @@ def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) ->
     Args:
         outcomes: of every model, refits and other features among them.
         settings: of the run.
-
-    Warns:
-        UserWarning: models are on different units.
     """
     groups = task_outcomes(outcomes, settings)
-    _warn_of_different_units(groups)
     nulls: list[PermutationDraws] = []
     found: dict[str, list[Row]] = {name: [] for name in PARTS}
     for group in groups:
@@ -60,13 +54,3 @@ def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) ->
             found[name].extend(part)
     found["layer_curves"].extend(curve_rows(outcomes, settings))
     return TaskStatistics(rows=found, nulls=joined(nulls))
-
-
-def _warn_of_different_units(groups: Sequence[TaskOutcomes]) -> None:
-    """Warn where models are on different units: paired tests need pairs, so nothing compares them."""
-    for one, other in itertools.combinations((group.outcomes[0] for group in groups), 2):
-        warnings.warn(
-            f"dataset '{one.dataset}', task '{one.task}': models '{one.model}' and '{other.model}' are not on the "
-            f"same units ({one.size} and {other.size} of them), so they are not compared. Evaluate both on the same.",
-            stacklevel=3,
-        )

@@ -276,7 +276,8 @@ class SyntheticRun:
                 {
                     **at,
                     **{"base": model, "base_condition": "full"},
-                    **cells("layer=5 base_median=8.6 median=4.3 compression=0.5 low=0.45 high=0.55 p_holm=0.0999"),
+                    **cells("layer=5 base_median=8.6 median=4.3 compression=0.5 low=0.45 high=0.55"),
+                    **cells("p_holm=0.0999 detectable=0.07"),
                 }
             ],
             "divergence_ratios": [

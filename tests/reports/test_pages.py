@@ -320,7 +320,7 @@ def test_statistics_are_those_of_the_files(pages):
     assert page.table("classes-scenes")[-1][1:] == ["−7.0", "2", "1", "0", "dog<b> −4.0 (−40.0 [−61.0, −20.0])"]
     # The last layer, and every variant that was measured.
     assert page.table("ranks-scenes")[-1][1:] == ["60", "5.2", "[4.8, 5.8]", "[4.2, 6.2]", "15.2"]
-    assert page.table("compression-scenes")[-1][1:] == ["8.6", "4.3", "50.0", "[45.0, 55.0]", "0.0999"]
+    assert page.table("compression-scenes")[-1][1:] == ["8.6", "4.3", "50.0", "[45.0, 55.0]", "0.0999", "7.0"]
     ratios = page.table("divergence-ratios-scenes")
     assert ratios[-2][3:] == ["250", "[200, 300]"]
     assert ratios[-1][3:] == ["rounding", "–"]
