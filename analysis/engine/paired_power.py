@@ -19,7 +19,7 @@ from analysis.engine.metric import FloatArray
 from analysis.engine.paired_proportions import score_equivalence_p
 
 # Numbers of changes that are less likely than this, on either side, are left out of a sum.
-NEGLIGIBLE = 1e-10
+NEGLIGIBLE = 1e-9
 
 
 def power_of_mcnemar(
@@ -125,14 +125,14 @@ def detectable_by_mcnemar(
         rate = max(rate_changed, difference)
         return power_of_mcnemar(difference, rate, units, alpha, adjusted_by=adjusted_by) - power
 
-    return float(brentq(lacking, 0.0, 1.0, xtol=1e-7)) if lacking(1.0) > 0 else 1.0
+    return float(brentq(lacking, 0.0, 1.0, xtol=1e-6)) if lacking(1.0) > 0 else 1.0
 
 
 def _changes(difference: float, rate_changed: float, units: int) -> tuple[FloatArray, FloatArray, float]:
     """Return numbers of changes, their probabilities, and the probability that a change is a gain."""
     if not abs(difference) <= rate_changed <= 1:
         raise ValueError(f"a difference of {difference} needs a share of units between it and 1, got {rate_changed}.")
-    law = binom(units, rate_changed)
-    changes: FloatArray = np.arange(law.ppf(NEGLIGIBLE), law.isf(NEGLIGIBLE) + 1)
+    fewest, most = binom.ppf([NEGLIGIBLE, 1 - NEGLIGIBLE], units, rate_changed)
+    changes: FloatArray = np.arange(fewest, most + 1)
     gain = (1 + difference / rate_changed) / 2 if rate_changed > 0 else 0.5
-    return changes, np.asarray(law.pmf(changes), dtype=np.float64), gain
+    return changes, np.asarray(binom.pmf(changes, units, rate_changed), dtype=np.float64), gain

@@ -17,8 +17,8 @@ def ratio_of_means_interval(base: FloatArray, changed: FloatArray, level: float)
     """Return the confidence interval of the mean of one measure over that of another, on the same units.
 
     It is the skewness-corrected t interval of the logarithm of the ratio, whose pseudo-values are those of leaving out
-    one unit after the other, with fewer degrees of freedom where some units hold most of `base`. The logarithm makes
-    the bounds positive, and those of the inverse ratio the inverse of them.
+    one unit after the other, with n − 1 degrees of freedom. The logarithm makes the bounds positive, and those of the
+    inverse ratio the inverse of them.
 
     Reference: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 11; Hall, "On the removal of
     skewness by transformation", Journal of the Royal Statistical Society B 54, 1992.
@@ -36,7 +36,7 @@ def ratio_of_means_interval(base: FloatArray, changed: FloatArray, level: float)
         >>> changed = 5 * base * np.tile([0.8, 1.2], 30)
         >>> found = ratio_of_means_interval(base, changed, 0.95)
         >>> round(found.low, 2), round(found.high, 2), found.method
-        (4.72, 5.34, 'log ratio, skewness-corrected t')
+        (4.72, 5.33, 'log ratio, skewness-corrected t')
     """
     none = Interval(math.nan, math.nan, "none")
     # Every mean without one unit has to be positive, and that one unit has not all of it.
@@ -46,7 +46,10 @@ def ratio_of_means_interval(base: FloatArray, changed: FloatArray, level: float)
     ratio = estimate({"ratio": counts}, {"ratio": 1.0})
     value, without = math.log(ratio.value), np.log(jackknife_metrics(counts))
     pseudo_values = value + (len(base) - 1) * (without.mean() - without)
-    bounds = studentised_bounds(studentised(replace(ratio, value=value, pseudo_values=pseudo_values)), level)
+    # The measures vary together, and their logarithm is hardly decided by the units that hold most of one: fewer
+    # degrees of freedom for those would cover 97 to 99 %.
+    logarithm = replace(ratio, value=value, pseudo_values=pseudo_values, shares=None)
+    bounds = studentised_bounds(studentised(logarithm), level)
     with np.errstate(over="ignore"):
         low, high = np.exp(bounds)
     return Interval(float(low), float(high), "log ratio, skewness-corrected t")

@@ -27,6 +27,9 @@ STEPS = 21
 # Standard errors over whose distribution the power of a test of equivalence is averaged.
 NODES = 5
 
+# Noncentrality above which a t distribution is computed as a normal one.
+FAR = 35.0
+
 # More units than anyone plans.
 LARGEST = 2**24
 
@@ -254,7 +257,11 @@ def power_of_difference(
     freedom = units - 1 if freedom is None else freedom
     shift = abs(difference) / math.hypot(deviation / math.sqrt(units), training)
     critical = float(stdtrit(freedom, 1 - alpha / adjusted_by / 2))
-    return float(nct.sf(critical, freedom, shift) + nct.cdf(-critical, freedom, shift))
+    if shift > FAR:
+        # Where the series of the noncentral t breaks down; it is all but normal there, or its power is 1.
+        return float(ndtr(shift - critical))
+    # The other side has next to no probability where its series breaks down.
+    return float(nct.sf(critical, freedom, shift) + np.nan_to_num(nct.cdf(-critical, freedom, shift)))
 
 
 def power_of_equivalence(
@@ -326,7 +333,7 @@ def units_for(power_at: Callable[[int], float], power: float = POWER) -> int | N
     """Return a number of units with which a power is reached, and without the last of which it is not.
 
     Tests of 0/1 outcomes are discrete, so their power rises in small steps down and larger ones up: a few units more
-    can have slightly less of it.
+    can have slightly less of it. Above 1,000 units, the number is known to a thousandth.
 
     Args:
         power_at: number of units → power, rising but for such steps.
@@ -341,12 +348,8 @@ def units_for(power_at: Callable[[int], float], power: float = POWER) -> int | N
         >>> units_for(lambda units: power_of_difference(0.5, 1.0, units, alpha=0.05))
         34
     """
-    low, high = 1, 2
-    while power_at(high) < power:
-        low, high = high, 2 * high
-        if high > LARGEST:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
+    low, high = 1, LARGEST
+    while high - low > max(1, high // 1000):
+        middle = min(max(math.isqrt(low * high), low + 1), high - 1)
         low, high = (low, middle) if power_at(middle) >= power else (middle, high)
-    return high
+    return high if high < LARGEST else None

@@ -17,52 +17,20 @@ from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
 from analysis.engine.permutation import PermutationDraws
 from analysis.engine.sample_size import uncertainty
-from analysis.outcomes.files import Outcomes
-from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
-from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
+from analysis.outcomes.groups import TaskOutcomes, delta
+from analysis.rows.contrasts import ComparisonRow, NullBin
+from analysis.statistics.pairs import Pair, compared_pairs
 from analysis.statistics.parts import against_margin, bounds, concluded, provenance, tested
 from analysis.statistics.testing import MetricTest, tests_of_the_metric
-from config.analysis import AnalysisSettings, Comparison
+from config.analysis import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 
 BINS = 40
 
 
 @dataclass(frozen=True)
-class _Pair:
-    comparison: Comparison
-    within: str
-    base: Outcomes
-    changed: Outcomes
-    condition: str
-
-    def cells(self) -> tuple[Cell, Cell]:
-        """Return the cells of the condition in `base` and in `changed`."""
-        return (
-            Cell(self.base.model, self.base.readout, self.condition),
-            Cell(self.changed.model, self.changed.readout, self.condition),
-        )
-
-    def weights(self) -> Weights:
-        """Return the delta of `changed` minus the delta of `base`, as a signed sum of values."""
-        base, changed = self.cells()
-        return signed_sum((1, delta(changed)), (-1, delta(base)))
-
-    def compared(self) -> Compared:
-        """Return the columns that its rows share."""
-        return Compared(
-            comparison=self.comparison.name,
-            dataset=self.base.dataset,
-            task=self.base.task,
-            readout=self.base.readout,
-            condition=self.condition,
-            within=self.within,
-        )
-
-
-@dataclass(frozen=True)
 class _Tested:
-    pair: _Pair
+    pair: Pair
     measured: TaskOutcomes
     test: MetricTest
 
@@ -81,7 +49,7 @@ def comparison_rows(
         found: list[_Tested] = []
         permutations: list[PermutationDraws] = []
         for measured in groups:
-            pairs = list(_pairs(comparison, measured))
+            pairs = list(compared_pairs(comparison, measured))
             of_group, permuted = _tests(pairs, measured, settings)
             if permuted:
                 found += of_group
@@ -98,24 +66,8 @@ def comparison_rows(
     return rows, bins
 
 
-def _pairs(comparison: Comparison, measured: TaskOutcomes) -> Iterator[_Pair]:
-    if comparison.tasks and measured.task not in comparison.tasks:
-        return
-    other = "scale" if comparison.along == "family" else "family"
-    by_place: dict[tuple[str, str, str], Outcomes] = {}
-    for one in measured.outcomes:
-        by_place.setdefault((getattr(one, comparison.along), getattr(one, other), one.readout), one)
-    for condition in comparison.conditions:
-        for (name, within, readout), base in by_place.items():
-            changed = by_place.get((comparison.pair[1], within, readout))
-            if name != comparison.pair[0] or changed is None:
-                continue
-            if condition in base.conditions and condition in changed.conditions:
-                yield _Pair(comparison, within, base, changed, condition)
-
-
 def _tests(
-    pairs: Sequence[_Pair], measured: TaskOutcomes, settings: AnalysisSettings
+    pairs: Sequence[Pair], measured: TaskOutcomes, settings: AnalysisSettings
 ) -> tuple[list[_Tested], PermutationDraws | None]:
     tests, permutations = tests_of_the_metric(
         [_contrast(pair, measured) for pair in pairs],
@@ -147,14 +99,14 @@ def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings
     )
 
 
-def _contrast(pair: _Pair, measured: TaskOutcomes) -> Contrast:
+def _contrast(pair: Pair, measured: TaskOutcomes) -> Contrast:
     (base_full, base), (changed_full, changed) = (
         (measured.counts[cell._replace(condition=REFERENCE)], measured.counts[cell]) for cell in pair.cells()
     )
     return Contrast.difference_of_differences((base_full, base), (changed_full, changed))
 
 
-def _null_bins(pairs: Sequence[_Pair], permutations: PermutationDraws) -> Iterator[NullBin]:
+def _null_bins(pairs: Sequence[Pair], permutations: PermutationDraws) -> Iterator[NullBin]:
     for column, pair in enumerate(pairs):
         null = permutations.null[:, column]
         null = null[np.isfinite(null)]
