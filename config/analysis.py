@@ -54,7 +54,7 @@ class Analysis:
 
     Attributes:
         draws: permutation draws.
-        resamples: bootstrap resamples.
+        resamples: bootstrap resamples behind ratios of medians.
         level: coverage of intervals, between 0 and 1.
         families: the columns that tests of one multiplicity family have in common.
         alpha: error rate of tests.

@@ -107,6 +107,5 @@ class HeldAgainstMargin(AgainstMargin):
 class Provenance(Row):
     """How the intervals of a row were computed."""
 
-    resamples: int = column("bootstrap resamples behind the intervals")
     level: float = column("coverage of the intervals", unit="fraction")
     seed: int = column("seed of the run; with names, the key of every draw")

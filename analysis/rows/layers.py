@@ -67,6 +67,7 @@ class CompressionRow(ComparedRank, Bounded, Provenance):
         "smallest compression that the test, not adjusted, detects with power 0.8; empty where the ratio does not vary",
         unit="fraction",
     )
+    resamples: int = column("bootstrap resamples behind interval and test")
 
 
 @dataclass(frozen=True, kw_only=True)

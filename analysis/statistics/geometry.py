@@ -92,6 +92,7 @@ def _compression(
         p=found.p,
         p_holm=found.p,
         detectable=found.detectable,
+        resamples=settings.resamples,
     )
 
 

@@ -77,9 +77,7 @@ def detectable(of: Estimate, settings: AnalysisSettings) -> float | None:
 
 def provenance(settings: AnalysisSettings, level: float | None = None) -> Provenance:
     """Return how intervals were computed, at the level of the settings where no other is given."""
-    return Provenance(
-        resamples=settings.resamples, level=settings.level if level is None else level, seed=settings.seed
-    )
+    return Provenance(level=settings.level if level is None else level, seed=settings.seed)
 
 
 def against_margin(measured: TaskOutcomes, change: Weights, settings: AnalysisSettings) -> AgainstMargin:

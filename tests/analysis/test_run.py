@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 NAMES = (
     "dataset model family scale task metric n readout condition clusters "
     "value value_low value_high value_interval delta delta_low delta_high delta_interval "
-    "p p_exact p_smallest p_mc_error p_holm p_max_t draws detectable warning resamples level seed"
+    "delta_family_low delta_family_high p p_exchange p_exact p_smallest p_mc_error p_holm p_max_t draws "
+    "detectable warning level seed"
 )
 COLUMNS = NAMES.split()
 

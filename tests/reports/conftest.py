@@ -311,9 +311,7 @@ class SyntheticRun:
                             "value": f"{value:.6f}",
                             "value_low": f"{value - 0.01:.6f}",
                             "value_high": f"{value + 0.01:.6f}",
-                            **cells(
-                                "n=1111 value_interval=wilson delta_interval=score resamples=567 level=0.9 seed=77"
-                            ),
+                            **cells("n=1111 value_interval=wilson delta_interval=score level=0.9 seed=77"),
                         }
                         if condition != "full":
                             row |= {
