@@ -117,4 +117,5 @@ def training_sizes_of_equivalence() -> Iterator[Design]:
     for refits in (3, 10):
         yield _TWO("size of equivalence", data=f"scores at the margin, {refits} refits that vary like units",
                    n=100, low=0.0, high=0.055, expected=ALPHA,
-                   simulate=partial(called_equivalent, partial(shifted, scalar, 0.5), 0.5, AS_MUCH, refits))  # fmt: skip
+                   simulate=partial(called_equivalent, partial(shifted, scalar, 0.5), 0.5, AS_MUCH, refits),
+                   )  # fmt: skip

@@ -245,7 +245,6 @@ def test_run_without_known_answer_models_or_registers(synthetic_run: SyntheticRu
     assert "dinov2" in text_of(folder / "figures" / "scenes" / "known_answers.svg")
 
 
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # warns() sends on what seaborn calls
 def test_run_without_classification(synthetic_run: SyntheticRun) -> None:
     edit_settings(synthetic_run, datasets={"scenes": {"source": "scenes", "image_size": 64, "tasks": ["retrieval"]}})
     with pytest.warns(UserWarning, match="'bottleneck_s' has a known answer, but no condition of this run can check"):
