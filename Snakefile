@@ -1,11 +1,13 @@
 """From images, weights and published numbers to the report: `uv run snakemake --cores all`."""
 
+import sys
+
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from config.inputs import require_inputs
 from config.layout import Run
-from config.resolve import ConfigError, resolve
+from config.resolve import ConfigError, resolve, unmatched
 from config.settings import save_resolved, settings
 from config.sources import code_of, sources
 from config.values import values
@@ -32,6 +34,8 @@ except ConfigError as error:
 # for every change of the config, or, with ancient(), for none. Rules name the values they read as params instead.
 onstart:
     save_resolved(resolved, run.settings)
+    for line in unmatched(resolved):
+        print(f"warning: {line}", file=sys.stderr)
 
 
 onsuccess:

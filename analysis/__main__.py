@@ -7,42 +7,48 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from analysis.outcomes import csv_files
 from analysis.outcomes.files import Outcomes, read_outcomes
 from analysis.outcomes.measures import read_measures
 from analysis.outcomes.schema import OutcomeError
 from analysis.rows.registry import path_of
 from analysis.statistics.study import study
 from analysis.statistics.tables import write_table
-from config.analysis import AnalysisSettings, analysis_of
+from config.analysis import Analysis, AnalysisSettings, analysis_of
 from config.conditions import conditions_of
-from config.errors import InputError, report_errors
+from config.errors import report_errors
 from config.layout import Run
-from config.resolve import resolve_analysis
+from config.ranges import Range
+from config.resolve import read_yaml, require_matched, resolve_analysis
+from config.unmatched import Present
 
-SUFFIXES = (".parquet", ".csv")
+SUFFIXES = (".parquet", *csv_files.SUFFIXES)
 
 
-def read_folder(folder: Path) -> list[Outcomes]:
+def read_folder(folder: Path, ranges: Mapping[str, Range] | None = None) -> list[Outcomes]:
     """Read every outcome file under a folder, whatever its name, in the order of their paths.
+
+    Args:
+        folder: searched to the bottom.
+        ranges: task → between which values its scores lie; fractions where it is not named.
 
     Raises:
         OutcomeError: no file, a broken one, or two that hold the same outcomes.
     """
-    paths = sorted(path for path in folder.rglob("[!.]*") if path.suffix in SUFFIXES)
+    paths = sorted(path for path in folder.rglob("[!.]*") if path.name.lower().endswith(SUFFIXES))
     if not paths:
         raise OutcomeError(
-            f"{folder}: no file that ends in {' or '.join(SUFFIXES)}. Is the path right? docs/outcomes.md describes "
-            "the files."
+            f"{folder}: no file that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}. Is the path right? "
+            "docs/outcomes.md describes the files."
         )
     found: list[Outcomes] = []
     origin: dict[tuple[object, ...], Path] = {}
     for path in paths:
-        for one in read_outcomes(path):
+        for one in read_outcomes(path, ranges=ranges):
             key = (one.dataset, one.task, one.model, one.readout, one.features, one.layer, one.refit)
             if key in origin:
                 raise OutcomeError(
@@ -55,49 +61,80 @@ def read_folder(folder: Path) -> list[Outcomes]:
     return found
 
 
-def settings_for(outcomes: Sequence[Outcomes], stated: Mapping[str, Any]) -> AnalysisSettings:
-    """Settings of an analysis of `outcomes`: what is stated, what they hold, and defaults for the rest.
+@dataclass(frozen=True)
+class Stated:
+    """Settings of an analysis before it is known what they are of: what is stated, and defaults for the rest.
 
-    Models, datasets, tasks and conditions come in the order of the files. Conditions that the settings describe keep
-    their tokens; of others nothing but the name is known, so that they have no part in additivity and controls.
-
-    Args:
-        outcomes: to be analysed.
-        stated: the keys seed, conditions and analysis of a config, each optional.
+    Attributes:
+        resolved: the keys seed, conditions and analysis of a config.
+        path: their file, for messages; None without one.
     """
-    resolved = resolve_analysis(stated)
-    tasks: dict[str, tuple[str, ...]] = {}
-    for one in outcomes:
-        tasks[one.dataset] = tuple(dict.fromkeys((*tasks.get(one.dataset, ()), one.task)))
-    settings = AnalysisSettings.of(
-        analysis_of(resolved["analysis"]),
-        seed=resolved["seed"],
-        datasets=tasks,
-        models=_distinct(one.model for one in outcomes),
-        conditions=conditions_of(resolved["conditions"]),
-    )
-    return settings.with_conditions(_distinct(condition for one in outcomes for condition in one.conditions))
+
+    resolved: Mapping[str, Any]
+    path: Path | None = None
+
+    @classmethod
+    def read(cls, path: Path | None) -> Stated:
+        """Read a YAML file of settings; nothing is stated without one.
+
+        Raises:
+            ConfigError: the file is missing or no mapping, or cannot be used.
+        """
+        return cls(resolve_analysis({} if path is None else read_yaml(path), path), path)
+
+    @property
+    def analysis(self) -> Analysis:
+        """How outcomes are tested."""
+        return analysis_of(self.resolved["analysis"])
+
+    def of(self, outcomes: Sequence[Outcomes]) -> AnalysisSettings:
+        """Return the settings of an analysis of `outcomes`.
+
+        Models, datasets, tasks and conditions come in the order of the files. Conditions that the settings describe
+        keep their tokens; of others nothing but the name is known, so that they have no part in additivity and
+        controls.
+        """
+        tasks: dict[str, tuple[str, ...]] = {}
+        for one in outcomes:
+            tasks[one.dataset] = tuple(dict.fromkeys((*tasks.get(one.dataset, ()), one.task)))
+        settings = AnalysisSettings.of(
+            self.analysis,
+            seed=self.resolved["seed"],
+            datasets=tasks,
+            models=_distinct(one.model for one in outcomes),
+            conditions=conditions_of(self.resolved["conditions"]),
+        )
+        return settings.with_conditions(_distinct(condition for one in outcomes for condition in one.conditions))
+
+    def warnings(self, outcomes: Sequence[Outcomes]) -> list[str]:
+        """Return what the settings say in vain of `outcomes`, and what they should say and do not, one line each.
+
+        Raises:
+            ConfigError: they name a task or a condition that the outcomes lack.
+        """
+        found = _distinct(condition for one in outcomes for condition in one.conditions)
+        present = Present(
+            whose="the outcomes",
+            tasks=_distinct(one.task for one in outcomes),
+            models={one.model: (one.family, one.scale) for one in outcomes},
+            conditions=found,
+            described=[name for name in conditions_of(self.resolved["conditions"]) if name not in found],
+        )
+        return [*require_matched(self.resolved, present, self.path), *self._without_margin(present.tasks)]
+
+    def _without_margin(self, tasks: Iterable[str]) -> list[str]:
+        margins = {task: self.analysis.margin(task) for task in tasks}
+        where = f"in {self.path}" if self.path else "in a file of settings (--settings)"
+        return [
+            f"no margin is stated for task '{task}': its tests of equivalence take {margin.size} ({margin.reason}). "
+            f"State analysis.margins.{task} {where}, with your reason, before looking at results."
+            for task, margin in margins.items()
+            if not margin.stated
+        ]
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
-
-
-def read_stated(path: Path | None) -> Mapping[str, Any]:
-    """Read a YAML file of settings; nothing is stated without one.
-
-    Raises:
-        InputError: the file is missing, or is no mapping.
-    """
-    if path is None:
-        return {}
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as YAML ({error}).") from error
-    if not isinstance(loaded, dict):
-        raise InputError(f"{path}: holds no keys. Allowed: seed, conditions, analysis (config/schema.yaml).")
-    return loaded
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -106,14 +143,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m analysis",
         description="Tests, intervals and tables of per-unit outcomes; docs/outcomes.md says what a file holds.",
     )
-    parser.add_argument("folder", type=Path, help="folder of outcome files (.parquet, .csv), searched to the bottom")
+    parser.add_argument(
+        "folder", type=Path, help=f"folder of outcome files ({', '.join(SUFFIXES)}), searched to the bottom"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for tables/, tests/ and figures/")
     parser.add_argument("--settings", type=Path, help="YAML with any of seed, conditions, analysis, as in a config")
     parser.add_argument("--measures", type=Path, help="folder of <model>/<dataset>/*.parquet, where there are any")
     parser.add_argument("--no-figures", action="store_true", help="tables and tests only")
     given = parser.parse_args(arguments)
-    outcomes = read_folder(given.folder)
-    settings = settings_for(outcomes, read_stated(given.settings))
+    stated = Stated.read(given.settings)
+    outcomes = read_folder(given.folder, stated.analysis.ranges)
+    notes = stated.warnings(outcomes)
+    settings = stated.of(outcomes)
     models = {one.model: (one.family, one.scale) for one in outcomes}
     measures = read_measures(given.measures, models, list(settings.datasets)) if given.measures else []
     found = study(outcomes, measures, settings)
@@ -128,6 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for dataset in settings.datasets:
             draw_figures(tables, dataset, settings, None, run)
     print(f"{len(found.ablation)} rows in {run.table('ablation')}; tests in {run.tests}")
+    for line in notes:
+        print(f"warning: {line}")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,25 @@ from types import MappingProxyType
 from typing import Any
 
 from config.conditions import Condition
+from config.ranges import Range, range_of, task_with
 from config.vocabulary.replacements import REFERENCE
+from config.vocabulary.tasks import Task
+
+# How the reason of a margin begins that config/schema.yaml filled in, because nobody stated one.
+UNSTATED = "default of this project, not stated for this task"
 
 
 @dataclass(frozen=True)
 class Margin:
-    """The largest difference that counts as none: a fraction above 0, and why."""
+    """The largest difference that counts as none: above 0, on the scale of the task, and why."""
 
     size: float
     reason: str
+
+    @property
+    def stated(self) -> bool:
+        """Whether somebody chose it; otherwise it is this project's default, and its reason says so."""
+        return not self.reason.startswith(UNSTATED)
 
 
 @dataclass(frozen=True)
@@ -38,19 +48,22 @@ class Comparison:
     tasks: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Analysis:
     """How outcomes are tested.
 
     Attributes:
         draws: permutation draws.
-        resamples: bootstrap resamples.
+        resamples: bootstrap resamples behind ratios of medians.
         level: coverage of intervals, between 0 and 1.
         families: the columns that tests of one multiplicity family have in common.
         alpha: error rate of tests.
         margins: task → margin of equivalence; `default` for the others.
         comparisons: differences of deltas.
         compressions: pairs of families whose effective ranks are compared.
+        ranges: task → between which values its scores lie, of tasks that are not the project's own; fractions for the
+            others.
+        lower_is_better: tasks that are not the project's own and whose smaller values are the better ones.
     """
 
     draws: int
@@ -61,13 +74,23 @@ class Analysis:
     margins: Mapping[str, Margin]
     comparisons: tuple[Comparison, ...]
     compressions: tuple[tuple[str, str], ...]
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    lower_is_better: tuple[str, ...] = ()
 
     def margin(self, task: str) -> Margin:
         """Return what counts as no difference in a task."""
         return self.margins.get(task, self.margins["default"])
 
+    def task(self, name: str) -> Task:
+        """Return a task's record, with the range and the direction that are stated of it."""
+        return task_with(name, self.ranges.get(name), lower_is_better=name in self.lower_is_better)
 
-@dataclass(frozen=True)
+    def span(self, task: str) -> float | None:
+        """Return the distance between the lowest and the highest value that a unit can have; None without a bound."""
+        return range_of(task, self.ranges).span
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnalysisSettings(Analysis):
     """What is reported, in which order, and how it is tested.
 
@@ -134,6 +157,8 @@ def analysis_of(stated: Mapping[str, Any]) -> Analysis:
             ),
             "comparisons": tuple(_comparison(name, one) for name, one in stated["comparisons"].items()),
             "compressions": tuple((first, second) for first, second in stated["compressions"]),
+            "ranges": MappingProxyType({task: Range.of(one) for task, one in stated["ranges"].items()}),
+            "lower_is_better": tuple(stated["lower_is_better"]),
         }
     )
 

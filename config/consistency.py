@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from config.ranges import Range
+from config.unmatched import Present
 from config.vocabulary.known_answers import KNOWN_ANSWERS, SCALES
 from config.vocabulary.replacements import REFERENCE, REPLACEMENTS
-from config.vocabulary.sources import SOURCES, sources_with
-from config.vocabulary.tasks import NEEDS, TASKS, task_of
+from config.vocabulary.sources import SOURCES, pairs_of, sources_with
+from config.vocabulary.tasks import NEEDS, TASKS, reported_tasks, task_of
 from config.vocabulary.tokens import RANDOM_PATCHES, TOKEN_GROUPS
 
 _ALLOWED_KNOWN_ANSWER = {"family": tuple(KNOWN_ANSWERS), "scale": SCALES}
@@ -84,10 +86,54 @@ def _of_dataset(place: str, dataset: Mapping[str, Any]) -> Iterator[str]:
 
 
 def impossible_margins(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the margins of tasks in percent that are no fractions."""
-    for task, stated in config["analysis"]["margins"].items():
-        if task_of(task).percent and stated["margin"] >= 1:
-            yield f"analysis.margins.{task}.margin: {stated['margin']} is no fraction; allowed: above 0 and below 1"
+    """Yield the ranges that are none, and the margins that the ranges of their tasks rule out."""
+    analysis = config["analysis"]
+    for key in ("ranges", "lower_is_better"):
+        for task in analysis[key]:
+            if task in TASKS:
+                yield f"analysis.{key}: {task} is a task of this project, which knows it; remove it"
+    ranges = {task: Range.of(stated) for task, stated in analysis["ranges"].items()}
+    for task, limits in ranges.items():
+        if not limits.low < limits.high:
+            yield (
+                f"analysis.ranges.{task}: {analysis['ranges'][task]} is no range; needed: [lowest, highest], the first "
+                "below the second"
+            )
+        elif not limits.of_fractions and task not in analysis["margins"]:
+            yield (
+                f"analysis.margins: missing {task}; the default margin is a fraction, and its values are in "
+                f"{limits}: state the largest difference that does not matter, and why"
+            )
+    for task, stated in analysis["margins"].items():
+        given = ranges.get(task)
+        if (task_of(task).percent if given is None else given.of_fractions) and stated["margin"] >= 1:
+            other = f", unless analysis.ranges.{task} gives its scores another range"
+            yield (
+                f"analysis.margins.{task}.margin: {stated['margin']} is no fraction; allowed: above 0 and below 1"
+                f"{'' if given or task in TASKS or task == 'default' else other}"
+            )
+        elif given is not None and given.span is not None and stated["margin"] >= given.span > 0:
+            yield (
+                f"analysis.margins.{task}.margin: {stated['margin']} is as wide as its range {given}, so that no "
+                f"difference could matter; allowed: above 0 and below {given.span:g}"
+            )
+
+
+def present_in(config: Mapping[str, Any]) -> Present:
+    """Return what a config with its defaults has that its analysis may name."""
+    return Present(
+        whose="this config",
+        tasks=list(
+            dict.fromkeys(
+                reported
+                for dataset in config["datasets"].values()
+                for task in dataset["tasks"]
+                for reported in reported_tasks(task, pairs_of(dataset["source"]))
+            )
+        ),
+        models={name: (model["family"], model["scale"]) for name, model in config["models"].items()},
+        conditions=[name for entry in config["conditions"].items() for name in names_of(*entry)],
+    )
 
 
 def _missing_margins(config: Mapping[str, Any]) -> Iterator[str]:

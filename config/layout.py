@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.errors import InputError
+from config.names import LONGEST_FILE, fault_of, remedy_for
+
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "analysis" / "published"
 ERROR_RATES = ROOT / "analysis" / "error_rates" / "error_rates.csv"
@@ -15,6 +18,26 @@ ERROR_RATES_RUN = Path("results") / "error_rates"
 STATISTICS_FIGURES = ("nulls", "cumulative")
 LAYER_FIGURES = ("divergence", "patch_cosine", "effective_rank", "attention_to_registers", "token_curves")
 FIGURES = ("delta_heatmap", "known_answers", *LAYER_FIGURES, *STATISTICS_FIGURES)
+
+
+def inside(folder: Path, *names: str) -> Path:
+    """Return the path of a file or folder below ``folder``, which no name can lead out of.
+
+    Args:
+        folder: where a run may write.
+        names: of folders and at last of the file, as they come from configs and outcomes.
+
+    Raises:
+        InputError: a name is empty or a path (:func:`config.names.fault_of`).
+
+    Examples:
+        >>> inside(Path("results"), "tables", "ablation.csv").as_posix()
+        'results/tables/ablation.csv'
+    """
+    for name in names:
+        if fault := fault_of(name, LONGEST_FILE):
+            raise InputError(f"{folder}: nothing is written to {name!r} in it, which {fault}. {remedy_for(name)}")
+    return folder.joinpath(*names)
 
 
 @dataclass(frozen=True)
@@ -62,15 +85,15 @@ class Run:
 
     def pack(self, dataset: str) -> Pack:
         """The pack of a data set."""
-        return Pack(self.folder / "packs" / dataset)
+        return Pack(inside(self.folder, "packs", dataset))
 
     def calibration(self, model: str) -> Path:
         """The replacement means and variances of a model."""
-        return self.folder / "calibration" / f"{model}.safetensors"
+        return inside(self.folder, "calibration", f"{model}.safetensors")
 
     def records(self, model: str, dataset: str, shard: str, condition: str) -> Path:
         """The features of one shard under one condition."""
-        return self.folder / "records" / model / dataset / shard / f"{condition}.safetensors"
+        return inside(self.folder, "records", model, dataset, shard, f"{condition}.safetensors")
 
     @property
     def all_measures(self) -> Path:
@@ -79,11 +102,11 @@ class Run:
 
     def measures(self, model: str, dataset: str, shard: str) -> Path:
         """The geometry and attention of one shard's measured images."""
-        return self.folder / "measures" / model / dataset / f"{shard}.parquet"
+        return inside(self.folder, "measures", model, dataset, f"{shard}.parquet")
 
     def spectra(self, model: str, dataset: str, shard: str) -> Path:
         """The mean spectra of one shard's measured images."""
-        return self.folder / "measures" / model / dataset / f"{shard}.spectra.parquet"
+        return inside(self.folder, "measures", model, dataset, f"{shard}.spectra.parquet")
 
     @property
     def record_changes(self) -> Path:
@@ -92,23 +115,23 @@ class Run:
 
     def outcomes(self, task: str, model: str) -> Path:
         """The per-unit counts of a task."""
-        return self.folder / "outcomes" / task / f"{model}.parquet"
+        return inside(self.folder, "outcomes", task, f"{model}.parquet")
 
     def probes(self, task: str, model: str) -> Path:
         """How the probes of a task were fitted: penalty, held-out loss, iterations."""
-        return self.folder / "outcomes" / task / f"{model}.probes.csv"
+        return inside(self.folder, "outcomes", task, f"{model}.probes.csv")
 
     def part(self, dataset: str, task: str, name: str) -> Path:
         """A table of one data set and task, before p-values are adjusted."""
-        return self.folder / "statistics" / dataset / task / f"{name}.csv"
+        return inside(self.folder, "statistics", dataset, task, f"{name}.csv")
 
     def nulls(self, dataset: str, task: str) -> Path:
         """The null distributions of one data set and task."""
-        return self.folder / "statistics" / dataset / task / "nulls.parquet"
+        return inside(self.folder, "statistics", dataset, task, "nulls.parquet")
 
     def comparison(self, comparison: str, name: str) -> Path:
         """A table of one declared comparison."""
-        return self.folder / "comparisons" / comparison / f"{name}.csv"
+        return inside(self.folder, "comparisons", comparison, f"{name}.csv")
 
     @property
     def tables(self) -> Path:
@@ -117,7 +140,7 @@ class Run:
 
     def table(self, name: str) -> Path:
         """A result table."""
-        return self.tables / f"{name}.csv"
+        return inside(self.tables, f"{name}.csv")
 
     @property
     def tests(self) -> Path:
@@ -126,16 +149,20 @@ class Run:
 
     def test(self, name: str) -> Path:
         """A table of statistical tests."""
-        return self.tests / f"{name}.csv"
+        return inside(self.tests, f"{name}.csv")
 
     @property
     def figures(self) -> Path:
         """Folder of the figures."""
         return self.folder / "figures"
 
+    def figures_of(self, dataset: str) -> Path:
+        """Folder of the figures of a data set."""
+        return inside(self.figures, dataset)
+
     def figure(self, dataset: str, name: str) -> Path:
         """A figure of a data set."""
-        return self.figures / dataset / f"{name}.svg"
+        return inside(self.figures, dataset, f"{name}.svg")
 
     @property
     def audit(self) -> Path:

@@ -4,16 +4,18 @@
 :mod:`config.vocabulary`, where it says ``$vocabulary``. Every complaint names the key, the value and what is allowed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
-from config.consistency import impossible_margins, inconsistencies, misplaced_keys, undecided_comparisons
+from config.consistency import impossible_margins, inconsistencies, misplaced_keys, present_in, undecided_comparisons
 from config.errors import InputError
+from config.names import unusable_names
 from config.schema_errors import violations
+from config.unmatched import Present, doubts, mistakes, unattainable_alpha
 from config.vocabulary.replacements import REPLACEMENTS
 from config.vocabulary.sources import SOURCES, sources_with
 from config.vocabulary.tasks import ASKED
@@ -87,7 +89,12 @@ def resolve(raw: Mapping[str, Any], path: Path | None = None) -> dict[str, Any]:
         first = next(iter(config["datasets"]))
         config.setdefault("calibrate_on", first)
         config["measures"].setdefault("datasets", [first])
-        complaints = [*misplaced_keys(raw), *inconsistencies(config)]
+        complaints = [*unusable_names(config)] or [
+            *misplaced_keys(raw),
+            *inconsistencies(config),
+            *unattainable_alpha(config["analysis"]),
+            *mistakes(config["analysis"], _unstated(), present_in(config)),
+        ]
         config["datasets"] = {name: _of_its_source(dataset) for name, dataset in config["datasets"].items()}
         if not complaints:
             return config
@@ -95,10 +102,19 @@ def resolve(raw: Mapping[str, Any], path: Path | None = None) -> dict[str, Any]:
     raise ConfigError(f"{what} cannot be used:\n  " + "\n  ".join(complaints))
 
 
-def resolve_analysis(raw: Mapping[str, Any]) -> dict[str, Any]:
+def unmatched(config: Mapping[str, Any]) -> list[str]:
+    """Return what the analysis of a resolved config names and the run lacks, for a warning; one line each."""
+    return list(doubts(config["analysis"], _unstated(), present_in(config)))
+
+
+def resolve_analysis(raw: Mapping[str, Any], path: Path | None = None) -> dict[str, Any]:
     """Check the keys of a config that outcomes made elsewhere are analysed by: seed, conditions, analysis.
 
     Returns them with every default filled in; `conditions` is empty where left out.
+
+    Args:
+        raw: as read from YAML.
+        path: its file, for messages.
 
     Raises:
         ConfigError: as :func:`resolve`.
@@ -109,10 +125,43 @@ def resolve_analysis(raw: Mapping[str, Any]) -> dict[str, Any]:
     complaints = violations(raw, part, "the config")
     if not complaints:
         config: dict[str, Any] = {"conditions": {}, **_with_defaults(raw, part)}
-        complaints = [*undecided_comparisons(config), *impossible_margins(config)]
+        complaints = [*unusable_names(config)] or [
+            *undecided_comparisons(config),
+            *impossible_margins(config),
+            *unattainable_alpha(config["analysis"]),
+        ]
         if not complaints:
             return config
-    raise ConfigError("The settings cannot be used:\n  " + "\n  ".join(complaints))
+    raise _unusable(complaints, path)
+
+
+def require_matched(config: Mapping[str, Any], present: Present, path: Path | None = None) -> list[str]:
+    """Check what `resolve_analysis` returned against the outcomes that it is to analyse.
+
+    Args:
+        config: seed, conditions and analysis, with their defaults.
+        present: what the outcomes hold.
+        path: file of the settings, for messages.
+
+    Returns:
+        What is stated and matches nothing, but may be meant for other outcomes: one line each, for a warning.
+
+    Raises:
+        ConfigError: as :func:`resolve`.
+    """
+    if complaints := list(mistakes(config["analysis"], _unstated(), present)):
+        raise _unusable(complaints, path)
+    return [f"{path or 'the settings'}: {line}" for line in doubts(config["analysis"], _unstated(), present)]
+
+
+def _unusable(complaints: Sequence[str], path: Path | None) -> ConfigError:
+    what = "The settings" if path is None else str(path)
+    return ConfigError(f"{what} cannot be used:\n  " + "\n  ".join(complaints))
+
+
+def _unstated() -> Mapping[str, Any]:
+    """Return the section `analysis` of a config that does not state it."""
+    return cast(Mapping[str, Any], _with_defaults({}, schema()["properties"]["analysis"]))
 
 
 def _of_its_source(dataset: Mapping[str, Any]) -> dict[str, Any]:

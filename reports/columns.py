@@ -10,7 +10,7 @@ from config.settings import Settings
 from config.vocabulary.tasks import FROZEN
 from reports.inputs import Cells, Inputs
 from reports.markup import code, heading
-from reports.numbers import MISSING, change_of, change_with_unit, interval, p_value, size_of
+from reports.numbers import MISSING, change_of, change_with_unit, interval, is_missing, p_value, size_of
 from reports.table import Body, Table, TableColumn, TableRow
 
 _WHOLE_GROUPS = ("cls", "registers")
@@ -53,6 +53,13 @@ def deviation(title: str, name: str) -> Shown:
 def p(title: str, name: str, *, muted: bool = False) -> Shown:
     """Return a column of p-values."""
     return number(title, name, p_value, muted=muted)
+
+
+def labels_column(rows: Iterable[Cells]) -> list[Shown]:
+    """Return the column of the test of labels, where it is another test than that of the metric."""
+    return (
+        [p("p, any class", "p_exchange", muted=True)] if any(not is_missing(row["p_exchange"]) for row in rows) else []
+    )
 
 
 def between(

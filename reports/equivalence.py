@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from config.analysis import Comparison
+from config.vocabulary.tasks import label_of
 from reports.columns import (
     Shown,
     between,
     body,
     change,
     grouped,
+    labels_column,
     named,
     number,
     of_models,
@@ -35,7 +37,10 @@ CONCLUSIONS = {
     "negligible": ("rounding", "≲", "a difference, but within the margin"),
     "different": ("disagree", "≠", "a difference that is not shown to be within the margin"),
     "undecided": ("unchecked", "?", "neither is shown; more units are needed"),
+    "not decidable": ("unchecked", "∅", "neither is shown, and no data of so few units could show equivalence"),
 }
+
+_UNDECIDED = ("undecided", "not decidable")
 
 
 def comparison_tables(inputs: Inputs) -> list[tuple[Comparison, list[Table]]]:
@@ -66,6 +71,7 @@ def _comparison_table(name: str, rows: Sequence[Cells]) -> Table | None:
         change("Difference", "difference"),
         between(),
         p("p", "p"),
+        *labels_column(rows),
         p("p, max-T", "p_max_t"),
         p("p, Holm", "p_holm", muted=True),
         p("p, equiv.", "p_equivalence"),
@@ -88,10 +94,16 @@ def _comparison_table(name: str, rows: Sequence[Cells]) -> Table | None:
 def _conclusion(row: Cells) -> Markup:
     key, sign, meaning = CONCLUSIONS[row["conclusion"]]
     found = badge(key, sign, row["conclusion"], meaning)
-    needed = row["units_to_decide"]
-    if is_missing(needed):
-        return found
-    return Markup("{} {}").format(found, aside(f"{count(needed)} to decide"))
+    needed = _needed(row)
+    return Markup("{} {}").format(found, aside(f"{needed} to decide")) if needed else found
+
+
+def _needed(row: Cells) -> str:
+    """Return the range of units that would decide, or an empty text."""
+    if is_missing(row["units_low"]):
+        return ""
+    low, high = count(row["units_low"]), count(row["units_high"])
+    return low if low == high else f"{low} to {high}"
 
 
 def margin_table(inputs: Inputs) -> Table:
@@ -108,6 +120,20 @@ def margin_table(inputs: Inputs) -> Table:
         columns=(TableColumn("Task"), TableColumn("Margin, pp", "number"), TableColumn("Reason", "prose")),
         bodies=(Body(tuple(rows)),),
     )
+
+
+def unstated_note(inputs: Inputs) -> list[Markup]:
+    """Return a remark for the top of tables of equivalence, where a task's margin is one that nobody stated."""
+    settings = inputs.settings.for_analysis
+    tasks = [task for task in settings.tasks if not settings.margin(task).stated]
+    if not tasks:
+        return []
+    return [
+        paragraph(
+            f"No margin was stated for {', '.join(map(label_of, tasks))}. The default of this project stands in; "
+            "whether smaller changes matter there has not been decided. Conclusions hold for that margin alone."
+        )
+    ]
 
 
 def _margin(task: str, size: float) -> str:
@@ -143,23 +169,23 @@ def _equivalence_cell(row: Cells | None) -> str:
     if row is None:
         return MISSING
     key, sign, meaning = CONCLUSIONS[row["conclusion"]]
-    needed = "" if is_missing(row["units_to_decide"]) else f"; {count(row['units_to_decide'])} units would decide"
+    needed = f"; {_needed(row)} units would decide" if _needed(row) else ""
     return badge(key, sign, change_with_unit(row["delta"], row["task"]), f"{row['conclusion']}: {meaning}{needed}")
 
 
 def equivalence_key() -> Markup:
-    """Return the meanings of the four conclusions."""
+    """Return the meanings of the conclusions."""
     entries = ((badge(key, sign, name), meaning) for name, (key, sign, meaning) in CONCLUSIONS.items())
     return definition_list(entries, "Meaning of the signs")
 
 
 def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
-    """Return the undecided changes with the sample size that would decide them, or None if there are none."""
+    """Return the undecided changes with the range of units that would decide them, or None if there are none."""
     conditions = whole_group_conditions(inputs.settings)
     rows = [
         row
         for row in reported(inputs, "equivalence", dataset)
-        if row["condition"] in conditions and row["conclusion"] == "undecided"
+        if row["condition"] in conditions and row["conclusion"] in _UNDECIDED
     ]
     wide = 100 * (1 - 2 * inputs.settings.analysis.alpha)
     shown = (
@@ -168,7 +194,8 @@ def undecided_table(inputs: Inputs, dataset: str) -> Table | None:
         change("Δ, pp", "delta"),
         between(f"{wide:g} % interval"),
         number("n", "n", count),
-        number("n to decide", "units_to_decide", count),
+        change("Detectable, pp", "detectable"),
+        Shown("n to decide", lambda row: _needed(row) or MISSING, "number"),
     )
     return tabulate(f"undecided-{dataset}", f"Undecided on {dataset}", shown, of_models(shown, rows, inputs))
 
@@ -179,6 +206,7 @@ def _sentence(name: str) -> str:
 
 def _comparisons(inputs: Inputs) -> list[Markup]:
     blocks = plates(null_plate, "comparisons")(inputs)
+    blocks += unstated_note(inputs) if inputs.statistics["comparisons"] else []
     for comparison, tables in comparison_tables(inputs):
         blocks.append(Markup('<h3 id="{}">{}</h3>').format(comparison.name, comparison.question))
         blocks += [render(table) for table in tables] or [paragraph(_absent(comparison))]
@@ -199,6 +227,7 @@ INCLUDES: Mapping[str, tuple[Block, ...]] = {
     "comparisons": (_comparisons,),
     "margins": (lambda inputs: [render(margin_table(inputs))],),
     "equivalence": (
+        unstated_note,
         lambda inputs: [equivalence_key()],
         per_dataset(equivalence_table, "equivalence", "This run measured no condition other than full."),
     ),

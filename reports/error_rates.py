@@ -17,7 +17,7 @@ SIMULATION = "analysis.error_rates.rates:measure"
 def error_rate_table(inputs: Inputs) -> Table:
     """Return every simulated rate with its expected value and limits."""
     shown = (
-        Shown("Data", lambda row: row["data"], "prose"),
+        Shown("Data", _data, "prose"),
         text("Procedure", "procedure"),
         number("n", "n", count),
         number("Expected", "expected", percent, muted=True),
@@ -50,9 +50,18 @@ def error_rate_origin(inputs: Inputs) -> Markup:
     ).format(sets=count(first["sets"]), seed=first["seed"], digest=first["code"], state=state)
 
 
+def _data(row: Cells) -> Markup:
+    """Return how data sets are drawn, and why the limits are wider than the nominal rate asks, where they are."""
+    # Rates that were simulated before notes were kept have none.
+    note = row.get("note", "")
+    return Markup("{}{}").format(row["data"], Markup('<br><span class="muted">{}</span>').format(note) if note else "")
+
+
 def _limits(row: Cells) -> str:
-    upper = f"{100 * float(row['high']):g}"
-    return f"at most {upper}" if float(row["low"]) == 0 else f"{100 * float(row['low']):g} to {upper}"
+    lower, upper = f"{100 * float(row['low']):g}", f"{100 * float(row['high']):g}"
+    if float(row["high"]) == 1:
+        return f"at least {lower}"
+    return f"at most {upper}" if float(row["low"]) == 0 else f"{lower} to {upper}"
 
 
 def _kept(within: str) -> str:

@@ -60,6 +60,7 @@ def compression_table(inputs: Inputs, dataset: str) -> Table | None:
         number("Compression, %", "compression", percent),
         between(show=percent),
         p("p, Holm", "p_holm"),
+        number("Detectable, %", "detectable", percent, muted=True),
     )
     by_pair = (Shown("Compared", lambda row: pair(row["base"], row["model"], " → ")), *numbers)
     by_condition = (named("Compared", "condition"), *numbers)

@@ -156,6 +156,7 @@ def ablation_table(section: Section) -> Table:
             TableColumn("Δ, pp" if task.percent else titled("Δ", task.value_unit), "number"),
             TableColumn("Interval of Δ", "number muted"),
             TableColumn("p", "number"),
+            *([TableColumn("p, any class", "number muted")] if tests_labels(section.rows) else []),
             TableColumn("p, max-T", "number"),
             TableColumn("p, Holm", "number muted"),
             TableColumn("p, exact", "number muted"),
@@ -163,6 +164,11 @@ def ablation_table(section: Section) -> Table:
         bodies=tuple(_bodies(section)),
         classes="ablation",
     )
+
+
+def tests_labels(rows: Iterable[Cells]) -> bool:
+    """Return whether permuting labels is another test than that of the metric."""
+    return any(not is_missing(row["p_exchange"]) for row in rows)
 
 
 def titled(words: str, unit: str) -> str:
@@ -179,12 +185,12 @@ def _bodies(section: Section) -> Iterator[Body]:
         first = rows[0]
         facts = f"{first['family']}, scale {first['scale']} · {readout} readout · n = {count(first['n'])}"
         yield Body(
-            tuple(_ablation_row(row) for row in rows),
+            tuple(_ablation_row(row, labels=tests_labels(section.rows)) for row in rows),
             heading=heading(model, facts),
         )
 
 
-def _ablation_row(row: Cells) -> TableRow:
+def _ablation_row(row: Cells, *, labels: bool) -> TableRow:
     task = row["task"]
     return TableRow(
         (
@@ -194,6 +200,7 @@ def _ablation_row(row: Cells) -> TableRow:
             change_of(row["delta"], task),
             interval(row["delta_low"], row["delta_high"], partial(change_of, task=task)) or MISSING,
             p_value(row["p"]),
+            *([p_value(row["p_exchange"])] if labels else []),
             p_value(row["p_max_t"]),
             p_value(row["p_holm"]),
             p_value(row["p_exact"]),

@@ -17,6 +17,7 @@ from reports.columns import (
     deviation,
     grouped,
     named,
+    number,
     of_models,
     p,
     reported,
@@ -27,7 +28,7 @@ from reports.columns import (
 from reports.includes import Block, per_dataset, plates
 from reports.inputs import Cells, Inputs
 from reports.markup import badge, heading
-from reports.numbers import change_of, interval, value_of
+from reports.numbers import MISSING, change_of, fixed, interval, is_missing, value_of
 from reports.plates import cumulative_plate
 from reports.table import Table
 
@@ -57,7 +58,8 @@ def additivity_table(inputs: Inputs, dataset: str) -> Table | None:
         change("Together, pp", "delta"),
         change("Sum, pp", "predicted"),
         change("Excess, pp", "excess"),
-        between(low="excess_low", high="excess_high"),
+        between("Interval of all sets", low="excess_family_low", high="excess_family_high"),
+        p("p, Holm", "p_holm"),
         Shown("Result", reading_badge),
     )
     return tabulate(
@@ -146,6 +148,7 @@ def probe_variance_table(inputs: Inputs, dataset: str) -> Table | None:
         Shown("Estimate", lambda row: printed(row, "estimate"), "number"),
         deviation("SE, test units", "units_error"),
         deviation("SD, refits", "training_error"),
+        number("df", "freedom", lambda cell: fixed(float(cell), 1) if not is_missing(cell) else MISSING, muted=True),
         Shown("Test units alone", lambda row: within(row, "low", "high"), "number"),
         Shown("Both", lambda row: within(row, "total_low", "total_high"), "number"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reports import equivalence, geometry, statistics
+from reports import classes, equivalence, geometry, statistics
 from reports.error_rates import error_rate_origin, error_rate_table
 from reports.includes import Block
 from reports.inputs import Inputs
@@ -13,6 +13,7 @@ from reports.table import render
 
 INCLUDES: Mapping[str, tuple[Block, ...]] = {
     **equivalence.INCLUDES,
+    **classes.INCLUDES,
     **statistics.INCLUDES,
     **geometry.INCLUDES,
     "error_rates": (lambda inputs: [error_rate_origin(inputs), render(error_rate_table(inputs))],),

@@ -13,4 +13,5 @@ In order of reading:
   `simultaneous` for a family.
 - `intervals`, `medians`: bootstrap confidence intervals, and ratios of medians.
 - `equivalence`, `sample_size`: tests for the absence of a difference, and the units that would decide.
+- `paired_power`, `planning`: exact power for paired 0/1 outcomes, and plans of studies to come.
 """

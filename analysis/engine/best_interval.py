@@ -7,6 +7,7 @@ import math
 from analysis.engine.estimates import Estimate
 from analysis.engine.intervals import Interval, wilson_interval
 from analysis.engine.studentised import studentised, studentised_bounds
+from analysis.engine.training import widened
 from analysis.engine.unseen import bounded_bounds
 
 # With fewer units that differ, and most of all the same, what was not seen is more than what was.
@@ -17,14 +18,14 @@ FEW_CLUSTERS = 20
 
 
 def interval_method(estimate: Estimate) -> str:
-    """Return the method that `best_interval` takes.
+    """Return the method that `best_interval` takes over units.
 
     - `score` (Tango) for a difference of paired 0/1 outcomes;
     - `wilson` for a single proportion of 0/1 outcomes;
     - `cluster t` where units are in clusters: jackknife over clusters, with effective degrees of freedom (clusters − 1
       where they are of one size);
-    - `sparse` where fewer than `SPARSE` units differ and most do not: `skewness-corrected t`, and what so many units
-      would not have shown;
+    - `sparse` where fewer than `SPARSE` units differ and most do not, or all differ alike: `skewness-corrected t`, and
+      what so many units would not have shown;
     - `jackknife t` for a mean over several categories (mIoU), whose pseudo-values overstate what rare classes vary by;
     - `skewness-corrected t` for scores and ratios of sums;
     - `none` where fewer than two units, or clusters, decide the estimate.
@@ -42,7 +43,8 @@ def interval_method(estimate: Estimate) -> str:
         return "none"
     if estimate.clustered and estimate.differing:
         return "cluster t"
-    if estimate.differing < SPARSE and 2 * estimate.differing < estimate.units:
+    few = estimate.differing < SPARSE
+    if few and (2 * estimate.differing < estimate.units or studentised(estimate).standard_error == 0):
         return "sparse"
     return "jackknife t" if estimate.categories > 1 else "skewness-corrected t"
 
@@ -53,7 +55,10 @@ def best_interval(estimate: Estimate, level: float) -> Interval:
     The interval is about other units from the same source. It always has a width: no change among these units does not
     exclude one among others.
 
-    Reference: those of `paired_proportions`, `studentised` and `unseen`.
+    Where probes were trained again, it is about another training run too (`widened`), and its method ends in `and
+    refits`.
+
+    Reference: those of `paired_proportions`, `studentised`, `unseen` and `training`.
 
     Args:
         estimate: the signed sum.
@@ -75,6 +80,13 @@ def best_interval(estimate: Estimate, level: float) -> Interval:
         >>> found.method, round(found.low, 3), round(found.high, 3)
         ('score', -0.085, 0.008)
     """
+    found = _over_units(estimate, level)
+    if estimate.refitted is None or found.method == "none":
+        return found
+    return widened(found, estimate, level)
+
+
+def _over_units(estimate: Estimate, level: float) -> Interval:
     method = interval_method(estimate)
     if method == "none":
         return Interval(math.nan, math.nan, method)
@@ -89,14 +101,14 @@ def best_interval(estimate: Estimate, level: float) -> Interval:
 
 
 def seen_at_most(estimate: Estimate) -> float:
-    """Return the largest contribution that a unit made, and at least that of one unit turning from 0 to 1.
+    """Return the largest contribution that a unit made, and at least that of one unit going from end to end.
 
     Examples:
         >>> import numpy as np
         >>> seen_at_most(Estimate(0.0, np.array([-2.0, 0.0, 2.0]), units=3))
         2.0
     """
-    return max(1.0, float(abs(estimate.finite).max(initial=0.0)))
+    return max(estimate.span, float(abs(estimate.finite).max(initial=0.0)))
 
 
 def warnings_of(estimate: Estimate) -> tuple[str, ...]:

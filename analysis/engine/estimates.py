@@ -28,12 +28,15 @@ class Estimate:
         changes: gains and losses where it is a difference of paired 0/1 outcomes; None elsewhere.
         successes: number of units that succeed where it is a single proportion of 0/1 outcomes; None elsewhere.
         largest: how far one unit can move its own contribution: 1 for a delta of fractions, 2 for a difference of
-            deltas. Half the sum of the absolute weights, and 1 for a single value.
+            deltas. Half the sum of the absolute weights (1 for a single value), times `span`.
         units: number of units; more than there are pseudo-values where units are in clusters.
         shares: share of each unit or cluster in all that is counted, adding up to 1; None where all are alike.
         clustered: whether the pseudo-values are of clusters of units.
         differing: number of units (clusters) whose counts differ between the terms; all of a single value.
         categories: number of categories whose ratios the metric is the mean of.
+        span: distance between the lowest and the highest value that a unit can have.
+        refitted: the same signed sum under probes that were trained again, (refits,), at least two; None where training
+            has no part in it, or was done once.
 
     Examples:
         Two of four units change, in opposite directions:
@@ -57,6 +60,8 @@ class Estimate:
     clustered: bool = False
     differing: int = 0
     categories: int = 1
+    span: float = 1.0
+    refitted: FloatArray | None = None
 
     @cached_property
     def finite(self) -> FloatArray:
@@ -81,6 +86,8 @@ def estimate(
     *,
     without: Mapping[Name, FloatArray] | None = None,
     cluster_sizes: FloatArray | None = None,
+    refitted: FloatArray | None = None,
+    span: float | None = 1.0,
 ) -> Estimate:
     """Return the estimate of a signed sum of metrics.
 
@@ -89,6 +96,9 @@ def estimate(
         weights: weight by name; {changed: 1, base: −1} is a delta.
         without: metric without each unit, by name, where it is known already (`jackknife_metrics`).
         cluster_sizes: number of units in each cluster, where the rows of the counts are clusters.
+        refitted: the same signed sum under probes that were trained again, (refits,), at least two.
+        span: distance between the lowest and the highest value that a unit can have, 1 for fractions; None where there
+            is no bound: then that between the lowest and the highest value of these units.
 
     Examples:
         >>> import numpy as np
@@ -103,6 +113,7 @@ def estimate(
     left_out = sum((weight * without[name] for name, weight in weights.items()), start=np.zeros(1))
     terms = [counts[name] for name in weights]
     rows = terms[0].units
+    reach = _observed_span(terms) if span is None else span
     signed = {weight: counts[name] for name, weight in weights.items()}
     changes = successes = None
     if cluster_sizes is None and set(signed) == {1.0, -1.0} and len(weights) == 2:
@@ -114,13 +125,23 @@ def estimate(
         pseudo_values=_pseudo_values(value, left_out),
         changes=changes,
         successes=successes,
-        largest=max(1.0, sum(abs(weight) for weight in weights.values()) / 2),
+        largest=reach * max(1.0, sum(abs(weight) for weight in weights.values()) / 2),
         units=rows if cluster_sizes is None else int(cluster_sizes.sum()),
         shares=_shares(terms),
         clustered=cluster_sizes is not None,
         differing=_differing(terms),
         categories=int(np.any([one.denominator.sum(axis=0) > 0 for one in terms], axis=0).sum()),
+        span=reach,
+        refitted=refitted,
     )
+
+
+def _observed_span(terms: list[Counts]) -> float:
+    """Return the distance between the lowest and the highest value of a unit; 1 where all are the same."""
+    values = np.concatenate(
+        [one.numerator[one.denominator > 0] / one.denominator[one.denominator > 0] for one in terms]
+    )
+    return float(np.ptp(values)) or 1.0
 
 
 def _pseudo_values(value: float, without: FloatArray) -> FloatArray:

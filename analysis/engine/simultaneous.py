@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from analysis.engine.best_interval import best_interval
-from analysis.engine.contrasts import Contrast
 from analysis.engine.estimates import Estimate
 from analysis.engine.intervals import Interval
-from analysis.engine.metric import Counts
+from analysis.engine.metric_tests import signs_of
 from analysis.engine.permutation import permute
 from analysis.engine.studentised import studentised
 
@@ -46,11 +46,11 @@ def simultaneous_level(estimates: Sequence[Estimate], level: float, *, draws: in
     varying = [one for one in estimates if one.is_determined and studentised(one).standard_error > 0]
     if not varying:
         return level
-    centred = [np.nan_to_num(one.pseudo_values - np.nanmean(one.pseudo_values)) for one in varying]
-    ones = np.ones((len(centred[0]), 1))
-    contrasts = [Contrast.difference(Counts(0 * ones, ones), Counts(values[:, None], ones)) for values in centred]
+    contrasts = [
+        signs_of(replace(one, pseudo_values=one.pseudo_values - np.nanmean(one.pseudo_values))) for one in varying
+    ]
     drawn = permute(contrasts, draws=draws, key=key)
-    n = len(ones)
+    n = contrasts[0].units
     # A permuted mean over its root mean square, and the t statistic that it gives: signs leave the squares as they are.
     ratio = np.abs(drawn.null / drawn.scale).max(axis=1)
     largest = ratio * np.sqrt((n - 1) / np.maximum(n - ratio**2, 1e-12))

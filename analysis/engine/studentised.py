@@ -3,7 +3,9 @@
 The pseudo-values of a mean are the units' own differences, and of a ratio or of mIoU they are its linear part, so one
 procedure serves all of them: a t statistic of the pseudo-values, with n − 1 degrees of freedom. Where they are skewed,
 one tail of t is too light and the other too heavy by an error of order 1/√n; Hall's transformation takes that error
-away without any resampling.
+away without any resampling. It takes the skewness of the units for that of all units. Where tails are heavy rather than
+skewed, a single unit makes that skewness, and the corrected interval covers less than the t interval: so a bound is the
+further of the two, and a p-value the larger.
 
 Reference: Tukey, "Bias and confidence in not-quite large samples" (abstract), Annals of Mathematical Statistics 29,
 1958; Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 11; Hall, "On the removal of skewness by
@@ -146,7 +148,8 @@ def upper_p(of: Studentised, hypothesis: FloatArray) -> FloatArray:
         hypothesis: largest values of the null hypotheses, (…).
 
     Returns:
-        float64, (…). Without a standard error, 0 or 1, whichever side of the hypothesis the estimate is on.
+        float64, (…): the larger p of the t statistic and of the corrected one. Without a standard error, 0 or 1,
+        whichever side of the hypothesis the estimate is on.
 
     Examples:
         >>> import numpy as np
@@ -156,12 +159,13 @@ def upper_p(of: Studentised, hypothesis: FloatArray) -> FloatArray:
     distance = of.value - np.asarray(hypothesis, dtype=np.float64)
     if of.standard_error == 0:
         return np.where(distance > 0, 0.0, 1.0)
-    p: FloatArray = stdtr(of.freedom, -corrected_statistic(distance / of.standard_error, of.skewness))
+    statistic = distance / of.standard_error
+    p: FloatArray = stdtr(of.freedom, -np.minimum(statistic, corrected_statistic(statistic, of.skewness)))
     return p
 
 
 def studentised_bounds(of: Studentised, level: float) -> tuple[float, float]:
-    """Return the confidence interval of an estimate by its studentised statistic.
+    """Return the confidence interval of an estimate: all values that `upper_p` does not reject on either side.
 
     Args:
         of: the estimate.
@@ -173,10 +177,11 @@ def studentised_bounds(of: Studentised, level: float) -> tuple[float, float]:
         >>> [round(bound, 4) for bound in studentised_bounds(Studentised(0.0, 0.01, 99.0), 0.95)]
         [-0.0198, 0.0198]
         >>> [round(bound, 4) for bound in studentised_bounds(Studentised(0.0, 0.01, 99.0, skewness=0.3), 0.95)]
-        [-0.0165, 0.027]
+        [-0.0198, 0.027]
     """
     critical = float(stdtrit(of.freedom, (1 + level) / 2))
-    highest, lowest = (uncorrected_statistic(sign * critical, of.skewness) for sign in (1, -1))
+    highest = max(critical, uncorrected_statistic(critical, of.skewness))
+    lowest = min(-critical, uncorrected_statistic(-critical, of.skewness))
     return of.value - of.standard_error * highest, of.value - of.standard_error * lowest
 
 

@@ -26,6 +26,7 @@ class Design:
         expected: nominal rate, or the attainable one where the p-values take few values.
         simulate: draws a data set of `n` units from a generator and returns one verdict per procedure.
         compared: procedures that are shown for comparison with the judged ones, and have no limits.
+        note: why the limits are wider than the nominal rate asks, where they are; printed beside them.
     """
 
     quantity: str
@@ -37,3 +38,4 @@ class Design:
     expected: float
     simulate: Simulate
     compared: tuple[str, ...] = ()
+    note: str = ""

@@ -16,6 +16,7 @@ from analysis.error_rates.hard_designs import (
     tests_of_the_metric,
 )
 from analysis.error_rates.hard_procedures import equivalence
+from analysis.error_rates.layer_designs import layer_coverages, layer_errors
 from analysis.error_rates.procedures import (
     ALPHA,
     FAMILY,
@@ -31,7 +32,12 @@ from analysis.error_rates.procedures import (
     value_coverage,
     wilson_coverage,
 )
-from analysis.error_rates.simulators import Pair, binary, masks, points, scalar, shifted
+from analysis.error_rates.simulators import Pair, binary, heavy_tails, masks, points, scalar, shifted
+from analysis.error_rates.training_designs import (
+    training_coverages,
+    training_errors,
+    training_sizes_of_equivalence,
+)
 
 # Shown for comparison, to say why the analysis does otherwise.
 WRONG = "the same, units permuted (wrong)"
@@ -42,12 +48,17 @@ def designs() -> Iterator[Design]:
     """Yield every design, in the order of the report."""
     yield from type_i_errors()
     yield from tests_of_the_metric()
+    yield from layer_errors()
+    yield from training_errors()
     yield from family_wise_errors()
     yield from powers()
     yield from coverages()
     yield from hard_coverages()
+    yield from layer_coverages()
+    yield from training_coverages()
     yield from sizes_of_equivalence()
     yield from hard_sizes_of_equivalence()
+    yield from training_sizes_of_equivalence()
 
 
 def type_i_errors() -> Iterator[Design]:
@@ -56,6 +67,7 @@ def type_i_errors() -> Iterator[Design]:
     simulators: list[tuple[str, int, Pair]] = [
         ("scores, normal", 50, scalar),
         ("scores, lognormal", 50, partial(scalar, skewed=True)),
+        ("scores, heavy tails (t, 3 degrees of freedom)", 50, heavy_tails),
         ("hits of 3 to 30 points (PCK)", 100, points),
         ("five classes (mIoU)", 60, masks),
     ]
@@ -65,10 +77,10 @@ def type_i_errors() -> Iterator[Design]:
     for n in (100, 1_000, 5_000):
         yield error((test, "exact binomial test"), "0/1, 40 % of units change", n, simulate=binary_tests,
                     expected=attainable_size(n, 0.4))  # fmt: skip
-    for data, n, pair in [*simulators[:1], ("0/1", 1_000, binary), simulators[3]]:
+    for data, n, pair in [*simulators[:1], ("0/1", 1_000, binary), simulators[4]]:
         yield error(("permutation test, difference of differences",), data, n,
                     simulate=partial(difference_of_differences, pair))  # fmt: skip
-    for data, n, pair in [simulators[0], ("0/1", 400, binary), simulators[2], simulators[3]]:
+    for data, n, pair in [simulators[0], ("0/1", 400, binary), simulators[3], simulators[4]]:
         yield error(("permutation test, clusters permuted", WRONG), clusters + data, n, compared=(WRONG,),
                     simulate=partial(clustered, pair))  # fmt: skip
 
@@ -95,6 +107,8 @@ def coverages() -> Iterator[Design]:
                            simulate=partial(value_coverage, draw, truth))  # fmt: skip
     deltas: list[tuple[str, int, Pair, float]] = [
         ("delta, scores", 50, partial(shifted, scalar, 0.3), 0.3),
+        ("delta, scores, heavy tails (t, 3 degrees of freedom)", 20, heavy_tails, 0.0),
+        ("delta, scores, heavy tails (t, 3 degrees of freedom)", 50, heavy_tails, 0.0),
         ("delta, 0/1", 100, partial(binary, gained=0.1, lost=0.2), -0.1),
         ("delta, hits of points (PCK)", 100, partial(points, shift=0.05), 0.05),
         ("delta, five classes (mIoU)", 60, partial(masks, shift=0.05), 0.05),
@@ -102,7 +116,8 @@ def coverages() -> Iterator[Design]:
     for data, n, pair, truth in deltas:
         yield coverage(("best interval", BOOTSTRAP), data, n, compared=(BOOTSTRAP,),
                        simulate=partial(delta_coverage, pair, truth))  # fmt: skip
-    yield coverage(("BCa",), "median, lognormal", 51, simulate=median_coverage)
+    for n in (10, 20, 21, 50, 100):
+        yield coverage(("order statistics", "BCa"), "median, lognormal", n, compared=("BCa",), simulate=median_coverage)
     yield coverage(("Wilson",), "proportion of 0.7", 50, simulate=wilson_coverage)
 
 
@@ -112,6 +127,7 @@ def sizes_of_equivalence() -> Iterator[Design]:
     margins: list[tuple[str, int, Pair, float]] = [
         ("scores at the margin", 50, partial(shifted, scalar, 0.5), 0.5),
         ("scores at the margin", 200, partial(shifted, scalar, 0.5), 0.5),
+        ("scores at the margin, heavy tails (t, 3 degrees of freedom)", 50, partial(shifted, heavy_tails, 1.0), 1.0),
         ("0/1 at the margin", 400, partial(binary, gained=0.15, lost=0.05), 0.1),
         ("hits of points (PCK) at the margin", 400, partial(points, shift=0.03), 0.03),
         ("five classes (mIoU) at the margin", 60, partial(masks, shift=0.05), 0.05),

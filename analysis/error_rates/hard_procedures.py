@@ -10,14 +10,13 @@ from analysis.engine.best_interval import best_interval
 from analysis.engine.contrasts import Contrast
 from analysis.engine.equivalence import equivalence_p
 from analysis.engine.estimates import Estimate, estimate
-from analysis.engine.medians import bootstrap_weights, ratio_of_medians
-from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.metric import Counts
 from analysis.engine.metric_tests import metric_tests
 from analysis.engine.p_values import paired_permutation_tests
 from analysis.engine.sample_size import detectable_difference
 from analysis.engine.simultaneous import simultaneous_intervals
 from analysis.error_rates.hard_simulators import EXCESS, Models
-from analysis.error_rates.procedures import ALPHA, DRAWS, FAMILY, LEVEL, RESAMPLES, Key, covers, rejects
+from analysis.error_rates.procedures import ALPHA, DRAWS, FAMILY, LEVEL, Key, covers, rejects
 from analysis.error_rates.simulators import Pair, scores
 
 DELTA = {"changed": 1.0, "base": -1.0}
@@ -50,7 +49,7 @@ def excess_coverage(truth: float, draw: Callable[[np.random.Generator, int], Map
     return [covers(best_interval(estimate(draw(generator, n), EXCESS), LEVEL), truth)]
 
 
-def metric_and_exchange(pair: Pair, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
+def metric_and_labels(pair: Pair, n: int, generator: np.random.Generator, key: Key) -> list[bool]:
     """Judge the test of the metric and the permutation test of labels, where the metric does not change."""
     base, changed = pair(generator, n)
     contrast = Contrast.difference(base, changed)
@@ -75,13 +74,6 @@ def interaction(models: Models, n: int, generator: np.random.Generator, key: Key
     counts = {"one full": one[0], "one": one[1], "other full": other[0], "other": other[1]}
     found = estimate(counts, {"other": 1.0, "other full": -1.0, "one": -1.0, "one full": 1.0})
     return [_metric_rejects(contrast, found, key), rejects(contrast, key)]
-
-
-def compression(draw: Callable[[np.random.Generator, int], tuple[FloatArray, FloatArray]], truth: float, n: int,
-                generator: np.random.Generator, key: Key) -> list[bool]:  # fmt: skip
-    """Judge the interval of a ratio of medians of the same units."""
-    weights = bootstrap_weights(n, resamples=RESAMPLES // 4, key=(*key, "bootstrap"))
-    return [covers(ratio_of_medians(*draw(generator, n), weights, LEVEL).interval, truth)]
 
 
 def simultaneous(n: int, generator: np.random.Generator, key: Key) -> list[bool]:

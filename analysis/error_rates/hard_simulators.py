@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import ndtr
 
-from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.metric import Counts
 from analysis.error_rates.simulators import scores
 
 # The counts of two models, each under the reference and under a condition.
@@ -108,13 +108,15 @@ def opposite_classes(
     return Counts(union * iou[0], union), Counts(union * (iou[1] + shift) + moved, union)
 
 
-def effective_ranks(
-    generator: np.random.Generator, n: int, compression: float = 0.2, correlation: float = 0.9
-) -> tuple[FloatArray, FloatArray]:
-    """Draw two lognormal measures of the same images; the true ratio of their medians is 1 − `compression`."""
-    shared, own = generator.normal(size=(2, n))
-    after = correlation * shared + math.sqrt(1 - correlation**2) * own
-    return np.exp(0.4 * shared), (1 - compression) * np.exp(0.4 * after)
+def one_class(generator: np.random.Generator, n: int, images: int = 5, shift: float = 0.0) -> tuple[Counts, Counts]:
+    """Draw intersections and unions of one class that is in so many of `n` images; its true IoU changes by `shift`."""
+    area = np.where(np.arange(n) < images, generator.lognormal(6.0, 1.2, size=n), 0.0)[:, None]
+    quality = generator.uniform(0.35, 0.75, size=(n, 1))
+    sides = []
+    for change in (0.0, shift):
+        union = area * generator.uniform(1.0, 1.4, size=area.shape)
+        sides.append(Counts(union * (quality + change + generator.uniform(-0.1, 0.1, size=area.shape)), union))
+    return sides[0], sides[1]
 
 
 def sparse_excess(

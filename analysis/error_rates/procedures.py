@@ -11,7 +11,7 @@ from analysis.engine.best_interval import best_interval
 from analysis.engine.contrasts import Contrast
 from analysis.engine.estimates import estimate
 from analysis.engine.intervals import Interval, Resampled, bca_interval, wilson_interval
-from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
+from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians, median_interval
 from analysis.engine.metric import Counts, FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
 from analysis.engine.p_values import exact_mcnemar_p, paired_permutation_tests
@@ -135,11 +135,12 @@ def delta_coverage(pair: Pair, truth: float, n: int, generator: np.random.Genera
 
 
 def median_coverage(n: int, generator: np.random.Generator, key: Key) -> list[bool]:
-    """Judge the BCa interval of a median."""
+    """Judge the interval of a median from order statistics, and the BCa interval."""
     values = generator.lognormal(0.0, 0.5, size=n)
     weights = bootstrap_weights(n, resamples=RESAMPLES, key=(*key, "bootstrap"))
     replicates, without = bootstrap_medians(values, weights), jackknife_medians(values)
-    return [covers(bca_interval(float(np.median(values)), replicates, without, LEVEL), 1.0)]
+    bca = bca_interval(float(np.median(values)), replicates, without, LEVEL)
+    return [covers(median_interval(values, LEVEL), 1.0), covers(bca, 1.0)]
 
 
 def wilson_coverage(n: int, generator: np.random.Generator, key: Key) -> list[bool]:

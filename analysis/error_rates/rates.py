@@ -42,6 +42,7 @@ class ErrorRate:
         low: lower limit of the rate.
         high: upper limit of the rate.
         within: whether the rate keeps the limits; empty for what is shown for comparison.
+        note: why the limits are wider than the nominal rate asks, where they are.
         seed: seed of the simulation.
     """
 
@@ -56,6 +57,7 @@ class ErrorRate:
     low: float
     high: float
     within: str
+    note: str
     seed: int
 
 
@@ -80,6 +82,7 @@ def measure(place: int, sets: int) -> list[ErrorRate]:
             low=design.low,
             high=design.high,
             within="" if procedure in design.compared else "true" if design.low <= rate <= design.high else "false",
+            note=design.note,
             seed=SEED,
         )
         for procedure, rate in zip(design.procedures, rates, strict=True)

@@ -28,6 +28,11 @@ def scalar(generator: np.random.Generator, n: int, *, skewed: bool = False) -> t
     return base, changed
 
 
+def heavy_tails(generator: np.random.Generator, n: int) -> tuple[Counts, Counts]:
+    """Draw scores whose differences have Student's t distribution with 3 degrees of freedom."""
+    return scores(np.zeros(n)), scores(generator.standard_t(3, size=n))
+
+
 def binary(generator: np.random.Generator, n: int, gained: float = 0.2, lost: float = 0.2) -> tuple[Counts, Counts]:
     """Draw a success or a failure per unit and label; shares of the units are gained and lost by the change."""
     uniform = generator.random(n)

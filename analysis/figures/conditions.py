@@ -22,7 +22,7 @@ from config.analysis import AnalysisSettings
 from config.conditions import register_conditions
 from config.vocabulary.known_answers import KNOWN_ANSWERS
 from config.vocabulary.replacements import REFERENCE
-from config.vocabulary.tasks import FROZEN, Task, task_of
+from config.vocabulary.tasks import FROZEN, Task
 
 # Deltas within this many percentage points never get the full colour: noise must look pale. For a task whose values are
 # printed as they are, within this many hundredths of its value under full.
@@ -44,7 +44,7 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
 
     Args:
         ablation: the ablation table's rows of one dataset.
-        settings: for the display order.
+        settings: for the display order, and for ranges and directions of tasks.
         path: the SVG to write.
     """
     shown = ablation[(ablation["readout"] != FROZEN) & (ablation["condition"] != REFERENCE)]
@@ -58,7 +58,7 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
         models = [name for name in settings.models if (shown["model"] == name).any()]
         entries = dict.fromkeys(settings.drawn_from.get(name, name) for name in settings.conditions)
         conditions = [name for name in entries if (shown["condition"] == name).any()]
-        in_points = [task for task in tasks if task_of(task).percent]
+        in_points = [task for task in tasks if settings.task(task).percent]
         points = 100 * shown.loc[shown["task"].isin(in_points), "delta"]
         common = max(PALEST_RANGE, float(points.abs().max())) if in_points else 0.0
         figure, panels = plt.subplots(
@@ -72,7 +72,7 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
             layout="constrained",
         )
         for panel, task in zip(panels[:, 0], tasks, strict=True):
-            of_task, record = shown[shown["task"] == task], task_of(task)
+            of_task, record = shown[shown["task"] == task], settings.task(task)
             deltas = (
                 of_task.assign(printed=record.factor * of_task["delta"])
                 .pivot(index="model", columns="condition", values="printed")
@@ -92,7 +92,7 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
             panel.tick_params(axis="both", length=0)
             panel.set_yticks(np.arange(len(models)) + 0.5, models)
         panels[-1, 0].set_xticks(np.arange(len(conditions)) + 0.5, [name.replace("_", "\n") for name in conditions])
-        _colour_bar(figure, list(panels[:, 0]), tasks, in_points)
+        _colour_bar(figure, list(panels[:, 0]), [settings.task(task) for task in tasks])
         save(figure, path)
 
 
@@ -111,12 +111,13 @@ def _cells(panel: Axes, deltas: NDArray[np.float64], record: Task, limit: float)
             panel.text(across + 0.5, down + 0.5, label, ha="center", va="center", color=colour, size=9)
 
 
-def _colour_bar(figure: Figure, panels: Sequence[Axes], tasks: Sequence[str], in_points: Sequence[str]) -> None:
+def _colour_bar(figure: Figure, panels: Sequence[Axes], tasks: Sequence[Task]) -> None:
     """Add the colour bar of the panels in percentage points, or one of loss and gain where there are none."""
+    in_points = [task for task in tasks if task.percent]
     first = panels[tasks.index(in_points[0]) if in_points else 0].collections[0]
     bar = figure.colorbar(first, ax=panels, location="bottom", shrink=0.8, aspect=40)
     unit = "change against full, percentage points" if in_points else "change against full, as a panel says"
-    falling = [task for task in in_points if not task_of(task).higher_is_better]
+    falling = [task for task in in_points if not task.higher_is_better]
     others = "\nother panels: a colour scale of their own, losses in red" if 0 < len(in_points) < len(tasks) else ""
     if not in_points or falling:
         low, high = bar.ax.get_xlim()

@@ -34,7 +34,7 @@ def draw_figures(
         known_answer_figure(
             of_dataset["ablation"], of_dataset["known_answers"], chance, settings, run.figure(dataset, "known_answers")
         )
-    layer_figures(of_dataset["layer_measures"], of_dataset["layer_curves"], chance, settings, run.figures / dataset)
+    layer_figures(of_dataset["layer_measures"], of_dataset["layer_curves"], chance, settings, run.figures_of(dataset))
     with house_style():
-        null_figure(of_dataset["comparisons"], of_dataset["nulls"], run.figure(dataset, "nulls"))
-        cumulative_figure(of_dataset["cumulative"], run.figure(dataset, "cumulative"))
+        null_figure(of_dataset["comparisons"], of_dataset["nulls"], run.figure(dataset, "nulls"), settings.task)
+        cumulative_figure(of_dataset["cumulative"], run.figure(dataset, "cumulative"), settings.task)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from analysis.jobs.needs import compared_models, compared_tasks
+from analysis.outcomes.common_units import compared_outcomes
 from analysis.outcomes.gather import gather_outcomes
-from analysis.outcomes.groups import task_outcomes
 from analysis.rows.contrasts import ComparisonRow, NullBin
 from analysis.rows.schema import EVERY_DIGIT, write_rows
 from analysis.statistics.comparisons import comparison_rows
@@ -41,7 +41,7 @@ def compare(settings: Settings, run: Run, comparison: Comparison) -> tuple[list[
             run, analysed, task, compared_models(settings, comparison), only=_taken(task, comparison)
         )
     ]
-    return comparison_rows(task_outcomes(outcomes, analysed), analysed)
+    return comparison_rows(compared_outcomes(outcomes, analysed), analysed)
 
 
 def _taken(task: str, comparison: Comparison) -> dict[str, Collection[object]]:

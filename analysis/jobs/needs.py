@@ -80,8 +80,9 @@ class Needs:
         """Return the values that the statistics of one data set and task read."""
         return values(
             self.resolved,
-            *("seed", "conditions", "analysis.draws", "analysis.resamples", "analysis.level", "analysis.alpha"),
-            margin=self.settings.analysis.margin(task).size,
+            *("seed", "conditions", "analysis.draws", "analysis.level", "analysis.alpha"),
+            *("analysis.families", "analysis.ranges", "analysis.lower_is_better"),
+            margin=self._margin(task),
             **self._order(),
         )
 
@@ -91,12 +92,12 @@ class Needs:
         tasks = compared_tasks(self.settings, comparison)
         return values(
             self.resolved,
-            *("seed", "analysis.draws", "analysis.resamples", "analysis.level", "analysis.alpha"),
+            *("seed", "analysis.draws", "analysis.level", "analysis.alpha", "analysis.ranges"),
             along=comparison.along,
             pair=comparison.pair,
             compared=comparison.conditions,
             models=compared_models(self.settings, comparison),
-            margins={task: self.settings.analysis.margin(task).size for task in tasks},
+            margins={task: self._margin(task) for task in tasks},
         )
 
     def of_layers(self) -> str:
@@ -117,7 +118,14 @@ class Needs:
 
     def of_figures(self, dataset: str) -> str:
         """Return the values that the figures of a data set read."""
-        return values(self.resolved, "models", "conditions", dataset=dataset, **self._order())
+        return values(
+            self.resolved, "models", "conditions", "analysis.lower_is_better", dataset=dataset, **self._order()
+        )
+
+    def _margin(self, task: str) -> list[object]:
+        """Return a margin and its reason, which stand together in the tables."""
+        margin = self.settings.analysis.margin(task)
+        return [margin.size, margin.reason]
 
     def _order(self) -> dict[str, object]:
         """What decides in which order rows come."""

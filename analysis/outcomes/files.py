@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,12 +17,29 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.engine.metric import Counts
-from analysis.outcomes.schema import COUNTS, NAMES, OutcomeError, checked, listed
+from analysis.engine.metric import Counts, FloatArray
+from analysis.outcomes.csv_files import is_csv, read_csv
+from analysis.outcomes.schema import COUNTS, OutcomeError, checked, listed
+from config.ranges import Range
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import TASKS
 
 _GROUP = ["dataset", "task", "model", "readout", "features", "layer", "refit"]
+
+
+@dataclass(frozen=True, eq=False)
+class EveryUnit:
+    """Units one by one, where outcomes are summed over clusters of them.
+
+    Attributes:
+        units: sorted.
+        clusters: cluster of each unit.
+        conditions: condition → counts (units × categories).
+    """
+
+    units: tuple[str, ...]
+    clusters: tuple[str, ...]
+    conditions: Mapping[str, Counts]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +57,8 @@ class Outcomes:
             a unit has no row for has numerator and denominator 0.
         members: digest of which unit is in which cluster; empty where every unit is its own. Outcomes that agree in
             it and in `units` are on the same units.
+        sizes: number of units in each cluster; None where every unit is its own.
+        each: the units one by one; None where every unit is its own cluster, since `conditions` has them then.
     """
 
     dataset: str
@@ -56,9 +75,15 @@ class Outcomes:
     categories: tuple[str, ...]
     conditions: Mapping[str, Counts]
     members: str = ""
+    sizes: FloatArray | None = None
+    each: EveryUnit | None = None
 
 
-def read_outcomes(path: Path, only: Mapping[str, Collection[object]] | None = None) -> list[Outcomes]:
+def read_outcomes(
+    path: Path,
+    only: Mapping[str, Collection[object]] | None = None,
+    ranges: Mapping[str, Range] | None = None,
+) -> list[Outcomes]:
     """Read every dataset × task × model × readout × features × layer × refit of an outcome file, in sorted order.
 
     The order of rows in the file has no influence on the result.
@@ -66,28 +91,26 @@ def read_outcomes(path: Path, only: Mapping[str, Collection[object]] | None = No
     Args:
         path: the file.
         only: column → the values that are taken; rows with others are neither read nor checked.
+        ranges: task → between which values its scores lie, of tasks that are not the project's own.
 
     Raises:
         OutcomeError: an unreadable file, one that breaks the schema (`analysis.outcomes.schema.checked`), no `full`
             condition, a condition without anything to count, or a unit that is missing under one condition.
     """
-    try:
-        frame = _read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except (OSError, pa.ArrowInvalid, pd.errors.ParserError, UnicodeDecodeError) as error:
-        kind = path.suffix.removeprefix(".") or "parquet"
-        raise OutcomeError(
-            f"{path}: cannot be read as {kind} ({error}). Delete the file and evaluate again."
-        ) from error
+    frame = read_csv(path) if is_csv(path) else _read_parquet(path)
     for name, taken in (only or {}).items():
         frame = frame[frame[name].isin(list(taken))]
-    frame = checked(frame, path)
+    frame = checked(frame, path, ranges)
     return [_dense(group, path) for _, group in frame.groupby(_GROUP, sort=True, observed=True)]
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    # A unit named 007 stays 007, and an empty category is a category.
-    text = dict.fromkeys((*NAMES, "features", "cluster"), str)
-    return pd.read_csv(path, dtype=text, na_values={name: [""] for name in COUNTS}, keep_default_na=False)
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise OutcomeError(
+            f"{path}: cannot be read as parquet ({error}). Delete the file and evaluate again."
+        ) from error
 
 
 def primary(outcomes: Sequence[Outcomes]) -> list[Outcomes]:
@@ -133,9 +156,7 @@ def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
     unit_codes, units = pd.factorize(group["unit"].astype(object), sort=True)
     category_codes, categories = pd.factorize(group["category"].astype(object), sort=True)
     clusters = group.set_index(unit_codes)["cluster"].groupby(level=0).first().astype(object)
-    cluster_codes, cluster_names = pd.factorize(clusters, sort=True)
-    clustered = len(cluster_names) < len(units)
-    counts = {}
+    every: dict[str, Counts] = {}
     for code, condition in enumerate(conditions):
         here = condition_codes == code
         present = np.zeros(len(units), dtype=bool)
@@ -156,23 +177,67 @@ def _dense(group: pd.DataFrame, path: Path) -> Outcomes:
                 f"{path}: column 'denominator': 0 in every row of condition '{condition}' of "
                 f"{where}. There is nothing to count: check the ground truth of the dataset."
             )
-        every = Counts(numerator=dense[0], denominator=dense[1])
-        counts[condition] = every.summed_over(cluster_codes) if clustered else every
+        every[condition] = Counts(numerator=dense[0], denominator=dense[1])
     names = {name: str(first[name]) for name in ("dataset", "task", "model", "family", "scale", "readout", "features")}
-    return Outcomes(
+    each = EveryUnit(tuple(units), tuple(clusters), MappingProxyType(every))
+    one = Outcomes(
         **names,
         layer=int(first["layer"]),
         refit=int(first["refit"]),
         size=len(units),
-        units=tuple(cluster_names) if clustered else tuple(units),
+        units=each.units,
         categories=tuple(categories),
-        conditions=MappingProxyType(counts),
-        members=_digest(units, clusters) if clustered else "",
+        conditions=each.conditions,
+        members="",
+        sizes=None,
+        each=None,
+    )
+    return _in_rows(one, each)
+
+
+def _in_rows(one: Outcomes, each: EveryUnit) -> Outcomes:
+    """Return outcomes with one row for each of the units, or for each of their clusters."""
+    codes, names = pd.factorize(np.array(each.clusters, dtype=object), sort=True)
+    if len(names) == len(each.units):
+        return replace(one, units=each.units, conditions=each.conditions, members="", sizes=None, each=None)
+    return replace(
+        one,
+        units=tuple(names),
+        conditions=MappingProxyType({name: counts.summed_over(codes) for name, counts in each.conditions.items()}),
+        members=_digest(each.units, each.clusters),
+        sizes=np.bincount(codes).astype(np.float64),
+        each=each,
     )
 
 
+def each_unit(one: Outcomes) -> EveryUnit:
+    """Return the units of outcomes one by one, whether or not they are in clusters."""
+    return one.each or EveryUnit(one.units, one.units, one.conditions)
+
+
+def restricted(one: Outcomes, clusters: Mapping[str, str]) -> Outcomes:
+    """Return outcomes on some of their units.
+
+    Args:
+        one: outcomes.
+        clusters: unit → its cluster, of the units to keep, which must be among those of `one`.
+    """
+    whole = each_unit(one)
+    kept = sorted(clusters)
+    place = {unit: row for row, unit in enumerate(whole.units)}
+    rows = np.array([place[unit] for unit in kept])
+    counts = {name: Counts(of.numerator[rows], of.denominator[rows]) for name, of in whole.conditions.items()}
+    each = EveryUnit(tuple(kept), tuple(clusters[unit] for unit in kept), MappingProxyType(counts))
+    return _in_rows(replace(one, size=len(kept)), each)
+
+
 def _digest(units: Iterable[str], clusters: Iterable[str]) -> str:
-    found = hashlib.blake2b(digest_size=8)
-    for name in itertools.chain.from_iterable(zip(units, clusters, strict=True)):
+    return digest_of(itertools.chain.from_iterable(zip(units, clusters, strict=True)))
+
+
+def digest_of(names: Iterable[str], more: str = "") -> str:
+    """Return a short digest of names in their order, and of one further text."""
+    found = hashlib.blake2b(more.encode(), digest_size=8)
+    for name in names:
         found.update(name.encode() + b"\0")
     return found.hexdigest()

@@ -1,17 +1,20 @@
-"""Outcomes of a task on one set of units: every model, readout and condition, resampled jointly."""
+"""Outcomes of a task on one set of units: every model, readout and condition, and what is estimated of them."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from analysis.engine.intervals import Interval, Resampled
-from analysis.engine.metric import Counts, FloatArray
-from analysis.outcomes.files import Outcomes, primary
+from analysis.engine.best_interval import best_interval
+from analysis.engine.estimates import Estimate, estimate
+from analysis.engine.intervals import Interval
+from analysis.engine.metric import Counts, FloatArray, jackknife_metrics
+from analysis.outcomes.files import Outcomes, digest_of, primary
 from config.analysis import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import task_of
@@ -49,18 +52,28 @@ class TaskOutcomes:
 
     Attributes:
         outcomes: all on the same units and categories.
-        resampled: cell → counts, with joint bootstrap resamples of the units.
+        counts: cell → its counts.
+        refits: refit → cell → value of the probe that was trained again; empty where none was.
+        span: distance between the lowest and the highest value that a unit can have; None where there is no bound.
     """
 
     outcomes: tuple[Outcomes, ...]
-    resampled: Resampled[Cell]
+    counts: Mapping[Cell, Counts]
+    refits: Mapping[int, Mapping[Cell, float]]
+    span: float | None = 1.0
+    _estimates: dict[frozenset[tuple[Cell, float]], Estimate] = field(default_factory=dict, repr=False)
+    _without: dict[Cell, FloatArray] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcomes], *, seed: int, resamples: int) -> TaskOutcomes:
-        """Resample outcomes on the same units (`on_the_same_units`).
+    def of(
+        cls, outcomes: Sequence[Outcomes], refitted: Iterable[Outcomes] = (), *, span: float | None = 1.0
+    ) -> TaskOutcomes:
+        """Align outcomes on the same units (`on_the_same_units`).
 
-        Resamples are keyed by (seed, purpose, dataset, task), so nothing depends on which other models, readouts and
-        conditions were evaluated.
+        Args:
+            outcomes: of the reported probes.
+            refitted: of probes that were trained again, of any models; those of `outcomes` are found among them.
+            span: distance between the lowest and the highest value that a unit can have.
         """
         categories = tuple(sorted({name for one in outcomes for name in one.categories}))
         aligned = tuple(_aligned(one, categories) for one in outcomes)
@@ -69,8 +82,7 @@ class TaskOutcomes:
             for one in aligned
             for condition, found in one.conditions.items()
         }
-        key = (seed, "bootstrap", outcomes[0].dataset, outcomes[0].task)
-        return cls(aligned, Resampled.of(counts, resamples=resamples, key=key))
+        return cls(aligned, counts, _refits(aligned, refitted), span)
 
     @property
     def dataset(self) -> str:
@@ -92,10 +104,14 @@ class TaskOutcomes:
         """Number of units."""
         return self.outcomes[0].size
 
-    @property
-    def units_each(self) -> float:
-        """Mean number of units per cluster; 1 where units are not clustered."""
-        return self.size / len(self.outcomes[0].units)
+    @cached_property
+    def digest(self) -> str:
+        """Which units these are: part of the key of every draw, so that other units have draws of their own."""
+        return digest_of(self.outcomes[0].units, self.outcomes[0].members)
+
+    def key(self, seed: int, purpose: str) -> tuple[str | int, ...]:
+        """Return the key of the draws for one purpose, which no other model, readout or condition changes."""
+        return (seed, purpose, self.dataset, self.task, self.digest)
 
     def cells(self) -> Iterator[tuple[Outcomes, Cell]]:
         """Iterate over outcomes and their cells, in the order of the outcomes."""
@@ -104,27 +120,62 @@ class TaskOutcomes:
                 yield one, Cell(one.model, one.readout, condition)
 
     def __contains__(self, cell: Cell) -> bool:
-        return cell in self.resampled.counts
-
-    def counts(self, cell: Cell) -> Counts:
-        """Return the counts of a cell."""
-        return self.resampled.counts[cell]
+        return cell in self.counts
 
     def value(self, weights: Weights) -> float:
         """Return a signed sum of values, a fraction."""
-        return self.resampled.value(weights)
+        return sum(weight * self.counts[cell].value() for cell, weight in weights.items())
+
+    def estimate(self, weights: Weights) -> Estimate:
+        """Return a signed sum of values with its pseudo-values, and what refits say of it."""
+        name = frozenset(weights.items())
+        if name not in self._estimates:
+            self._estimates[name] = estimate(
+                self.counts,
+                weights,
+                without={cell: self._jackknifed(cell) for cell in weights},
+                cluster_sizes=self.outcomes[0].sizes,
+                refitted=self._refitted(weights),
+                span=self.span,
+            )
+        return self._estimates[name]
 
     def interval(self, weights: Weights, level: float) -> Interval:
-        """Return the bootstrap interval of a signed sum of values; units are resampled jointly."""
-        return self.resampled.interval(weights, level)
+        """Return the interval of a signed sum of values, by the method that its data ask for."""
+        return best_interval(self.estimate(weights), level)
 
-    def pseudo_values(self, weights: Weights) -> FloatArray:
-        """What each unit contributes to it, (units,)."""
-        return self.resampled.pseudo_values(weights)
+    def _jackknifed(self, cell: Cell) -> FloatArray:
+        if cell not in self._without:
+            self._without[cell] = jackknife_metrics(self.counts[cell])
+        return self._without[cell]
+
+    def _refitted(self, weights: Weights) -> FloatArray | None:
+        """Return the signed sum under every refit that all cells have; None where there are fewer than two."""
+        found = [
+            sum(weight * values[cell] for cell, weight in weights.items())
+            for values in self.refits.values()
+            if all(cell in values for cell in weights)
+        ]
+        return np.array(found) if len(found) > 1 else None
+
+
+def _refits(outcomes: Sequence[Outcomes], refitted: Iterable[Outcomes]) -> dict[int, dict[Cell, float]]:
+    reported = {_probe(one) for one in outcomes}
+    found: dict[int, dict[Cell, float]] = {}
+    for one in refitted:
+        if one.refit > 0 and _probe(one) in reported:
+            found.setdefault(one.refit, {}).update(
+                {Cell(one.model, one.readout, name): counts.value() for name, counts in one.conditions.items()}
+            )
+    return found
+
+
+def _probe(one: Outcomes) -> tuple[str, str, str, str, str, int]:
+    return one.dataset, one.task, one.model, one.readout, one.features, one.layer
 
 
 def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:
-    """Group outcomes by dataset, task and units; the outcomes of a group share draws and resamples."""
+    """Group outcomes by dataset, task and units; the outcomes of a group share draws."""
     groups: dict[tuple[str, str, tuple[str, ...], str], list[Outcomes]] = {}
     for one in outcomes:
         groups.setdefault((one.dataset, one.task, one.units, one.members), []).append(one)
@@ -132,14 +183,14 @@ def on_the_same_units(outcomes: Iterable[Outcomes]) -> list[list[Outcomes]]:
 
 
 def task_outcomes(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> list[TaskOutcomes]:
-    """Return what tasks are reported by, resampled, one for every set of units; in display order."""
-    ordered = _in_display_order(primary(list(outcomes)), settings)
-    return [
-        TaskOutcomes.of(group, seed=settings.seed, resamples=settings.resamples) for group in on_the_same_units(ordered)
-    ]
+    """Return what tasks are reported by, one for every set of units; in display order."""
+    every = list(outcomes)
+    ordered = in_display_order(primary(every), settings)
+    return [TaskOutcomes.of(group, every, span=settings.span(group[0].task)) for group in on_the_same_units(ordered)]
 
 
-def _in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:
+def in_display_order(outcomes: Sequence[Outcomes], settings: AnalysisSettings) -> list[Outcomes]:
+    """Return outcomes in the order of data sets, tasks, models and readouts in which tables show them."""
     return sorted(
         outcomes,
         key=lambda one: (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.outcomes.schema import listed, rows
+from analysis.outcomes.schema import listed, require_names, rows
 from config.errors import InputError
 
 KEYS = ("unit", "condition", "layer")
@@ -74,6 +74,7 @@ def read_measures(folder: Path, models: dict[str, tuple[str, str]], datasets: Se
 
     Raises:
         MeasureError: an unreadable file, a missing column, or an image that is there twice.
+        OutcomeError: a condition that is no name.
     """
     found = []
     for model, (family, scale) in models.items():
@@ -99,6 +100,7 @@ def _read(path: Path) -> pd.DataFrame:
     missing = [name for name in KEYS if name not in frame.columns]
     if missing:
         raise MeasureError(f"{path}: missing column {listed(missing)}; the file has {listed(frame.columns)}.")
+    require_names(frame["condition"].dropna().astype(str), path)
     return frame
 
 

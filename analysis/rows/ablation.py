@@ -16,7 +16,7 @@ class AblationRow(ScoredUnder, Provenance):
     of a family are known.
     """
 
-    clusters: int = column("what is permuted and resampled together: the units, or their clusters")
+    clusters: int = column("what is permuted together: the units, or their clusters")
     value: float = column("the metric", unit="fraction")
     value_low: float = column("lower end of the interval of value", unit="fraction")
     value_high: float = column("upper end of the interval of value", unit="fraction")
@@ -25,13 +25,24 @@ class AblationRow(ScoredUnder, Provenance):
     delta_low: float | None = column("lower end of the interval of delta", unit="fraction")
     delta_high: float | None = column("upper end of the interval of delta", unit="fraction")
     delta_interval: str | None = column("method of the interval of delta")
-    p: float | None = column("p-value of the paired permutation test of delta, two-sided")
+    delta_family_low: float | None = column(
+        "lower end of the interval of delta that holds with those of its whole family at once", unit="fraction"
+    )
+    delta_family_high: float | None = column("upper end of it", unit="fraction")
+    p: float | None = column("p-value of the paired permutation test of delta, two-sided: that the metric is the same")
+    p_exchange: float | None = column(
+        "p-value of permuting labels where that tests more than the metric: that nothing changed in any class"
+    )
     p_exact: float | None = column("p-value of McNemar's exact test, where outcomes are 0 or 1")
     p_smallest: float | None = column("smallest p-value that the permutation test can give")
     p_mc_error: float | None = column("Monte-Carlo standard error of p; 0 where all arrangements were enumerated")
     p_holm: float | None = column("p, adjusted within its family by Holm's method", default=None)
     p_max_t: float | None = column("p, adjusted within its family by the step-down max-T method", default=None)
     draws: int | None = column("random draws of the test, or all arrangements where they were enumerated")
+    detectable: float | None = column(
+        "true change that the test, not adjusted, detects with power 0.8 (minimal detectable effect)", unit="fraction"
+    )
+    warning: str = column("what a reader of the interval should know, such as how few clusters it rests on; or empty")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,18 +56,25 @@ class Bounded(Row):
 
     low: float = column("lower end of the interval", unit="as the estimate")
     high: float = column("upper end of the interval", unit="as the estimate")
-    interval: str = column("method of the interval: bca, percentile, wilson, constant or none")
+    interval: str = column("method of the interval (docs/design.md, Statistics), or none")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tested(Row):
-    """A paired permutation test of a difference."""
+    """A paired test of a difference of metrics."""
 
-    p: float = column("p-value of the paired permutation test, two-sided")
+    p: float = column("p-value of the paired permutation test of the metric, two-sided")
+    p_exchange: float | None = column(
+        "p-value of permuting labels where that tests more than the metric: that nothing changed in any class"
+    )
     p_smallest: float = column("smallest p-value that the test can give")
     p_mc_error: float = column("Monte-Carlo standard error of p; 0 where all arrangements were enumerated")
     p_holm: float = column("p, adjusted within its family by Holm's method")
     draws: int = column("random draws of the test, or all arrangements where they were enumerated")
+    detectable: float | None = column(
+        "true difference that the test, not adjusted, detects with power 0.8 (minimal detectable effect)",
+        unit="fraction",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +82,9 @@ class AgainstMargin(Row):
     """A test of equivalence."""
 
     margin: float = column("change below which nothing would matter", unit="fraction")
-    p_equivalence: float = column("the larger p-value of the two one-sided permutation tests against the margin")
-    p_equivalence_smallest: float = column("smallest value that p_equivalence can take")
-    p_equivalence_mc_error: float = column("Monte-Carlo standard error of p_equivalence")
-    included: bool = column("whether the interval at 1 − 2 alpha lies within the margin")
+    margin_reason: str = column("why this margin, as the settings say")
+    p_equivalence: float = column("the larger p-value of the two one-sided tests against the margin")
+    p_equivalence_smallest: float = column("smallest value that p_equivalence can take with as many units")
     alpha: float = column("error rate of each test")
 
 
@@ -86,16 +92,20 @@ class AgainstMargin(Row):
 class HeldAgainstMargin(AgainstMargin):
     """A test of equivalence, and what it and the test of a difference conclude together."""
 
-    conclusion: str = column("equivalent, negligible, different or undecided: from p_max_t and p_equivalence")
-    units_to_decide: int | None = column(
-        "sample with which one of the two tests would decide, as strictly adjusted as here; where undecided"
+    conclusion: str = column(
+        "equivalent, negligible, different, undecided, or not decidable with so few units: from p_max_t, p_equivalence "
+        "and p_equivalence_smallest"
     )
+    units_low: int | None = column(
+        "fewest units with which one of the two tests would decide, over the true differences that the data leave "
+        "open, as strictly adjusted as here; where nothing is decided"
+    )
+    units_high: int | None = column("most units with which one of them would decide, likewise")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance(Row):
     """How the intervals of a row were computed."""
 
-    resamples: int = column("bootstrap resamples behind the intervals")
     level: float = column("coverage of the intervals", unit="fraction")
     seed: int = column("seed of the run; with names, the key of every draw")

@@ -48,8 +48,13 @@ class EquivalenceTest(ScoredUnder, Bounded, AgainstMargin, Provenance):
     """One delta against its margin, before the p-values of its family are adjusted; an intermediate table."""
 
     delta: float = column("value minus the value under full, on the same units", unit="fraction")
-    standard_deviation: float = column("of the jackknife pseudo-values of delta", unit="fraction")
-    units_each: float = column("mean number of units behind a pseudo-value: 1 where none are clustered")
+    low90: float | None = column("lower end of the 90 % interval over units", unit="fraction")
+    high90: float | None = column("upper end of the 90 % interval over units", unit="fraction")
+    deviation: float | None = column("standard deviation of the jackknife pseudo-values of delta", unit="fraction")
+    training: float | None = column("standard deviation over refits of delta; 0 without any", unit="fraction")
+    units_each: float | None = column("mean number of units behind a pseudo-value: 1 where none are clustered")
+    largest: float | None = column("how far one unit can move its own contribution", unit="fraction")
+    rare: bool | None = column("whether few units changed, so that their spread may not show")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,7 @@ class EquivalenceRow(ScoredUnder, Bounded, HeldAgainstMargin, Provenance):
 
     delta: float = column("value minus the value under full, on the same units", unit="fraction")
     p: float = column("p-value of the paired permutation test of delta, two-sided")
+    detectable: float | None = column("true change that this test detects with power 0.8", unit="fraction")
     p_max_t: float = column("p, adjusted within its family by the step-down max-T method")
 
 
@@ -94,14 +100,16 @@ class ReadoutRow(OfTask, Bounded, Tested, Provenance):
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeVarianceRow(ScoredUnder, Provenance):
-    """Contribution of probe training to the standard error of a value or delta; normal intervals."""
+    """Contribution of probe training to the standard error of a value or delta, and both intervals of it."""
 
     quantity: str = column("value or delta")
     refits: int = column("how often the probe was trained again, on bootstrap resamples of the training data")
     estimate: float = column("of the reported probe", unit="fraction")
-    units_error: float = column("bootstrap standard error over test units", unit="fraction")
+    units_error: float | None = column("jackknife standard error over test units", unit="fraction")
     training_error: float = column("standard deviation over the refitted probes", unit="fraction")
-    low: float = column("lower end of the interval from units_error alone", unit="fraction")
-    high: float = column("upper end of the interval from units_error alone", unit="fraction")
-    total_low: float = column("lower end of the interval from both errors", unit="fraction")
-    total_high: float = column("upper end of the interval from both errors", unit="fraction")
+    freedom: float | None = column("degrees of freedom of both errors together (Satterthwaite)")
+    low: float = column("lower end of the interval over units alone", unit="fraction")
+    high: float = column("upper end of the interval over units alone", unit="fraction")
+    interval: str = column("method of the interval over units alone")
+    total_low: float = column("lower end of the interval over units and refits", unit="fraction")
+    total_high: float = column("upper end of the interval over units and refits", unit="fraction")

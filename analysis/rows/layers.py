@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.rows.bases import AtLayer, Bounded, OfModel, OfTask, Provenance, Tested
+from analysis.rows.bases import AtLayer, Bounded, OfModel, OfTask, Provenance
 from analysis.rows.schema import Row, column
 
 # A mean divergence below this is rounding of float32 attention; a ratio to it would be a ratio to noise.
@@ -47,11 +47,12 @@ class ComparedRank(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompressionRow(ComparedRank, Bounded, Tested, Provenance):
+class CompressionRow(ComparedRank, Bounded, Provenance):
     """Effective rank of one model or condition below that of another, on the same images.
 
-    `p_holm` adjusts within a dataset, for the pairs of models (of every layer) and for the conditions, each by
-    themselves.
+    Interval and test are of the compression, by the logarithm of the ratio of the medians. `p`, `p_holm` and the
+    interval are empty for a single image, and where a rank is not positive. `p_holm` adjusts within a dataset, for the
+    pairs of models (of every layer) and for the conditions, each by themselves.
     """
 
     n: int = column("number of images that both have")
@@ -60,7 +61,13 @@ class CompressionRow(ComparedRank, Bounded, Tested, Provenance):
     compression: float = column(
         "1 − median / base_median: 0.36 is a rank lower by 36 %; the interval is of it", unit="fraction"
     )
-    difference: float = column("mean difference of the ranks on the same images; the test is of it")
+    p: float | None = column("p-value of the test that both medians are equal, two-sided")
+    p_holm: float | None = column("p, adjusted within its family by Holm's method")
+    detectable: float | None = column(
+        "smallest compression that the test, not adjusted, detects with power 0.8; empty where the ratio does not vary",
+        unit="fraction",
+    )
+    resamples: int = column("bootstrap resamples behind interval and test")
 
 
 @dataclass(frozen=True, kw_only=True)

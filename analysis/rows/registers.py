@@ -30,9 +30,20 @@ class AdditivityRow(ScoredUnder, Excess, Provenance):
     size: int = column("how many they are")
     predicted_low: float = column("lower end of the interval of predicted", unit="fraction")
     predicted_high: float = column("upper end of the interval of predicted", unit="fraction")
+    excess_interval: str = column("method of the interval of excess")
+    p: float = column("p-value of the paired test that the excess is 0, two-sided")
+    p_holm: float = column("p, adjusted by Holm's method for the sets of its model, readout and replacement")
+    excess_family_low: float = column(
+        "lower end of the interval of excess that holds for all those sets at once", unit="fraction"
+    )
+    excess_family_high: float = column("upper end of it", unit="fraction")
+    detectable: float | None = column(
+        "true excess that the test, not adjusted, detects with power 0.8", unit="fraction"
+    )
     reading: str = column(
-        "what the interval of excess shows: super-additive (a greater change than the sum, be it a loss or a gain), "
-        "sub-additive (a smaller one), opposite (a loss where the sum is a gain, or the reverse), or neither shown"
+        "what the family's interval of excess shows: super-additive (a greater change than the sum, be it a loss or a "
+        "gain), sub-additive (a smaller one), opposite (a loss where the sum is a gain, or the reverse), or neither "
+        "shown"
     )
 
 

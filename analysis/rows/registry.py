@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from analysis.rows.ablation import AblationRow, Check, ReplacementRow
 from analysis.rows.audit import ClaimRow, PointRow, ReproducedRow, SectionRow, SourceRow
+from analysis.rows.classes import ClassDeltaRow
 from analysis.rows.contrasts import (
     ComparisonRow,
     EquivalenceRow,
@@ -43,6 +44,7 @@ TESTS: Mapping[str, type[Row]] = MappingProxyType(
         "comparisons": ComparisonRow,
         "nulls": NullBin,
         "equivalence": EquivalenceRow,
+        "class_deltas": ClassDeltaRow,
         "random_patches": RandomPatchRow,
         "readouts": ReadoutRow,
         "trends": TrendRow,
@@ -69,6 +71,7 @@ PARTS: Mapping[str, type[Row]] = MappingProxyType(
     {
         "ablation": AblationRow,
         "equivalence": EquivalenceTest,
+        "class_deltas": ClassDeltaRow,
         "random_patches": RandomPatchRow,
         "readouts": ReadoutRow,
         "additivity": AdditivityRow,

@@ -9,19 +9,46 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
 
 from analysis.engine.intervals import Interval
+from analysis.engine.metric_tests import sum_tests
+from analysis.engine.multiplicity import holm_within_families
+from analysis.engine.simultaneous import simultaneous_intervals
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.registers import AdditivityRow, CumulativeRow
-from analysis.statistics.parts import provenance, scored
+from analysis.statistics.parts import detectable, provenance, scored
 from config.analysis import AnalysisSettings
 from config.conditions import Condition
-from config.vocabulary.tasks import task_of
 
 _REGISTER = re.compile(r"r[1-9][0-9]*")
 
 RegisterSet = frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Joint:
+    """Registers that a condition replaces together, and the conditions that replace each of them alone."""
+
+    outcomes: Outcomes
+    condition: str
+    tokens: RegisterSet
+    singles: tuple[str, ...]
+
+    @property
+    def together(self) -> Weights:
+        return _delta(self.outcomes, self.condition)
+
+    @property
+    def alone(self) -> Weights:
+        return signed_sum(*((1, _delta(self.outcomes, single)) for single in self.singles))
+
+    @property
+    def excess(self) -> Weights:
+        return signed_sum((1, self.together), (-1, self.alone))
 
 
 def register_sets(conditions: Mapping[str, Condition]) -> dict[str, dict[RegisterSet, str]]:
@@ -54,34 +81,44 @@ def orders_within(sets: Mapping[RegisterSet, str]) -> list[tuple[str, ...]]:
 def additivity_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Iterator[AdditivityRow]:
     """Compute the excess of every set of two or more registers that were also replaced alone."""
     for one, by, sets in _measured_sets(measured, settings):
-        for tokens, condition in sorted(sets.items(), key=lambda entry: (len(entry[0]), sorted(entry[0]))):
-            singles = [sets.get(frozenset({token})) for token in sorted(tokens)]
-            if len(tokens) < 2 or None in singles:
-                continue
-            together = _delta(one, condition)
-            alone = signed_sum(*((1, _delta(one, str(single))) for single in singles))
-            excess = signed_sum((1, together), (-1, alone))
+        found = [
+            _Joint(one, condition, tokens, tuple(sets[frozenset({token})] for token in sorted(tokens)))
+            for tokens, condition in sorted(sets.items(), key=lambda entry: (len(entry[0]), sorted(entry[0])))
+            if len(tokens) > 1 and all(frozenset({token}) in sets for token in tokens)
+        ]
+        key = (*measured.key(settings.seed, "additivity"), one.model, one.readout, by)
+        excesses = [measured.estimate(joint.excess) for joint in found]
+        tests = sum_tests(excesses, draws=settings.draws, key=key)
+        holm = holm_within_families(np.array([test.p for test in tests]), [by] * len(tests))
+        families = simultaneous_intervals(excesses, settings.level, draws=settings.draws, key=(*key, "simultaneous"))
+        for joint, excess, test, p_holm, family in zip(found, excesses, tests, holm, families, strict=True):
             of_delta, of_sum, of_excess = (
-                measured.interval(weights, settings.level) for weights in (together, alone, excess)
+                measured.interval(weights, settings.level) for weights in (joint.together, joint.alone, joint.excess)
             )
-            change, prediction = measured.value(together), measured.value(alone)
+            change, prediction = measured.value(joint.together), measured.value(joint.alone)
             yield AdditivityRow.of(
                 scored(one, measured.metric),
                 provenance(settings),
                 by=by,
-                condition=condition,
-                registers=" ".join(sorted(tokens)),
-                size=len(tokens),
+                condition=joint.condition,
+                registers=" ".join(sorted(joint.tokens)),
+                size=len(joint.tokens),
                 delta=change,
                 delta_low=of_delta.low,
                 delta_high=of_delta.high,
                 predicted=prediction,
                 predicted_low=of_sum.low,
                 predicted_high=of_sum.high,
-                excess=measured.value(excess),
+                excess=excess.value,
                 excess_low=of_excess.low,
                 excess_high=of_excess.high,
-                reading=_reading(change, prediction, of_delta, of_sum, of_excess),
+                excess_interval=of_excess.method,
+                p=test.p,
+                p_holm=float(p_holm),
+                excess_family_low=family.low,
+                excess_family_high=family.high,
+                detectable=detectable(excess, settings),
+                reading=_reading(change, prediction, of_delta, of_sum, family),
             )
 
 
@@ -111,8 +148,8 @@ def cumulative_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Itera
                 delta=measured.value(together),
                 delta_low=of_delta.low,
                 delta_high=of_delta.high,
-                least=task_of(measured.task).least_costly(changes),
-                most=task_of(measured.task).most_costly(changes),
+                least=settings.task(measured.task).least_costly(changes),
+                most=settings.task(measured.task).most_costly(changes),
                 predicted=measured.value(alone),
                 excess=measured.value(excess),
                 excess_low=of_excess.low if of_excess else 0.0,

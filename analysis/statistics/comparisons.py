@@ -13,60 +13,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.engine.contrasts import Contrast
-from analysis.engine.equivalence import equivalence_tests
 from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families, max_t_within_families
-from analysis.engine.p_values import PermutationResult, permutation_results
-from analysis.engine.permutation import PermutationDraws, permute
-from analysis.engine.sample_size import standard_deviation
-from analysis.outcomes.files import Outcomes
-from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
-from analysis.rows.contrasts import Compared, ComparisonRow, NullBin
+from analysis.engine.permutation import PermutationDraws
+from analysis.engine.sample_size import uncertainty
+from analysis.outcomes.groups import TaskOutcomes, delta
+from analysis.rows.contrasts import ComparisonRow, NullBin
+from analysis.statistics.pairs import Pair, compared_pairs
 from analysis.statistics.parts import against_margin, bounds, concluded, provenance, tested
-from config.analysis import AnalysisSettings, Comparison
+from analysis.statistics.testing import MetricTest, tests_of_the_metric
+from config.analysis import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 
 BINS = 40
 
 
 @dataclass(frozen=True)
-class _Pair:
-    comparison: Comparison
-    within: str
-    base: Outcomes
-    changed: Outcomes
-    condition: str
-
-    def cells(self) -> tuple[Cell, Cell]:
-        """Return the cells of the condition in `base` and in `changed`."""
-        return (
-            Cell(self.base.model, self.base.readout, self.condition),
-            Cell(self.changed.model, self.changed.readout, self.condition),
-        )
-
-    def weights(self) -> Weights:
-        """Return the delta of `changed` minus the delta of `base`, as a signed sum of values."""
-        base, changed = self.cells()
-        return signed_sum((1, delta(changed)), (-1, delta(base)))
-
-    def compared(self) -> Compared:
-        """Return the columns that its rows share."""
-        return Compared(
-            comparison=self.comparison.name,
-            dataset=self.base.dataset,
-            task=self.base.task,
-            readout=self.base.readout,
-            condition=self.condition,
-            within=self.within,
-        )
-
-
-@dataclass(frozen=True)
 class _Tested:
-    pair: _Pair
+    pair: Pair
     measured: TaskOutcomes
-    result: PermutationResult
-    p_equivalence: float
+    test: MetricTest
 
 
 def comparison_rows(
@@ -74,8 +40,8 @@ def comparison_rows(
 ) -> tuple[list[ComparisonRow], list[NullBin]]:
     """Compute every declared comparison that the run's models, tasks and conditions allow, and its null distribution.
 
-    p-values are adjusted within each comparison, and conclusions rest on the adjusted ones. A comparison of models that
-    are not on the same units has no row.
+    p-values are adjusted within each comparison, and conclusions rest on the adjusted ones. Models are compared on
+    their common units (`analysis.outcomes.common_units.compared_outcomes`).
     """
     rows: list[ComparisonRow] = []
     bins: list[NullBin] = []
@@ -83,14 +49,14 @@ def comparison_rows(
         found: list[_Tested] = []
         permutations: list[PermutationDraws] = []
         for measured in groups:
-            pairs = list(_pairs(comparison, measured))
-            if pairs:
-                of_group, permuted = _tests(pairs, measured, settings)
+            pairs = list(compared_pairs(comparison, measured))
+            of_group, permuted = _tests(pairs, measured, settings)
+            if permuted:
                 found += of_group
                 permutations.append(permuted)
                 bins += _null_bins(pairs, permuted)
         names = [comparison.name] * len(found)
-        p = np.array([one.result.p for one in found])
+        p = np.array([one.test.result.p for one in found])
         holm = holm_within_families(p, names)
         max_t = max_t_within_families(permutations, names, p)
         rows += [
@@ -100,56 +66,27 @@ def comparison_rows(
     return rows, bins
 
 
-def _pairs(comparison: Comparison, measured: TaskOutcomes) -> Iterator[_Pair]:
-    if comparison.tasks and measured.task not in comparison.tasks:
-        return
-    other = "scale" if comparison.along == "family" else "family"
-    by_place: dict[tuple[str, str, str], Outcomes] = {}
-    for one in measured.outcomes:
-        by_place.setdefault((getattr(one, comparison.along), getattr(one, other), one.readout), one)
-    for condition in comparison.conditions:
-        for (name, within, readout), base in by_place.items():
-            changed = by_place.get((comparison.pair[1], within, readout))
-            if name != comparison.pair[0] or changed is None:
-                continue
-            if condition in base.conditions and condition in changed.conditions:
-                yield _Pair(comparison, within, base, changed, condition)
-
-
 def _tests(
-    pairs: Sequence[_Pair], measured: TaskOutcomes, settings: AnalysisSettings
-) -> tuple[list[_Tested], PermutationDraws]:
-    contrasts = [_contrast(pair, measured) for pair in pairs]
-    key = (settings.seed, "comparison", measured.dataset, measured.task)
-    permutations = permute(contrasts, draws=settings.draws, key=key)
-    equivalent = equivalence_tests(
-        [measured.pseudo_values(pair.weights()) for pair in pairs],
-        [settings.margin(measured.task).size] * len(pairs),
+    pairs: Sequence[Pair], measured: TaskOutcomes, settings: AnalysisSettings
+) -> tuple[list[_Tested], PermutationDraws | None]:
+    tests, permutations = tests_of_the_metric(
+        [_contrast(pair, measured) for pair in pairs],
+        [measured.estimate(pair.weights()) for pair in pairs],
         draws=settings.draws,
-        key=(*key[:1], "equivalence", *key[1:]),
+        key=measured.key(settings.seed, "comparison"),
     )
-    results = permutation_results(contrasts, permutations)
-    return [
-        _Tested(pair, measured, result, p_equivalence)
-        for pair, result, p_equivalence in zip(pairs, results, equivalent, strict=True)
-    ], permutations
+    return [_Tested(pair, measured, test) for pair, test in zip(pairs, tests, strict=True)], permutations
 
 
 def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings) -> ComparisonRow:
-    pair, measured, result = one.pair, one.measured, one.result
+    pair, measured, result = one.pair, one.measured, one.test.result
     base, changed = pair.cells()
+    of = measured.estimate(pair.weights())
     return ComparisonRow.of(
         pair.compared(),
         bounds(measured.interval(pair.weights(), settings.level)),
-        tested(result, p_holm),
-        concluded(
-            against_margin(measured, pair.weights(), settings, one.p_equivalence),
-            difference=result.statistic,
-            standard_deviation=standard_deviation(measured.pseudo_values(pair.weights())),
-            units_each=measured.units_each,
-            p=result.p,
-            p_max_t=p_max_t,
-        ),
+        tested(one.test, of, settings, p_holm),
+        concluded(against_margin(measured, pair.weights(), settings), uncertainty(of), p=result.p, p_max_t=p_max_t),
         provenance(settings),
         metric=measured.metric,
         base=base.model,
@@ -162,14 +99,14 @@ def _row(one: _Tested, p_holm: float, p_max_t: float, settings: AnalysisSettings
     )
 
 
-def _contrast(pair: _Pair, measured: TaskOutcomes) -> Contrast:
+def _contrast(pair: Pair, measured: TaskOutcomes) -> Contrast:
     (base_full, base), (changed_full, changed) = (
-        (measured.counts(cell._replace(condition=REFERENCE)), measured.counts(cell)) for cell in pair.cells()
+        (measured.counts[cell._replace(condition=REFERENCE)], measured.counts[cell]) for cell in pair.cells()
     )
     return Contrast.difference_of_differences((base_full, base), (changed_full, changed))
 
 
-def _null_bins(pairs: Sequence[_Pair], permutations: PermutationDraws) -> Iterator[NullBin]:
+def _null_bins(pairs: Sequence[Pair], permutations: PermutationDraws) -> Iterator[NullBin]:
     for column, pair in enumerate(pairs):
         null = permutations.null[:, column]
         null = null[np.isfinite(null)]

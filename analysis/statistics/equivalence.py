@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.engine.equivalence import equivalence_tests
-from analysis.engine.sample_size import standard_deviation
+from analysis.engine.sample_size import Uncertainty, uncertainty
 from analysis.outcomes.groups import Cell, TaskOutcomes, delta
 from analysis.rows.ablation import AblationRow
 from analysis.rows.bases import AgainstMargin, Bounded, Provenance, ScoredUnder
@@ -24,28 +23,27 @@ def equivalence_tested(
         tested: its rows of the ablation table; those without a delta are left out.
         settings: of the run.
     """
-    rows = [row for row in tested if row.delta is not None]
-    changes = [delta(Cell(row.model, row.readout, row.condition)) for row in rows]
-    pseudo_values = [measured.pseudo_values(change) for change in changes]
-    equivalent = equivalence_tests(
-        pseudo_values,
-        [settings.margin(measured.task).size] * len(rows),
-        draws=settings.draws,
-        key=(settings.seed, "equivalence", measured.dataset, measured.task),
-    )
+    return [_tested(measured, row, settings) for row in tested if row.delta is not None]
+
+
+def _tested(measured: TaskOutcomes, row: AblationRow, settings: AnalysisSettings) -> EquivalenceTest:
+    change = delta(Cell(row.model, row.readout, row.condition))
     level = 1 - 2 * settings.alpha
-    return [
-        EquivalenceTest.of(
-            row.part(ScoredUnder),
-            bounds(measured.interval(change, level)),
-            against_margin(measured, change, settings, p_equivalence),
-            provenance(settings, level),
-            delta=row.delta,
-            standard_deviation=standard_deviation(values),
-            units_each=measured.units_each,
-        )
-        for row, change, values, p_equivalence in zip(rows, changes, pseudo_values, equivalent, strict=True)
-    ]
+    of = uncertainty(measured.estimate(change))
+    return EquivalenceTest.of(
+        row.part(ScoredUnder),
+        bounds(measured.interval(change, level)),
+        against_margin(measured, change, settings),
+        provenance(settings, level),
+        delta=row.delta,
+        low90=of.low if of else None,
+        high90=of.high if of else None,
+        deviation=of.deviation if of else None,
+        training=of.training if of else None,
+        units_each=of.each if of else None,
+        largest=of.largest if of else None,
+        rare=of.rare if of else None,
+    )
 
 
 def equivalence_rows(tests: Sequence[EquivalenceTest], ablation: Sequence[AblationRow]) -> list[EquivalenceRow]:
@@ -66,18 +64,27 @@ def equivalence_rows(tests: Sequence[EquivalenceTest], ablation: Sequence[Ablati
             EquivalenceRow.of(
                 test.part(ScoredUnder),
                 test.part(Bounded),
-                concluded(
-                    test.part(AgainstMargin),
-                    difference=test.delta,
-                    standard_deviation=test.standard_deviation,
-                    units_each=test.units_each,
-                    p=row.p,
-                    p_max_t=row.p_max_t,
-                ),
+                concluded(test.part(AgainstMargin), _uncertainty(test), p=row.p, p_max_t=row.p_max_t),
                 test.part(Provenance),
                 delta=test.delta,
                 p=row.p,
+                detectable=row.detectable,
                 p_max_t=row.p_max_t,
             )
         )
     return found
+
+
+def _uncertainty(test: EquivalenceTest) -> Uncertainty | None:
+    """Return what `_tested` wrote down."""
+    if test.low90 is None or test.high90 is None or test.deviation is None:
+        return None
+    return Uncertainty(
+        low=test.low90,
+        high=test.high90,
+        deviation=test.deviation,
+        training=test.training or 0.0,
+        each=test.units_each or 1.0,
+        largest=test.largest or 1.0,
+        rare=bool(test.rare),
+    )

@@ -1,27 +1,28 @@
 """Compression of effective rank: ranks of models and conditions compared on the same images.
 
-Effective rank is skewed over images, so it is reported by its median. A median is no function of summed counts:
-its interval is the BCa bootstrap over images, and two models are tested by the mean difference on the same images.
+Effective rank is skewed over images, so it is reported by its median, and two of them by the ratio of their medians on
+the same images: one estimand for the interval and for the test.
 """
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.engine.contrasts import Contrast
-from analysis.engine.intervals import Interval, bca_interval
-from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
-from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.intervals import Interval
+from analysis.engine.medians import SAME, RatioOfMedians, bootstrap_weights, ratio_of_medians
+from analysis.engine.metric import FloatArray
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.p_values import paired_permutation_tests
+from analysis.engine.sample_size import detectable_difference
 from analysis.outcomes.measures import LayerMeasures
 from analysis.rows.layers import CompressionRow
-from analysis.statistics.parts import bounds, provenance, tested
+from analysis.statistics.parts import bounds, provenance
 from config.analysis import AnalysisSettings
 from config.vocabulary.measures import EFFECTIVE_RANK
 from config.vocabulary.replacements import REFERENCE
@@ -34,8 +35,11 @@ def compression_rows(measures: Sequence[LayerMeasures], settings: AnalysisSettin
     """
     rows = list(_compressions(measures, settings))
     families = [(row.dataset, row.base == row.model) for row in rows]
-    holm = holm_within_families(np.array([row.p for row in rows]), families)
-    return [replace(row, p_holm=float(adjusted)) for row, adjusted in zip(rows, holm, strict=True)]
+    holm = holm_within_families(np.array([math.nan if row.p is None else row.p for row in rows]), families)
+    return [
+        replace(row, p_holm=None if math.isnan(adjusted) else float(adjusted))
+        for row, adjusted in zip(rows, holm, strict=True)
+    ]
 
 
 def _compressions(measures: Sequence[LayerMeasures], settings: AnalysisSettings) -> Iterator[CompressionRow]:
@@ -65,24 +69,15 @@ def _compression(
     before = base.values(EFFECTIVE_RANK, base_condition, layer)
     after = other.values(EFFECTIVE_RANK, condition, layer)
     units = before.index.intersection(after.index, sort=True)
-    if len(units) < 2:
+    if len(units) == 0:
         return
-    ranks = [of.loc[units].to_numpy(dtype=np.float64) for of in (before, after)]
-    weights = _drawn(settings.seed, base.dataset, len(units), settings.resamples)
+    ranks = before.loc[units].to_numpy(dtype=np.float64), after.loc[units].to_numpy(dtype=np.float64)
     medians = [float(np.median(rank)) for rank in ranks]
-    ratio = [bootstrap_medians(rank, weights) for rank in ranks]
-    without = [jackknife_medians(rank) for rank in ranks]
-    interval = bca_interval(
-        1 - medians[1] / medians[0], 1 - ratio[1] / ratio[0], 1 - without[1] / without[0], settings.level
-    )
-    ones = np.ones((len(units), 1))
-    contrast = Contrast.difference(Counts(ranks[0][:, None], ones), Counts(ranks[1][:, None], ones))
-    (test,) = paired_permutation_tests(
-        [contrast], draws=settings.draws, key=(settings.seed, "effective rank", base.dataset)
-    )
+    place = f"{base.model} under {base_condition} and {other.model} under {condition}, layer {layer}, {base.dataset}"
+    weights = _drawn(settings.seed, base.dataset, len(units), settings.resamples)
+    found = Compression.of(*ranks, weights, settings, place)
     yield CompressionRow.of(
-        bounds(interval),
-        tested(test),
+        bounds(found.interval),
         provenance(settings),
         dataset=base.dataset,
         base=base.model,
@@ -93,19 +88,59 @@ def _compression(
         n=len(units),
         base_median=medians[0],
         median=medians[1],
-        compression=1 - medians[1] / medians[0],
-        difference=test.statistic,
+        compression=1 - medians[1] / medians[0] if medians[0] > 0 else math.nan,
+        p=found.p,
+        p_holm=found.p,
+        detectable=found.detectable,
+        resamples=settings.resamples,
     )
 
 
-def median_interval(values: FloatArray, dataset: str, settings: AnalysisSettings) -> Interval:
-    """Return the BCa interval of the median of a measure of each image, (images,); `none` of fewer than two images."""
-    if len(values) < 2:
-        return Interval(float("nan"), float("nan"), "none")
-    weights = _drawn(settings.seed, dataset, len(values), settings.resamples)
-    return bca_interval(
-        float(np.median(values)), bootstrap_medians(values, weights), jackknife_medians(values), settings.level
-    )
+@dataclass(frozen=True)
+class Compression:
+    """Interval and test of 1 − the ratio of two medians, and what the test detects.
+
+    Attributes:
+        interval: of the compression; `none` where there is no ratio to estimate.
+        p: of the hypothesis that the medians are equal; None without an interval.
+        detectable: smallest compression that the test detects with power 0.8; None where the ratio does not vary.
+    """
+
+    interval: Interval
+    p: float | None = None
+    detectable: float | None = None
+
+    @classmethod
+    def of(
+        cls, base: FloatArray, changed: FloatArray, weights: NDArray[np.int32], settings: AnalysisSettings, place: str
+    ) -> Compression:
+        """Compare two measures of the same images; warn where a value that is not positive leaves no ratio.
+
+        Args:
+            base: measure compared with, (images,).
+            changed: measure, (images,).
+            weights: how often each image is drawn, (resamples, images).
+            settings: of the run.
+            place: what is compared, for the warning.
+        """
+        lowest = min(float(base.min()), float(changed.min()))
+        if lowest <= 0:
+            warnings.warn(
+                f"compression of {place}: a rank of {lowest:g} is not positive, and has no logarithm. "
+                "An effective rank is at least 1; were these measures written by other code?",
+                stacklevel=2,
+            )
+        if lowest <= 0 or len(base) < 2:
+            return cls(Interval(math.nan, math.nan, "none"))
+        found = ratio_of_medians(base, changed, weights, settings.level)
+        interval = Interval(1 - found.interval.high, 1 - found.interval.low, found.interval.method)
+        return cls(interval, found.p, _detectable(found, len(base), settings.alpha))
+
+
+def _detectable(found: RatioOfMedians, units: int, alpha: float) -> float | None:
+    if found.standard_error <= SAME:
+        return None
+    return -math.expm1(-detectable_difference(found.standard_error, units - 1, alpha))
 
 
 @lru_cache(maxsize=4)

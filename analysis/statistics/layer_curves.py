@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from analysis.engine.intervals import Resampled
+from analysis.engine.best_interval import best_interval
+from analysis.engine.estimates import estimate
 from analysis.outcomes.files import Outcomes
 from analysis.rows.layers import CurveRow
 from analysis.statistics.parts import of_task, provenance
@@ -16,8 +17,7 @@ from config.vocabulary.tasks import task_of
 def curve_rows(outcomes: Iterable[Outcomes], settings: AnalysisSettings) -> Iterator[CurveRow]:
     """Compute the values along the layers of every condition that was recorded after several layers.
 
-    Matched readout where a probe is trained. Units are resampled as for the ablation table, alike for every token and
-    layer of a data set and task.
+    Matched readout where a probe is trained. Intervals are over units or their clusters, as in the ablation table.
 
     Args:
         outcomes: of every task and model, further features and layers among them.
@@ -43,22 +43,16 @@ def _by_layer(group: Sequence[Outcomes]) -> list[set[str]]:
 
 def _curve(group: Sequence[Outcomes], condition: str, settings: AnalysisSettings) -> Iterator[CurveRow]:
     ordered = sorted(group, key=lambda one: (one.features, one.layer))
-    first = ordered[0]
-    resampled = Resampled.of(
-        {(one.features, one.layer): one.conditions[condition] for one in ordered},
-        resamples=settings.resamples,
-        key=(settings.seed, "bootstrap", first.dataset, first.task),
-    )
     for one in ordered:
-        place = {(one.features, one.layer): 1.0}
-        interval = resampled.interval(place, settings.level)
+        of = estimate({condition: one.conditions[condition]}, {condition: 1.0}, cluster_sizes=one.sizes)
+        interval = best_interval(of, settings.level)
         yield CurveRow.of(
             of_task(one, task_of(one.task).metric),
             provenance(settings),
             condition=condition,
             features=one.features,
             layer=one.layer,
-            value=resampled.value(place),
+            value=of.value,
             value_low=interval.low,
             value_high=interval.high,
             value_interval=interval.method,

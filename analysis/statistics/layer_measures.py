@@ -1,7 +1,7 @@
 """Geometry and attention after every layer: median, quartiles and mean over images, with intervals.
 
-Effective rank is skewed over images, so it is reported by its median. A median is no function of summed counts: its
-interval is the BCa bootstrap over images. Divergence and attention mass are reported by their means.
+Effective rank is skewed over images, so it is reported by its median, with an interval from order statistics.
+Divergence and attention mass are reported by their means.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.engine.intervals import Interval
+from analysis.engine.medians import median_interval
 from analysis.outcomes.measures import KEYS, LayerMeasures
 from analysis.rows.layers import LayerMeasureRow
 from analysis.statistics.attention import Attention, is_of_attention
-from analysis.statistics.geometry import median_interval
 from analysis.statistics.parts import at_layer, provenance
 from config.analysis import AnalysisSettings
 from config.vocabulary.measures import EFFECTIVE_RANK, GEOMETRY_COLUMNS
@@ -70,7 +70,7 @@ def _median_interval(
 ) -> Interval | None:
     if measure == EFFECTIVE_RANK or (measure in GEOMETRY_COLUMNS and condition == REFERENCE):
         values = one.values(measure, condition, layer).to_numpy(dtype=np.float64)
-        return median_interval(values, one.dataset, settings)
+        return median_interval(values, settings.level)
     return None
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.engine.equivalence import conclusion, is_included
+from analysis.engine.equivalence import UNDECIDED, conclusion, equivalence_p, smallest_equivalence_p
+from analysis.engine.estimates import Estimate
 from analysis.engine.intervals import Interval
-from analysis.engine.p_values import PermutationResult, monte_carlo_error
-from analysis.engine.sample_size import units_to_decide
+from analysis.engine.sample_size import Uncertainty, minimal_detectable_effect, units_to_decide_range
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import TaskOutcomes, Weights
 from analysis.outcomes.measures import LayerMeasures
@@ -20,6 +20,7 @@ from analysis.rows.bases import (
     Scored,
     Tested,
 )
+from analysis.statistics.testing import MetricTest
 from config.analysis import AnalysisSettings
 
 
@@ -56,69 +57,63 @@ def bounds(interval: Interval) -> Bounded:
     return Bounded(low=interval.low, high=interval.high, interval=interval.method)
 
 
-def tested(result: PermutationResult, p_holm: float | None = None) -> Tested:
+def tested(test: MetricTest, of: Estimate, settings: AnalysisSettings, p_holm: float | None = None) -> Tested:
     """Return the columns of a test; `p_holm` is `p` until the other tests of the family are known."""
     return Tested(
-        p=result.p,
-        p_smallest=result.smallest_p,
-        p_mc_error=result.monte_carlo_error,
-        p_holm=result.p if p_holm is None else p_holm,
-        draws=result.draws,
+        p=test.result.p,
+        p_exchange=test.p_exchange,
+        p_smallest=test.result.smallest_p,
+        p_mc_error=test.result.monte_carlo_error,
+        p_holm=test.result.p if p_holm is None else p_holm,
+        draws=test.result.draws,
+        detectable=detectable(of, settings),
     )
+
+
+def detectable(of: Estimate, settings: AnalysisSettings) -> float | None:
+    """Return the minimal detectable effect of the test of an estimate; None where fewer than two units decide it."""
+    return minimal_detectable_effect(of, settings.alpha) if of.is_determined else None
 
 
 def provenance(settings: AnalysisSettings, level: float | None = None) -> Provenance:
     """Return how intervals were computed, at the level of the settings where no other is given."""
-    return Provenance(
-        resamples=settings.resamples, level=settings.level if level is None else level, seed=settings.seed
-    )
+    return Provenance(level=settings.level if level is None else level, seed=settings.seed)
 
 
-def against_margin(
-    measured: TaskOutcomes, change: Weights, settings: AnalysisSettings, p_equivalence: float
-) -> AgainstMargin:
+def against_margin(measured: TaskOutcomes, change: Weights, settings: AnalysisSettings) -> AgainstMargin:
     """Return the columns of a test of equivalence of a change.
 
     Args:
         measured: outcomes of the task.
         change: signed sum of values.
         settings: of the run; they hold the margin of the task.
-        p_equivalence: of the two one-sided tests.
     """
-    margin = settings.margin(measured.task).size
+    margin, of = settings.margin(measured.task), measured.estimate(change)
     return AgainstMargin(
-        margin=margin,
-        p_equivalence=p_equivalence,
-        p_equivalence_smallest=1 / (settings.draws + 1),
-        p_equivalence_mc_error=monte_carlo_error(p_equivalence, settings.draws),
-        included=is_included(measured.interval(change, 1 - 2 * settings.alpha), margin),
+        margin=margin.size,
+        margin_reason=margin.reason,
+        p_equivalence=equivalence_p(of, margin.size),
+        p_equivalence_smallest=smallest_equivalence_p(of, margin.size),
         alpha=settings.alpha,
     )
 
 
-def concluded(
-    test: AgainstMargin,
-    *,
-    difference: float,
-    standard_deviation: float,
-    units_each: float,
-    p: float,
-    p_max_t: float,
-) -> HeldAgainstMargin:
+def concluded(test: AgainstMargin, of: Uncertainty | None, *, p: float, p_max_t: float) -> HeldAgainstMargin:
     """Return what a test of equivalence and a test of the difference conclude together.
 
     Args:
         test: of equivalence.
-        difference: as tested.
-        standard_deviation: of its jackknife pseudo-values.
-        units_each: mean number of units behind one of them.
+        of: how uncertain the difference is; None where fewer than two units decide it.
         p: of the test of the difference.
         p_max_t: the same, adjusted within its family.
     """
-    conclusion_of_both = conclusion(p_max_t, test.p_equivalence, test.alpha)
+    found = conclusion(p_max_t, test.p_equivalence, test.alpha, smallest=test.p_equivalence_smallest)
     needed = None
-    if conclusion_of_both == "undecided":
-        needed = units_to_decide(
-            difference, standard_deviation, test.margin, test.alpha, adjusted_by=p_max_t / p, units_each=units_each
-        )
-    return HeldAgainstMargin.of(test, conclusion=conclusion_of_both, units_to_decide=needed)
+    if of is not None and found in UNDECIDED:
+        needed = units_to_decide_range(of, test.margin, test.alpha, adjusted_by=p_max_t / p)
+    return HeldAgainstMargin.of(
+        test,
+        conclusion=found,
+        units_low=needed.low if needed else None,
+        units_high=needed.high if needed else None,
+    )

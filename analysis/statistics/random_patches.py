@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.engine.best_interval import best_interval
 from analysis.engine.contrasts import Contrast, Term
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.p_values import permutation_results
-from analysis.engine.permutation import permute
 from analysis.outcomes.files import Outcomes
-from analysis.outcomes.groups import Cell, TaskOutcomes, delta, signed_sum
+from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.contrasts import RandomPatchRow
 from analysis.statistics.parts import bounds, provenance, scored, tested
+from analysis.statistics.testing import tests_of_the_metric
 from config.analysis import AnalysisSettings
-from config.vocabulary.tasks import task_of
 
 RANDOM_PATCHES = ("random_patches",)
 REGISTERS = ("registers",)
@@ -43,26 +42,26 @@ def random_patch_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> lis
     contrasts = [
         Contrast(
             tuple(
-                Term(measured.counts(patches), measured.counts(control.registers), 1 / len(control.patches))
+                Term(measured.counts[patches], measured.counts[control.registers], 1 / len(control.patches))
                 for patches in control.patches
             )
         )
         for control in controls
     ]
-    key = (settings.seed, "random patches", measured.dataset, measured.task)
-    tests = permutation_results(contrasts, permute(contrasts, draws=settings.draws, key=key))
-    holm = holm_within_families(np.array([test.p for test in tests]), ["all"] * len(tests))
+    estimates = [measured.estimate(_difference(control)) for control in controls]
+    tests, _ = tests_of_the_metric(
+        contrasts, estimates, draws=settings.draws, key=measured.key(settings.seed, "random patches")
+    )
+    holm = holm_within_families(np.array([test.result.p for test in tests]), ["all"] * len(tests))
     rows = []
-    for control, test, adjusted in zip(controls, tests, holm.tolist(), strict=True):
+    for control, of, test, adjusted in zip(controls, estimates, tests, holm.tolist(), strict=True):
         registers = measured.value(delta(control.registers))
         draws = np.array([measured.value(delta(patches)) for patches in control.patches])
-        share = 1 / len(control.patches)
-        difference = signed_sum((1, {control.registers: 1.0}), *((-share, {cell: 1.0}) for cell in control.patches))
         rows.append(
             RandomPatchRow.of(
                 scored(control.outcomes, measured.metric),
-                bounds(measured.interval(difference, settings.level)),
-                tested(test, p_holm=adjusted),
+                bounds(best_interval(of, settings.level)),
+                tested(test, of, settings, p_holm=adjusted),
                 provenance(settings),
                 by=control.by,
                 condition=control.registers.condition,
@@ -71,13 +70,18 @@ def random_patch_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> lis
                 delta=registers,
                 random_mean=float(draws.mean()),
                 random_spread=float(draws.std(ddof=1)) if len(draws) > 1 else 0.0,
-                random_least=task_of(measured.task).least_costly(draws.tolist()),
-                random_most=task_of(measured.task).most_costly(draws.tolist()),
+                random_least=settings.task(measured.task).least_costly(draws.tolist()),
+                random_most=settings.task(measured.task).most_costly(draws.tolist()),
                 as_large=int(np.sum(np.abs(draws) >= abs(registers))),
-                difference=test.statistic,
+                difference=test.result.statistic,
             )
         )
     return rows
+
+
+def _difference(control: _Control) -> Weights:
+    share = 1 / len(control.patches)
+    return signed_sum((1, {control.registers: 1.0}), *((-share, {cell: 1.0}) for cell in control.patches))
 
 
 def _controls(one: Outcomes, settings: AnalysisSettings) -> Iterator[_Control]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-from scipy.special import ndtri
 
+from analysis.engine.best_interval import best_interval
 from analysis.engine.contrasts import Contrast
 from analysis.engine.metric import Counts
 from analysis.engine.multiplicity import holm_within_families
-from analysis.engine.p_values import permutation_results
-from analysis.engine.permutation import permute
+from analysis.engine.studentised import studentised
+from analysis.engine.training import trained
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes, Weights, delta, signed_sum
 from analysis.rows.contrasts import ProbeVarianceRow, ReadoutRow
 from analysis.statistics.parts import bounds, of_task, provenance, scored, tested
+from analysis.statistics.testing import tests_of_the_metric
 from config.analysis import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 
@@ -34,88 +35,68 @@ def readout_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> list[Rea
     ]
     if not pairs:
         return []
-    contrasts = [
-        Contrast.difference_of_differences(_counts(measured, matched), _counts(measured, frozen))
-        for _, matched, frozen in pairs
-    ]
-    key = (settings.seed, "readouts", measured.dataset, measured.task)
-    tests = permutation_results(contrasts, permute(contrasts, draws=settings.draws, key=key))
-    holm = holm_within_families(np.array([test.p for test in tests]), ["all"] * len(tests))
+    changes = [signed_sum((1, delta(frozen)), (-1, delta(matched))) for _, matched, frozen in pairs]
+    estimates = [measured.estimate(change) for change in changes]
+    tests, _ = tests_of_the_metric(
+        [
+            Contrast.difference_of_differences(_counts(measured, matched), _counts(measured, frozen))
+            for _, matched, frozen in pairs
+        ],
+        estimates,
+        draws=settings.draws,
+        key=measured.key(settings.seed, "readouts"),
+    )
+    holm = holm_within_families(np.array([test.result.p for test in tests]), ["all"] * len(tests))
     return [
         ReadoutRow.of(
             of_task(one, measured.metric),
-            bounds(measured.interval(signed_sum((1, delta(frozen)), (-1, delta(matched))), settings.level)),
-            tested(test, p_holm=float(adjusted)),
+            bounds(best_interval(of, settings.level)),
+            tested(test, of, settings, p_holm=float(adjusted)),
             provenance(settings),
             condition=matched.condition,
-            matched_value=measured.counts(matched).value(),
-            frozen_value=measured.counts(frozen).value(),
+            matched_value=measured.counts[matched].value(),
+            frozen_value=measured.counts[frozen].value(),
             matched_delta=measured.value(delta(matched)),
             frozen_delta=measured.value(delta(frozen)),
-            difference=test.statistic,
+            difference=test.result.statistic,
         )
-        for (one, matched, frozen), test, adjusted in zip(pairs, tests, holm, strict=True)
+        for (one, matched, frozen), of, test, adjusted in zip(pairs, estimates, tests, holm, strict=True)
     ]
 
 
 def _counts(measured: TaskOutcomes, cell: Cell) -> tuple[Counts, Counts]:
-    return measured.counts(cell._replace(condition=REFERENCE)), measured.counts(cell)
+    return measured.counts[cell._replace(condition=REFERENCE)], measured.counts[cell]
 
 
-def probe_variance_rows(
-    measured: TaskOutcomes, outcomes: Iterable[Outcomes], settings: AnalysisSettings
-) -> Iterator[ProbeVarianceRow]:
-    """Compute the variance of value and delta of every cell whose probe was refitted at least twice.
-
-    Args:
-        measured: the reported probes.
-        outcomes: of the run, refits among them.
-        settings: of the run.
-    """
-    refits: dict[tuple[str, str, str, int], list[Outcomes]] = {}
-    for one in outcomes:
-        if one.refit > 0 and (one.dataset, one.task) == (measured.dataset, measured.task):
-            refits.setdefault((one.model, one.readout, one.features, one.layer), []).append(one)
+def probe_variance_rows(measured: TaskOutcomes, settings: AnalysisSettings) -> Iterator[ProbeVarianceRow]:
+    """Compute the variance of value and delta of every cell whose probe was refitted at least twice."""
     for one, cell in measured.cells():
-        again = [
-            found
-            for found in refits.get((one.model, one.readout, one.features, one.layer), [])
-            if cell.condition in found.conditions
-        ]
-        if len(again) < 2:
-            continue
-        values = np.array([found.conditions[cell.condition].value() for found in again])
-        yield _variance(measured, one, cell, "value", {cell: 1.0}, values, settings)
+        yield from _variance(measured, one, cell, "value", {cell: 1.0}, settings)
         if cell.condition != REFERENCE:
-            full = np.array([found.conditions[REFERENCE].value() for found in again])
-            yield _variance(measured, one, cell, "delta", delta(cell), values - full, settings)
+            yield from _variance(measured, one, cell, "delta", delta(cell), settings)
 
 
 def _variance(
-    measured: TaskOutcomes,
-    one: Outcomes,
-    cell: Cell,
-    quantity: str,
-    weights: Weights,
-    refitted: Sequence[float] | np.ndarray,
-    settings: AnalysisSettings,
-) -> ProbeVarianceRow:
-    estimate = measured.value(weights)
-    units = measured.resampled.standard_error(weights)
-    training = float(np.std(refitted, ddof=1))
-    z = float(ndtri((1 + settings.level) / 2))
-    total = math.hypot(units, training)
-    return ProbeVarianceRow.of(
+    measured: TaskOutcomes, one: Outcomes, cell: Cell, quantity: str, weights: Weights, settings: AnalysisSettings
+) -> Iterator[ProbeVarianceRow]:
+    of = measured.estimate(weights)
+    if of.refitted is None:
+        return
+    alone = best_interval(replace(of, refitted=None), settings.level)
+    both = best_interval(of, settings.level)
+    yield ProbeVarianceRow.of(
         scored(one, measured.metric),
         provenance(settings),
         condition=cell.condition,
         quantity=quantity,
-        refits=len(refitted),
-        estimate=estimate,
-        units_error=units,
-        training_error=training,
-        low=estimate - z * units,
-        high=estimate + z * units,
-        total_low=estimate - z * total,
-        total_high=estimate + z * total,
+        refits=len(of.refitted),
+        estimate=of.value,
+        units_error=studentised(of).standard_error if of.is_determined else None,
+        training_error=float(of.refitted.std(ddof=1)),
+        freedom=trained(of).freedom if of.is_determined else None,
+        low=alone.low,
+        high=alone.high,
+        interval=alone.method,
+        total_low=both.low,
+        total_high=both.high,
     )

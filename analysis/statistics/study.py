@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm import tqdm
 
+from analysis.outcomes.common_units import compared_outcomes
 from analysis.outcomes.files import Outcomes
-from analysis.outcomes.groups import task_outcomes
 from analysis.outcomes.measures import LayerMeasures
 from analysis.rows.ablation import AblationRow
 from analysis.rows.frames import frame_of
@@ -46,7 +46,7 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[LayerMeasures], setti
         settings: what is reported, and how it is tested.
 
     Warns:
-        UserWarning: models of one task are on different units.
+        UserWarning: models that a comparison compares are on different units.
     """
     by_task: dict[tuple[str, str], list[Outcomes]] = {
         (dataset, task): [] for dataset, tasks in settings.datasets.items() for task in tasks
@@ -55,7 +55,7 @@ def study(outcomes: Sequence[Outcomes], measures: Sequence[LayerMeasures], setti
         by_task[one.dataset, one.task].append(one)
     with tqdm([part for part in by_task.values() if part], desc="tests and intervals", unit="task") as progress:
         parts = [task_statistics(part, settings) for part in progress]
-    comparisons, nulls = comparison_rows(task_outcomes(outcomes, settings), settings)
+    comparisons, nulls = comparison_rows(compared_outcomes(outcomes, settings), settings)
     found = {
         **assembled(parts, settings),
         **layer_tables(measures, settings),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from analysis.engine.permutation import PermutationDraws
@@ -14,6 +12,7 @@ from analysis.rows.schema import Row
 from analysis.statistics.ablation import ablation_rows
 from analysis.statistics.additivity import additivity_rows, cumulative_rows
 from analysis.statistics.assembly import TaskStatistics
+from analysis.statistics.classes import class_delta_rows
 from analysis.statistics.equivalence import equivalence_tested
 from analysis.statistics.layer_curves import curve_rows
 from analysis.statistics.nulls import joined
@@ -24,10 +23,12 @@ from config.analysis import AnalysisSettings
 # Table of `analysis.rows.registry.PARTS` → what computes its rows from outcomes on the same units. Those that take more
 # than that are in `task_statistics`.
 STATISTICS: Mapping[str, Callable[[TaskOutcomes, AnalysisSettings], Iterable[Row]]] = {
+    "class_deltas": class_delta_rows,
     "random_patches": random_patch_rows,
     "readouts": readout_rows,
     "additivity": additivity_rows,
     "cumulative": cumulative_rows,
+    "probe_variance": probe_variance_rows,
 }
 
 
@@ -37,36 +38,19 @@ def task_statistics(outcomes: Sequence[Outcomes], settings: AnalysisSettings) ->
     Args:
         outcomes: of every model, refits and other features among them.
         settings: of the run.
-
-    Warns:
-        UserWarning: models are on different units.
     """
     groups = task_outcomes(outcomes, settings)
-    _warn_of_different_units(groups)
     nulls: list[PermutationDraws] = []
     found: dict[str, list[Row]] = {name: [] for name in PARTS}
     for group in groups:
-        ablation, permuted = ablation_rows(
-            group, seed=settings.seed, draws=settings.draws, resamples=settings.resamples, level=settings.level
-        )
+        ablation, permuted = ablation_rows(group, settings, groups=len(groups))
         nulls += [permuted] if permuted else []
         parts: Mapping[str, Iterable[Row]] = {
             "ablation": ablation,
             "equivalence": equivalence_tested(group, ablation, settings),
-            "probe_variance": probe_variance_rows(group, outcomes, settings),
             **{name: rows(group, settings) for name, rows in STATISTICS.items()},
         }
         for name, part in parts.items():
             found[name].extend(part)
     found["layer_curves"].extend(curve_rows(outcomes, settings))
     return TaskStatistics(rows=found, nulls=joined(nulls))
-
-
-def _warn_of_different_units(groups: Sequence[TaskOutcomes]) -> None:
-    """Warn where models are on different units: paired tests need pairs, so nothing compares them."""
-    for one, other in itertools.combinations((group.outcomes[0] for group in groups), 2):
-        warnings.warn(
-            f"dataset '{one.dataset}', task '{one.task}': models '{one.model}' and '{other.model}' are not on the "
-            f"same units ({one.size} and {other.size} of them), so they are not compared. Evaluate both on the same.",
-            stacklevel=3,
-        )

@@ -15,9 +15,9 @@ from analysis.error_rates.designs import designs
 from analysis.error_rates.hard_simulators import (
     EXCESS,
     Models,
-    effective_ranks,
     heavy_loss,
     heavy_losses,
+    one_class,
     opposite_classes,
     rare_classes,
     rare_failures,
@@ -27,9 +27,10 @@ from analysis.error_rates.hard_simulators import (
     unequal_masks,
     unequal_points,
 )
+from analysis.error_rates.layer_designs import correlated, step, step_mean
 from analysis.error_rates.procedures import attainable_size
 from analysis.error_rates.rates import SETS, SIMULATION, measure_all, write
-from analysis.error_rates.simulators import binary, masks, points, scalar
+from analysis.error_rates.simulators import binary, heavy_tails, masks, points, scalar, shifted
 from config.code_digest import code_digest
 from config.layout import ERROR_RATES
 
@@ -108,6 +109,8 @@ def test_permuting_units_of_clusters_is_shown_to_be_wrong() -> None:
         (lambda g, n: opposite_classes(g, n, in_pixels=True), 0.0),
         (lambda g, n: opposite_classes(g, n, shift=0.01), 0.01),
         (lambda g, n: unequal_clusters(g, n, shift=0.03), 0.03),
+        (lambda g, n: one_class(g, n, images=50_000, shift=-0.03), -0.03),
+        (lambda g, n: shifted(heavy_tails, 1.0, g, n), 1.0),
     ],
 )
 def test_true_differences_are_what_designs_say(pair: object, difference: float) -> None:
@@ -124,13 +127,25 @@ def test_models_of_unequal_levels_lose_as_much(models: Models) -> None:
     assert min(lost) > 0.02
 
 
-def test_true_excess_and_ratio_of_medians_are_what_designs_say() -> None:
+def test_true_excess_is_what_designs_say() -> None:
     drawn = sparse_excess(np.random.default_rng(3), 400_000, 0.02, 0.12)
     excess = sum(weight * drawn[name].value() for name, weight in EXCESS.items())
     assert excess == pytest.approx(4 * 0.02 - 0.12, abs=0.002)
-    base, changed = effective_ranks(np.random.default_rng(4), 200_000, correlation=0.9)
+
+
+def test_true_ratios_and_steps_are_what_designs_say() -> None:
+    base, changed = correlated(np.random.default_rng(4), 200_000, factor=0.8, correlation=0.9)
     assert np.median(changed) / np.median(base) == pytest.approx(0.8, abs=0.01)
+    assert changed.mean() / base.mean() == pytest.approx(0.8, abs=0.01)
     assert np.corrcoef(np.log(base), np.log(changed))[0, 1] == pytest.approx(0.9, abs=0.01)
+    before, after = step(np.random.default_rng(5), 1_000_000, 2.0, 1.0)
+    assert after.value() - before.value() == pytest.approx(step_mean(2.0, 1.0), rel=0.01)
+
+
+def test_limits_that_are_wider_than_the_nominal_rate_asks_have_a_reason() -> None:
+    for design in designs():
+        if design.quantity == "coverage" and (design.low < 0.93 or design.high > 0.97):
+            assert design.note, f"{design.data}, n {design.n}"
 
 
 def test_every_hard_design_judges_as_many_procedures_as_it_names() -> None:

@@ -1,24 +1,30 @@
 """What happens inside: summaries of measures, curves over layers, held to hand-made numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
+from analysis.engine.medians import bootstrap_weights
+from analysis.engine.ratios import ratio_of_means_interval
 from analysis.figures.conditions import delta_heatmap
 from analysis.figures.layers import layer_figures
 from analysis.outcomes.files import primary, read_outcomes
-from analysis.outcomes.measures import MeasureError, read_measures
+from analysis.outcomes.measures import LayerMeasures, MeasureError, read_measures
 from analysis.rows.chance import Chance
 from analysis.rows.frames import frame_of
-from analysis.rows.layers import CurveRow, LayerMeasureRow
-from analysis.statistics.attention import Attention
+from analysis.rows.layers import CompressionRow, CurveRow, LayerMeasureRow
+from analysis.statistics.attention import Attention, divergence_ratio_rows, trend_rows
+from analysis.statistics.geometry import Compression, compression_rows
 from analysis.statistics.layer_curves import curve_rows
 from analysis.statistics.layer_measures import layer_measure_rows
 from config.analysis import AnalysisSettings
+from config.conditions import Condition
 from config.settings import load_settings
 
 
@@ -122,6 +128,102 @@ def test_a_file_without_its_keys_is_an_error_that_names_it(tmp_path: Path, setti
     save(tmp_path / "m_b" / "scenes", "1-of-1.parquet", measures(2).drop(columns="layer"))
     with pytest.raises(MeasureError, match=r"m_b/scenes/1-of-1\.parquet: missing column 'layer'"):
         gather_measures(tmp_path, settings)
+
+
+def ranks(settings: AnalysisSettings, base: np.ndarray, changed: np.ndarray) -> CompressionRow:
+    """The compression of ranks under a condition, one image each."""
+    rows = [
+        {"unit": f"u{place:03}", "condition": condition, "layer": 0, "effective_rank": rank}
+        for condition, of in (("full", base), ("zero_registers", changed))
+        for place, rank in enumerate(of)
+    ]
+    (row,) = compression_rows([LayerMeasures("m_s", "open", "S", "scenes", pd.DataFrame(rows))], settings)
+    return row
+
+
+def test_interval_and_p_of_a_compression_never_disagree(settings: AnalysisSettings) -> None:
+    # Medians and means of skewed ranks need not move together, and the interval of one says nothing of the other.
+    weights = bootstrap_weights(60, resamples=400, key=(1, "agreement"))
+    alpha, disagreed = 1 - settings.level, 0
+    for seed in range(100):
+        generator = np.random.default_rng(seed)
+        base = generator.lognormal(1.5, 0.8, size=60)
+        changed = base * generator.lognormal(-0.12, 0.35, size=60)
+        found = Compression.of(base, changed, weights, settings, "here")
+        assert found.p is not None
+        assert (found.interval.low > 0 or found.interval.high < 0) == (found.p < alpha)
+        disagreed += (found.p < alpha) != (stats.ttest_rel(base, changed).pvalue < alpha)
+    # So the assertion above is one that the mean difference, which was tested before, would not have met.
+    assert disagreed > 10
+
+
+def test_a_compression_is_in_the_table_with_interval_and_p(settings: AnalysisSettings) -> None:
+    generator = np.random.default_rng(1)
+    base = generator.lognormal(1.5, 0.4, size=60)
+    row = ranks(settings, base, 0.7 * base * generator.lognormal(0, 0.05, size=60))
+    assert row.compression == pytest.approx(0.3, abs=0.1)
+    assert row.low < row.compression < row.high and row.interval == "log ratio t"
+    assert row.p is not None and row.p == row.p_holm and row.p < 0.01
+    assert row.detectable is not None and 0 < row.detectable < 0.3
+
+
+def test_a_compression_that_is_detectable_is_detected(settings: AnalysisSettings) -> None:
+    weights = bootstrap_weights(50, resamples=400, key=(1, "detectable"))
+    base, other = np.exp(2 + np.random.default_rng(5).normal(0, 0.1, size=(2, 500, 50)))
+
+    def compared(changed: np.ndarray) -> list[Compression]:
+        return [Compression.of(*pair, weights, settings, "here") for pair in zip(base, changed, strict=True)]
+
+    detectable = np.median([one.detectable for one in compared(other)])
+    found = [one.p is not None and one.p < settings.alpha for one in compared((1 - detectable) * other)]
+    # The bootstrap standard error of a median is too large rather than too small, and so is what is said of it.
+    assert 0.75 < np.mean(found) < 0.93
+
+
+def test_ranks_without_a_ratio_have_no_interval_and_a_reason(settings: AnalysisSettings) -> None:
+    alone = ranks(settings, np.array([3.0]), np.array([2.0]))
+    assert (alone.interval, alone.p, alone.p_holm, alone.detectable, alone.n) == ("none", None, None, None, 1)
+    assert alone.compression == pytest.approx(1 / 3)
+    with pytest.warns(
+        UserWarning, match=r"m_s under full and m_s under zero_registers, layer 0, scenes: a rank of 0 is"
+    ):
+        empty = ranks(settings, np.array([3.0, 2.0, 4.0]), np.array([2.0, 0.0, 3.0]))
+    assert (empty.interval, empty.p, np.isnan(empty.low)) == ("none", None, True)
+
+
+def attended(divergence: dict[str, np.ndarray]) -> LayerMeasures:
+    """Divergences of two conditions by image (rows) and layer (columns)."""
+    rows = [
+        {"unit": f"u{unit:03}", "condition": condition, "layer": layer, "js": value}
+        for condition, of in divergence.items()
+        for (unit, layer), value in np.ndenumerate(of)
+    ]
+    return LayerMeasures("m_s", "open", "S", "scenes", pd.DataFrame(rows))
+
+
+def test_divergence_ratios_are_those_of_the_means_whichever_way_round(settings: AnalysisSettings) -> None:
+    mean = Condition("mean_registers", ("registers",), "mean")
+    chosen = replace(settings, conditions={**settings.conditions, mean.name: mean})
+    generator = np.random.default_rng(6)
+    below = generator.lognormal(-5, 1, size=(80, 1))
+    above = 9 * below * generator.lognormal(0, 0.5, size=(80, 1))
+    one = attended({"zero_registers": above, "mean_registers": below})
+    attention = Attention.of(one, chosen)
+    assert attention is not None
+    (row,) = divergence_ratio_rows(attention, chosen)
+    assert row.ratio == pytest.approx(above.mean() / below.mean())
+    inverse = ratio_of_means_interval(above[:, 0], below[:, 0], settings.level)
+    assert (row.low, row.high) == pytest.approx((1 / inverse.high, 1 / inverse.low))
+    assert row.low is not None and row.high is not None and 0 < row.low < row.ratio < row.high
+
+
+def test_a_divergence_of_nothing_is_no_outcome_of_0_or_1(settings: AnalysisSettings) -> None:
+    attention = Attention.of(attended({"zero_registers": np.zeros((30, 3))}), settings)
+    assert attention is not None
+    mean = attention.mean_interval("js", "zero_registers", 0, 0.9)
+    assert mean is not None and (mean.low, mean.high) == (0, 0)
+    (trend,) = trend_rows(attention, settings)
+    assert (trend.reading, trend.shown_with, trend.shown_against) == ("undecided", 0, 0)
 
 
 def outcomes(right: dict[tuple[str, str, int], int]) -> pd.DataFrame:

@@ -293,7 +293,7 @@ def test_an_empty_count_in_csv_is_named(tmp_path: Path) -> None:
 
 
 def test_only_fractions_are_bounded_by_their_denominator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.outcomes.schema.task_of", lambda name: replace(task_of(name), bounded=False))
+    monkeypatch.setattr("config.ranges.task_of", lambda name: replace(task_of(name), bounded=False))
     errors = frame().assign(numerator=[-0.5, *np.linspace(8.5, 100, 7)])
     errors.to_parquet(tmp_path / "o.parquet")
     (one,) = read_outcomes(tmp_path / "o.parquet")

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 NAMES = (
     "dataset model family scale task metric n readout condition clusters "
     "value value_low value_high value_interval delta delta_low delta_high delta_interval "
-    "p p_exact p_smallest p_mc_error p_holm p_max_t draws resamples level seed"
+    "delta_family_low delta_family_high p p_exchange p_exact p_smallest p_mc_error p_holm p_max_t draws "
+    "detectable warning level seed"
 )
 COLUMNS = NAMES.split()
 
@@ -107,7 +108,9 @@ def test_identical_outcomes_have_delta_zero_and_p_one(synthetic_run: SyntheticRu
     synthetic_run.analyse()
     table = pd.read_csv(synthetic_run.folder / "tables" / "ablation.csv")
     same = table[(table["family"] == "sink") & (table["condition"] == "mean_registers")]
-    assert (same[["delta", "delta_low", "delta_high"]] == 0).all(axis=None)
+    assert (same["delta"] == 0).all()
+    # No change among sixty units does not exclude one among others.
+    assert ((same["delta_low"] < 0) & (same["delta_high"] > 0)).all()
     assert (same[["p", "p_holm"]] == 1).all(axis=None)
 
 
@@ -190,7 +193,9 @@ def test_the_same_inputs_give_the_same_bytes(synthetic_run: SyntheticRun) -> Non
 def test_a_model_does_not_change_the_numbers_of_another(synthetic_run: SyntheticRun) -> None:
     synthetic_run.analyse()
     path = synthetic_run.folder / "tables" / "ablation.csv"
-    unadjusted = [name for name in COLUMNS if name not in ("p_holm", "p_max_t")]
+    # What holds for a family at once depends on what is in it.
+    of_family = ("p_holm", "p_max_t", "delta_family_low", "delta_family_high")
+    unadjusted = [name for name in COLUMNS if name not in of_family]
     before = pd.read_csv(path).query("model == 'sink_b'")[unadjusted].reset_index(drop=True)
     edit_settings(synthetic_run, models={name: model_settings(name) for name in ("sink_b", "bottleneck_s")})
     synthetic_run.analyse()

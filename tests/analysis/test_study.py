@@ -11,11 +11,14 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.engine.medians import bootstrap_medians, bootstrap_weights, jackknife_medians
 from analysis.engine.metric import Counts
-from analysis.outcomes.files import Outcomes
+from analysis.outcomes.files import EveryUnit, Outcomes
+from analysis.outcomes.groups import TaskOutcomes
 from analysis.outcomes.measures import LayerMeasures, MeasureError, read_measures
+from analysis.statistics.ablation import ablation_rows
 from analysis.statistics.study import Study, study
 from config.analysis import AnalysisSettings, Comparison, Margin
 from config.conditions import Condition
@@ -223,7 +226,8 @@ def test_a_comparison_is_the_second_delta_minus_the_first() -> None:
     assert row["difference"] == pytest.approx(-0.3)
     assert row["low"] < -0.3 < row["high"] < 0
     assert row["p"] == row["p_smallest"] == 1 / 1000
-    assert (row["conclusion"], row["included"]) == ("different", False)
+    assert row["conclusion"] == "different"
+    assert 0 < row["detectable"] < 0.3
 
 
 def test_scales_are_compared_within_a_family() -> None:
@@ -231,19 +235,44 @@ def test_scales_are_compared_within_a_family() -> None:
     assert (row["base"], row["changed"], row["within"]) == ("a_s", "a_b", "a")
     assert row["difference"] == pytest.approx(0, abs=1e-12)
     assert row["conclusion"] == "undecided"
-    assert row["units_to_decide"] > UNITS
+    assert row["units_high"] > UNITS
 
 
-def test_models_on_different_units_are_told_and_not_compared() -> None:
-    comparison = Comparison("question", "?", "family", ("a", "b"), ("everything",), ())
-    models = [
-        outcomes("a_s", {"full": right(0.9), "everything": right(0.8)}),
-        outcomes("b_s", {"full": right(0.9, 399), "everything": right(0.8, 399)}),
-    ]
-    with pytest.warns(UserWarning, match=r"'a_s' and 'b_s' are not on the same units \(400 and 399 of them\)"):
-        found = study(models, [], settings(comparisons=(comparison,)))
-    assert found.tests["comparisons"].empty
-    assert len(found.tables["ablation"]) == 4
+def test_other_units_have_draws_of_their_own() -> None:
+    """Two groups of one task once shared their draws: their null statistics were correlated by 0.9."""
+    values = {"full": right(0.9), "everything": right(0.8)}
+    one = outcomes("a_s", values)
+    other = replace(outcomes("b_s", values), units=tuple(f"other_{unit:04}" for unit in range(UNITS)))
+    nulls = []
+    for group in (one, other, replace(one, model="b_s")):
+        _, permuted = ablation_rows(TaskOutcomes.of([group]), settings())
+        assert permuted is not None
+        nulls.append(permuted.null[:, 0])
+    assert abs(np.corrcoef(nulls[0], nulls[1])[0, 1]) < 0.1
+    np.testing.assert_array_equal(nulls[0], nulls[2])
+
+
+def masks(full: tuple[float, float], changed: tuple[float, float]) -> Outcomes:
+    """Two classes whose intersections are shares of 100 pixels in every image, with a little noise between images."""
+    noise = np.random.default_rng(11).normal(0, 2, size=(2, UNITS, 2))
+    noise -= noise.mean(axis=1, keepdims=True)
+    union = np.full((UNITS, 2), 100.0)
+    counts = [Counts(100 * np.array(share) + one, union) for share, one in zip((full, changed), noise, strict=True)]
+    one = outcomes("a_s", {"full": counts[0], "everything": counts[1]})
+    return replace(one, task="segmentation", features="patches", categories=("cat", "dog"))
+
+
+def test_classes_that_move_in_opposite_directions_change_no_mean_iou() -> None:
+    chosen = settings(datasets=MappingProxyType({"scenes": ("segmentation",)}))
+    table = study([masks((0.5, 0.5), (0.6, 0.4))], [], chosen).tables["ablation"].set_index("condition")
+    row = table.loc["everything"]
+    assert row["delta"] == pytest.approx(0, abs=1e-9)
+    assert (row["delta_interval"], row["p"]) == ("jackknife t", 1)
+    # The test of labels is about the classes, and stands beside it.
+    assert 0 < row["p_exchange"] <= 1
+    moved = study([masks((0.5, 0.5), (0.63, 0.4))], [], chosen).tables["ablation"].set_index("condition")
+    assert moved.loc["everything", "p"] == moved.loc["everything", "p_smallest"]
+    assert np.isnan(table.loc["full", "p_exchange"])
 
 
 def test_clusters_are_counted_and_told_apart() -> None:
@@ -251,7 +280,10 @@ def test_clusters_are_counted_and_told_apart() -> None:
         whole = {"full": right(0.9), "everything": right(0.8)}
         groups = np.arange(UNITS) // 4
         one = outcomes(model, {name: counts.summed_over(groups) for name, counts in whole.items()})
-        return replace(one, size=UNITS, members=members)
+        units = tuple(f"{unit:04}" for unit in range(UNITS))
+        shift = 0 if members == "one" else 1
+        clusters = tuple(f"{(unit + shift) // 4 % (UNITS // 4):04}" for unit in range(UNITS))
+        return replace(one, size=UNITS, members=members, each=EveryUnit(units, clusters, whole))
 
     comparison = Comparison("question", "?", "family", ("a", "b"), ("everything",), ())
     chosen = settings(comparisons=(comparison,))
@@ -259,7 +291,7 @@ def test_clusters_are_counted_and_told_apart() -> None:
     assert set(found.tables["ablation"]["n"]) == {UNITS}
     assert set(found.tables["ablation"]["clusters"]) == {UNITS / 4}
     assert len(found.tests["comparisons"]) == 1
-    with pytest.warns(UserWarning, match="not on the same units"):
+    with pytest.warns(UserWarning, match="but their clusters are not the same ones, so they are not compared"):
         found = study([clustered("a_s", "one"), clustered("b_s", "other")], [], chosen)
     assert found.tests["comparisons"].empty
 
@@ -277,7 +309,7 @@ def test_equivalence_follows_the_size_of_the_change() -> None:
     values = {"full": right(0.9), "everything": right(0.9), "c": right(0.3)}
     table = study([outcomes("a_s", values)], [], settings()).tests["equivalence"].set_index("condition")
     assert table.loc["everything", "conclusion"] == "equivalent"
-    assert table.loc["everything", "included"]
+    assert table.loc["everything", "margin_reason"]
     assert table.loc["c", "conclusion"] == "different"
     assert set(table["margin"]) == {0.02}
 
@@ -303,10 +335,8 @@ def test_a_difference_is_concluded_from_its_adjusted_p() -> None:
     assert (table["p"] == 2 / 2**7).all()
     assert (table["p_max_t"] > 0.05).all()
     assert (table["conclusion"] == "undecided").all()
-    assert (table["units_to_decide"] > UNITS).all()
-    np.testing.assert_allclose(
-        table["p_equivalence_mc_error"], np.sqrt(table["p_equivalence"] * (1 - table["p_equivalence"]) / 999)
-    )
+    assert (table["units_high"] > UNITS).all()
+    assert (table["units_low"] <= table["units_high"]).all()
     assert (table["p_equivalence"] >= table["p_equivalence_smallest"]).all()
 
 
@@ -335,23 +365,47 @@ def test_frozen_minus_matched() -> None:
     assert row["p_holm"] == row["p"]
 
 
-def test_refits_widen_the_interval_and_nothing_else() -> None:
+def test_refits_enter_the_interval_the_test_and_the_conclusion() -> None:
     reported = outcomes("a_s", {"full": right(0.9), "everything": right(0.6)})
     again = [
         outcomes("a_s", {"full": right(0.9 + 0.02 * k), "everything": right(0.6 - 0.03 * k)}, refit=k + 2)
         for k in (-1, 0, 1)
     ]
     alone, together = (study(models, [], settings()) for models in ([reported], [reported, *again]))
-    pd.testing.assert_frame_equal(alone.tables["ablation"], together.tables["ablation"])
     table = together.tables["probe_variance"].set_index(["condition", "quantity"])
     assert table.loc[("full", "value"), "training_error"] == pytest.approx(0.02)
     assert table.loc[("everything", "value"), "training_error"] == pytest.approx(0.03)
     # Full rises as the condition falls: the deltas spread by both.
-    assert table.loc[("everything", "delta"), "training_error"] == pytest.approx(0.05)
-    row = table.loc[("full", "value")]
-    assert row["units_error"] == pytest.approx(np.sqrt(0.9 * 0.1 / UNITS), rel=0.1)
-    half = 1.959964 * np.hypot(row["units_error"], row["training_error"])
-    assert row["total_high"] - row["estimate"] == pytest.approx(half, abs=1e-6)
+    row = table.loc[("everything", "delta")]
+    assert row["training_error"] == pytest.approx(0.05)
+    # By hand: variances add up, with Satterthwaite's degrees of freedom, near those of three refits.
+    units = 0.3 * 0.7 / (UNITS - 1)
+    freedom = (units + 0.05**2) ** 2 / (units**2 / (UNITS - 1) + 0.05**4 / 2)
+    assert row["units_error"] == pytest.approx(np.sqrt(units), rel=1e-6)
+    assert row["freedom"] == pytest.approx(freedom, rel=1e-6)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(units + 0.05**2)
+    # The interval over units is a score interval, which is no t interval exactly.
+    assert row["total_high"] - row["estimate"] == pytest.approx(half, rel=0.01)
+
+    # Every table says so: the intervals, the test and the conclusion hold both errors.
+    before, after = (found.tables["ablation"].set_index("condition").loc["everything"] for found in (alone, together))
+    assert after["delta"] == before["delta"]
+    assert (after["delta_low"], after["delta_high"]) == pytest.approx((row["total_low"], row["total_high"]))
+    assert (before["delta_interval"], after["delta_interval"]) == ("score", "score and refits")
+    assert before["p"] == before["p_smallest"] < after["p"] < 0.05
+    assert after["p"] == pytest.approx(2 * stats.t.sf(0.3 / np.sqrt(units + 0.05**2), freedom), rel=1e-6)
+    assert after["detectable"] > 3 * before["detectable"]
+
+
+def test_refits_that_vary_by_the_margin_leave_equivalence_undecided() -> None:
+    reported = outcomes("a_s", {"full": right(0.9), "everything": right(0.9)})
+    again = [
+        outcomes("a_s", {"full": right(0.9), "everything": right(0.9 + 0.02 * k)}, refit=k + 2) for k in (-1, 0, 1)
+    ]
+    found = [study(models, [], settings()).tests["equivalence"] for models in ([reported], [reported, *again])]
+    assert [table["conclusion"].item() for table in found] == ["equivalent", "undecided"]
+    # Training alone varies by as much as the margin: more units would not help.
+    assert found[1]["units_high"].isna().item()
 
 
 # Measures
@@ -411,7 +465,11 @@ def test_compression_between_families_and_under_conditions() -> None:
     between = table[table["base"] != table["model"]]
     assert list(between["layer"]) == [0, 1, 2, 3]
     np.testing.assert_allclose(between["compression"], 0.36)
-    assert (between["p"] == 1 / 1000).all()
+    # Every rank is lower by the same factor: the ratio does not vary, and p is the smallest of 101 images.
+    np.testing.assert_allclose(between["low"], 0.36)
+    assert (between["p"] == 2 / 2**101).all()
+    assert (between["p_holm"] == 4 * between["p"]).all()
+    assert between["detectable"].isna().all()
     (within,) = table[table["base"] == table["model"]].to_dict("records")
     assert (within["condition"], within["layer"]) == ("everything", 3)
     assert (within["compression"], within["p"]) == (0, 1)

@@ -160,15 +160,11 @@ def test_defaults_are_filled_in_and_written(tmp_path: Path) -> None:
         "level": 0.95,
         "families": ["dataset", "task", "readout"],
         "alpha": 0.05,
-        "margins": {
-            "default": {
-                "margin": 0.01,
-                "reason": "the article calls a task preserved where it changes by at most one percentage point",
-            }
-        },
+        "ranges": {},
+        "lower_is_better": [],
     }
     assert resolved["datasets"]["scenes"]["shards"] == 1
-    assert set(DEMO["analysis"]) == {"comparisons", "compressions"}
+    assert set(DEMO["analysis"]) == {"margins", "comparisons", "compressions"}
     save_resolved(resolved, tmp_path / "settings.yaml")
     assert load_settings(tmp_path / "settings.yaml") == settings(resolved)
 

@@ -97,7 +97,8 @@ OF_STATISTICS = {"statistics", "known_answers", *OF_TABLES}
     [
         (("draws",), 999, {"comparison", "comparisons", "layers", *OF_STATISTICS}),
         (("families",), ["dataset"], OF_TABLES),
-        (("margins", "default", "reason"), "because", {"report", "all"}),
+        # The tables carry the reason beside the margin.
+        (("margins", "default", "reason"), "because", {"comparison", "comparisons", *OF_STATISTICS}),
         (("comparisons", "zeros", "conditions"), ["zero_r1", "zero_registers"], OF_COMPARISON),
         (("comparisons", "zeros", "question"), "And a single one?", {"report", "all"}),
     ],

@@ -211,8 +211,8 @@ class SyntheticRun:
         at = {"dataset": dataset, "model": model, "condition": condition}
         where = {**at, "task": task, "readout": readout}
         compared = cells(f"comparison=cls_buffering condition={condition} within=S base=bottleneck_s changed=sink_s")
-        together = "size=4 delta=-0.5 predicted=-0.2 excess=-0.3 excess_low=-0.35 excess_high=-0.25"
-        of_pair = "size=2 delta=-0.77 predicted=-0.1 excess=-0.67 excess_low=-0.7 excess_high=-0.6"
+        together = "size=4 delta=-0.5 predicted=-0.2 excess=-0.3 excess_family_low=-0.35 excess_family_high=-0.25"
+        of_pair = "size=2 delta=-0.77 predicted=-0.1 excess=-0.67 excess_family_low=-0.7 excess_family_high=-0.6"
         return {
             "comparisons": [
                 {
@@ -226,11 +226,22 @@ class SyntheticRun:
                     **compared,
                     **{"dataset": dataset, "task": "cycle_consistency", "readout": "direct"},
                     **cells("n=313 base_delta=-0.01 changed_delta=-0.02 difference=-0.01 low=-0.02 high=0.01"),
-                    **cells("p=0.4 p_holm=0.5 p_max_t=0.6 p_equivalence=0.7 conclusion=undecided units_to_decide=9876"),
+                    **cells("p=0.4 p_holm=0.5 p_max_t=0.6 p_equivalence=0.7 conclusion=undecided"),
+                    **cells("units_low=9876 units_high=9999"),
                 },
             ],
             "equivalence": [
-                where | cells("n=1111 delta=0.0044 low=-0.001 high=0.009 conclusion=undecided units_to_decide=54321")
+                {
+                    **where,
+                    **cells("n=1111 delta=0.0044 low=-0.001 high=0.009 conclusion=undecided detectable=0.0123"),
+                    **cells("units_low=54321 units_high=98765"),
+                }
+            ],
+            "class_deltas": [
+                where
+                | cells("category=dog<b> present=9 delta=-0.4 family_low=-0.61 family_high=-0.2 share=-0.04 warning="),
+                where
+                | cells("category=cat present=8 delta=-0.31 family_low=-0.6 family_high=0.1 share=-0.03 warning="),
             ],
             "random_patches": [
                 {
@@ -257,15 +268,16 @@ class SyntheticRun:
                 }
             ],
             "additivity": [
-                where | cells(f"{together} reading=super-additive"),
-                where | cells(f"{of_pair} reading=super-additive condition=zero_r1_r2"),
+                where | cells(f"{together} p_holm=0.0123 reading=super-additive"),
+                where | cells(f"{of_pair} p_holm=0.0234 reading=super-additive condition=zero_r1_r2"),
             ],
             "cumulative": [{"dataset": dataset, "readout": readout, "orders": 24}],
             "compression": [
                 {
                     **at,
                     **{"base": model, "base_condition": "full"},
-                    **cells("layer=5 base_median=8.6 median=4.3 compression=0.5 low=0.45 high=0.55 p_holm=0.0999"),
+                    **cells("layer=5 base_median=8.6 median=4.3 compression=0.5 low=0.45 high=0.55"),
+                    **cells("p_holm=0.0999 detectable=0.07"),
                 }
             ],
             "divergence_ratios": [
@@ -277,7 +289,7 @@ class SyntheticRun:
             "probe_variance": [
                 {
                     **where,
-                    **cells("quantity=delta refits=6 estimate=-0.3 units_error=0.01 training_error=0.02"),
+                    **cells("quantity=delta refits=6 estimate=-0.3 units_error=0.01 training_error=0.02 freedom=7.25"),
                     **cells("low=-0.32 high=-0.28 total_low=-0.344 total_high=-0.256"),
                 }
             ],
@@ -299,7 +311,7 @@ class SyntheticRun:
                             "value": f"{value:.6f}",
                             "value_low": f"{value - 0.01:.6f}",
                             "value_high": f"{value + 0.01:.6f}",
-                            **cells("n=1111 value_interval=bca resamples=567 level=0.9 seed=77"),
+                            **cells("n=1111 value_interval=wilson delta_interval=score level=0.9 seed=77"),
                         }
                         if condition != "full":
                             row |= {
@@ -307,7 +319,7 @@ class SyntheticRun:
                                 "delta_low": f"{-0.06 - place / 1000:.6f}",
                                 "delta_high": f"{-0.04 - place / 1000:.6f}",
                                 **cells("p=0.0008097 p_exact=3.21e-07 p_smallest=0.0008097 p_mc_error=0.0042"),
-                                **cells("p_holm=0.0123 p_max_t=0.0101 draws=1234"),
+                                **cells("p_holm=0.0123 p_max_t=0.0101 draws=1234 delta_interval=score"),
                             }
                         yield row
 

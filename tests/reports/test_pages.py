@@ -281,8 +281,8 @@ def test_counts_of_images_and_classes_are_those_of_the_pack(pages):
 
 def test_the_definition_stands_under_each_ablation_table(pages):
     text = pages["results.html"].visible
-    assert "1,111 image pairs, permuted and resampled as 17 clusters" in text
-    for part in ("1,111 images", "90 %", "567 resamples", "1,234 draws", "dataset × task × readout"):
+    assert "1,111 image pairs, permuted as 17 clusters" in text
+    for part in ("1,111 images", "90 %", "Tango’s score interval", "1,234 draws", "dataset × task × readout"):
         assert part in text
 
 
@@ -293,7 +293,7 @@ def test_comparisons_are_those_of_the_file(pages):
     assert row[1].endswith("different")
     assert row[2:6] == ["−11.1", "−22.2", "−11.1", "[−20.0, −5.0]"]
     assert row[6:] == ["0.0321", "0.0521", "0.0421", "0.0621"]
-    assert extra[1].endswith("undecided 9,876 to decide")
+    assert extra[1].endswith("undecided 9,876 to 9,999 to decide")
     assert extra[2:6] == ["−1.0", "−2.0", "−1.0", "[−2.0, +1.0]"]
     assert "cycle_consistency" in page.visible
     assert "Is a < b?" in page.visible
@@ -305,7 +305,7 @@ def test_equivalence_names_margin_reason_and_the_sample_that_would_decide(pages)
     assert page.table("margins")[1] == ["every task", "1.2", "less < than nothing"]
     (cells,) = [row for row in page.table("equivalence-scenes")[1:] if len(row) == 2]
     assert cells == ["zero_registers", "? +0.4"]
-    assert page.table("undecided-scenes")[-1][-2:] == ["1,111", "54,321"]
+    assert page.table("undecided-scenes")[-1][-3:] == ["1,111", "+1.2", "54,321 to 98,765"]
 
 
 def test_statistics_are_those_of_the_files(pages):
@@ -316,15 +316,17 @@ def test_statistics_are_those_of_the_files(pages):
     assert page.table("random-patches-scenes")[-1][1:] == [
         *("−30.0", "−2.0", "0.66", "[−3.0, −1.0]", "−28.0", "[−30.0, −26.0]", "0.0777"),
     ]
+    # The class whose interval holds 0 is counted, and not named.
+    assert page.table("classes-scenes")[-1][1:] == ["−7.0", "2", "1", "0", "dog<b> −4.0 (−40.0 [−61.0, −20.0])"]
     # The last layer, and every variant that was measured.
     assert page.table("ranks-scenes")[-1][1:] == ["60", "5.2", "[4.8, 5.8]", "[4.2, 6.2]", "15.2"]
-    assert page.table("compression-scenes")[-1][1:] == ["8.6", "4.3", "50.0", "[45.0, 55.0]", "0.0999"]
+    assert page.table("compression-scenes")[-1][1:] == ["8.6", "4.3", "50.0", "[45.0, 55.0]", "0.0999", "7.0"]
     ratios = page.table("divergence-ratios-scenes")
     assert ratios[-2][3:] == ["250", "[200, 300]"]
     assert ratios[-1][3:] == ["rounding", "–"]
     assert page.table("trends-scenes")[-1][4:] == ["4, 1", "−0.05", "✕ not monotone"]
     assert page.table("readouts-scenes")[-1][2:] == ["−11.0", "−31.0", "−20.0", "[−25.0, −15.0]", "0.0888"]
-    assert page.table("probe-variance-scenes")[-1][3:] == ["1.00", "2.00", "[−32.0, −28.0]", "[−34.4, −25.6]"]
+    assert page.table("probe-variance-scenes")[-1][3:] == ["1.00", "2.00", "7.2", "[−32.0, −28.0]", "[−34.4, −25.6]"]
 
 
 def test_error_rates_are_the_committed_ones_and_of_this_code(pages):

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from analysis.engine.multiplicity import holm_within_families
+from analysis.engine.contrasts import Contrast
+from analysis.engine.metric import Counts
+from analysis.engine.multiplicity import holm_within_families, max_t_within_families
+from analysis.engine.p_values import permutation_results
+from analysis.engine.permutation import permute
 
 
 def test_holm_by_hand() -> None:
@@ -43,3 +49,17 @@ def test_refusals() -> None:
         holm_within_families(np.array([1.2]), ["f"])
     with pytest.raises(ValueError, match="families"):
         holm_within_families(np.array([0.2]), ["f", "g"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 6), st.integers(4, 14), st.integers(0, 10_000))
+def test_max_t_of_small_families_is_never_below_p(members: int, units: int, seed: int) -> None:
+    # A contrast that few units tell apart is enumerated, while the draws that the family shares are a sample: in half
+    # of such families the joint p of 199 draws would lie below the exact one.
+    generator = np.random.default_rng(seed)
+    ones = np.ones((units, 1))
+    values = generator.normal(size=(members, units)) * (generator.random((members, units)) < generator.random())
+    contrasts = [Contrast.difference(Counts(0 * ones, ones), Counts(one[:, None], ones)) for one in values]
+    drawn = permute(contrasts, draws=199, key=(seed, "small families"))
+    p = np.array([one.p for one in permutation_results(contrasts, drawn)])
+    assert (max_t_within_families([drawn], ["family"] * members, p) >= p).all()

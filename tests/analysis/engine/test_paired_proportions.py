@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import ndtr
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from analysis.engine.metric import Counts
 from analysis.engine.paired_proportions import (
@@ -26,26 +26,67 @@ from analysis.engine.paired_proportions import (
 @pytest.mark.parametrize(
     ("gained", "lost", "units", "level", "low", "high"),
     [
-        # Tango 1998, section 6.2: sleeping difficulties of marijuana users, data of Karacan et al. 1976.
-        (9, 3, 32, 0.95, -0.027, 0.390),
-        # Fagerland, Lydersen and Laake 2014: airway hyper-responsiveness, data of Bentur et al. 2009.
-        (1, 7, 21, 0.95, -0.517, -0.026),
-        # R, PropCIs 0.3-0, scoreci.mp(25, 28, 618, 0.90).
-        (28, 25, 618, 0.90, -0.0148, 0.0247),
+        # Published results to which the R package ratesci holds its own implementation (github.com/petelaud/ratesci,
+        # tests/testthat/test3.R). Tango 1998, two examples:
+        (9, 3, 32, 0.95, "-0.027", "0.390"),
+        (0, 1, 44, 0.90, "-0.096", "0.037"),
+        # Agresti and Min, Statistics in Medicine 24, 2005.
+        (16, 8, 86, 0.95, "-0.020", "0.207"),
+        # Fagerland, Lydersen and Laake 2014: airway hyper-responsiveness before and after stem cell transplantation.
+        (1, 7, 21, 0.95, "-0.517", "-0.026"),
+        # Tang et al. 2010, and Chang et al. 2024.
+        (3, 1, 14, 0.95, "-0.1670", "0.4327"),
+        (25, 2, 102, 0.95, "0.139", "0.321"),
+        # Complete response before and after consolidation therapy, data of Cavo et al. 2012: the R package
+        # contingencytables (github.com/ocbe-uio/contingencytables, tests/testthat/test-ch8.R).
+        (6, 16, 161, 0.95, "-0.1240", "-0.0054"),
+        # R, PropCIs 0.3, scoreci.mp(25, 28, 618, 0.90), which is of the second minus the first.
+        (28, 25, 618, 0.90, "-0.0148", "0.0247"),
     ],
 )
 def test_intervals_are_the_published_ones(
-    gained: int, lost: int, units: int, level: float, low: float, high: float
+    gained: int, lost: int, units: int, level: float, low: str, high: str
 ) -> None:
-    digits = 4 if units == 618 else 3
+    digits = len(low.split(".")[1])
     found = score_interval(gained, lost, units, level)
-    assert [round(float(bound), digits) for bound in found] == [low, high]
+    assert [f"{float(bound):.{digits}f}" for bound in found] == [low, high]
+    assert [f"{bound:.{digits}f}" for bound in PairedChanges(gained, lost, units).interval(level)] == [low, high]
 
 
-def test_the_statistic_is_the_published_one() -> None:
-    # Tango 1998, section 6.1: two treatments of contact lenses, 43 of 44 cured by both, non-inferiority margin 0.1.
-    assert float(score_statistic(0, 1, 44, -0.1)) == pytest.approx(1.709, abs=5e-4)
-    assert float(ndtr(-score_statistic(0, 1, 44, -0.1))) == pytest.approx(0.044, abs=5e-4)
+def test_the_test_of_equivalence_is_the_published_one() -> None:
+    # Tango 1998: 43 of 44 pairs succeed under both, 1 is lost. His 90 % interval [−0.096, 0.037] just excludes −0.1.
+    p = float(ndtr(-score_statistic(0, 1, 44, -0.1)))
+    assert 0.04 < p < 0.05
+    low = float(score_interval(0, 1, 44, 1 - 2 * p)[0])
+    assert low == pytest.approx(-0.1, abs=1e-9)
+
+
+def by_quartic(gained: int, lost: int, units: int, level: float) -> list[float]:
+    """Bounds as roots of the quartic equation of Yang, Sun and Hardin.
+
+    "A non-iterative implementation of Tango's score confidence interval for a paired difference of proportions",
+    Statistics in Medicine 32, 2013; coefficients as on Agresti's page on matched pairs. Squaring the equation of the
+    score adds roots, of which the smallest and the largest real one are the bounds.
+    """
+    g, n, d, s = norm.ppf((1 + level) / 2) ** 2, units, gained - lost, gained + lost
+    coefficients = [
+        n**2 * (n / g + 1) ** 2,
+        -n * d * (n / g + 1) * (4 * n / g + 1),
+        2 * n * d**2 * (3 * n / g + 2) / g - n**2 * (s / g + 1),
+        n * d * (2 * s / g + 1) - d**3 * (4 * n / g + 1) / g,
+        d**2 * (d**2 / g - s) / g,
+    ]
+    roots = np.roots(coefficients)
+    real = roots.real[np.abs(roots.imag) < 1e-7]
+    return [float(real.min()), float(real.max())]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 400), st.sampled_from([0.9, 0.95, 0.99]))
+def test_bounds_are_roots_of_the_published_quartic(gained: int, lost: int, same: int, level: float) -> None:
+    assume(gained != lost)
+    found = [float(bound) for bound in score_interval(gained, lost, gained + lost + same, level)]
+    assert found == pytest.approx(by_quartic(gained, lost, gained + lost + same, level), abs=1e-6)
 
 
 def by_likelihood(gained: int, lost: int, units: int, difference: float) -> float:
