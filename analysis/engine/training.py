@@ -85,8 +85,7 @@ def inclusion_p(interval: Callable[[float], Interval], value: float, margin: flo
         Between `SMALLEST` and 0.5; 0.5 where the estimate itself is not within the margin.
 
     Examples:
-        >>> from analysis.engine.roots import root_between
-    from analysis.engine.studentised import Studentised, studentised_bounds
+        >>> from analysis.engine.studentised import studentised_bounds
         >>> of = Studentised(0.0, 0.01, 50.0)
         >>> round(inclusion_p(lambda level: Interval(*studentised_bounds(of, level), "t"), 0.0, 0.02), 4)
         0.0255
