@@ -89,7 +89,6 @@ def planned(checkout: Checkout) -> Counter[str]:
 OF_TABLES = {"tables", "figures", "audit_reproduced", "report", "all"}
 OF_COMPARISON = {"comparison", "comparisons", "figures", "report", "all"}
 OF_KNOWN_ANSWERS = {"known_answers", "figures", "report", "all"}
-OF_LAYERS = {"figures", "audit_reproduced", "report", "all"}
 OF_STATISTICS = {"statistics", "known_answers", *OF_TABLES}
 
 
@@ -97,7 +96,7 @@ OF_STATISTICS = {"statistics", "known_answers", *OF_TABLES}
     ("place", "value", "rerun"),
     [
         (("draws",), 999, {"comparison", "comparisons", *OF_STATISTICS}),
-        (("resamples",), 999, {"layers", *OF_LAYERS}),
+        (("resamples",), 999, {"layers", "figures", "report", "all"}),
         # A family has intervals that hold for all of it at once.
         (("families",), ["dataset"], OF_STATISTICS),
         # The tables carry the reason beside the margin.
