@@ -87,12 +87,19 @@ def layout_of(model: Model, module: nn.Module, image_size: int) -> TokenLayout:
     """Return the token layout of a network.
 
     Raises:
-        ArchitectureError: where a token is neither CLS, nor a register, nor a patch.
+        ArchitectureError: where a token is neither CLS, nor a register, nor a patch, or images of the size do not pass.
     """
     try:
         return read_layout(module, image_size)
     except ValueError as error:  # such as a distillation token, which is neither CLS nor a register
         raise _not_a_vit(model, str(error)) from error
+    except RuntimeError as error:  # such as a convolutional stem that leaves no pixel of a small image
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise ArchitectureError(
+            f"models.{model.name}.image_size: {model.architecture} cannot take images of {image_size} pixels "
+            f"({str(error).splitlines()[0]}). Set the key to the size that it was made for"
+        ) from error
 
 
 def _not_a_vit(model: Model, reason: str) -> ArchitectureError:

@@ -179,8 +179,16 @@ def test_a_backend_is_for_dino_alone() -> None:
 
 def test_registers_that_do_not_fit_are_told_apart(checkpoints: dict[str, Path]) -> None:
     for family, other, told in (
-        ("dinov2", "dinov2_reg", r"holds 4 registers, and vit_small_patch14_dinov2 has none.* Try vit_small_patch14_reg4"),
-        ("dinov2_reg", "dinov2", r"holds no registers, and vit_small_patch14_reg4_dinov2 has 4.* Try vit_small_patch14_d"),
+        (
+            "dinov2",
+            "dinov2_reg",
+            r"holds 4 registers, and vit_small_patch14_dinov2 has none.* Try vit_small_patch14_reg4",
+        ),
+        (
+            "dinov2_reg",
+            "dinov2",
+            r"holds no registers, and vit_small_patch14_reg4_dinov2 has 4.* Try vit_small_patch14_d",
+        ),
     ):
         for names in ("", "official "):
             with pytest.raises(WeightsError, match=rf"models\.{family}: .*{told}"):

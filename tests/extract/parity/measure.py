@@ -74,7 +74,7 @@ def _values(name: str, shape: tuple[int, ...]) -> Tensor:
     normal = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
     if name.endswith(("q_proj.bias", "v_proj.bias")):
         normal *= 0  # as in the released weights of DINOv3 S and B
-    if "norm" in name and name.endswith("weight") or "lambda" in name:
+    if ("norm" in name and name.endswith("weight")) or "lambda" in name:
         normal = 1 + 0.1 * normal
     elif len(shape) in (2, 4) and "token" not in name:
         normal *= 1.5 / np.sqrt(np.prod(shape[1:]))
