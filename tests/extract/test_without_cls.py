@@ -112,7 +112,7 @@ def test_tasks_on_patches_are_measured_and_those_on_cls_refused(
     for task in ("correspondence", "cycle_consistency", "segmentation"):
         outcomes = pd.read_parquet(run.outcomes(task, name))
         assert set(outcomes["features"]) == {"patches"}
-        taken = {"full", "zero_random_patches"}
+        taken = {"full", "zero_random_patches_1"}
         if name == "gap":
             taken |= {"mean_registers", "shuffle_trajectory_registers"}
         assert set(outcomes["condition"]) == taken
