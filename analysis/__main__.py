@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.figures.drawing import draw_figures
 from analysis.outcomes import csv_files
 from analysis.outcomes.files import Outcomes, read_outcomes
 from analysis.outcomes.measures import read_measures
@@ -150,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for tables/, tests/ and figures/")
     parser.add_argument("--settings", type=Path, help="YAML with any of seed, conditions, analysis, as in a config")
     parser.add_argument("--measures", type=Path, help="folder of <model>/<dataset>/*.parquet, where there are any")
+    parser.add_argument("--no-figures", action="store_true", help="tables and tests only")
     given = parser.parse_args(arguments)
     stated = Stated.read(given.settings)
     outcomes = read_folder(given.folder, stated.analysis.ranges)
@@ -162,8 +162,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tables = {**found.tables, **found.tests}
     for name, table in tables.items():
         write_table(table, path_of(name, run))
-    for dataset in settings.datasets:
-        draw_figures(tables, dataset, settings, None, run)
+    if not given.no_figures:
+        # Imported where figures are drawn, since matplotlib takes as long to import as small data to analyse.
+        from analysis.figures.drawing import draw_figures
+
+        for dataset in settings.datasets:
+            draw_figures(tables, dataset, settings, None, run)
     print(f"{len(found.ablation)} rows in {run.table('ablation')}; tests in {run.tests}")
     for line in notes:
         print(f"warning: {line}")

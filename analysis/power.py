@@ -14,13 +14,11 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from analysis.__main__ import read_folder, read_stated, settings_for
+from analysis.__main__ import Stated, read_folder
 from analysis.rows.power import PowerRow
 from analysis.rows.schema import write_rows
 from analysis.statistics.power import Planned, power_from_assumptions, power_from_pilot
-from config.analysis import Margin, analysis_of
 from config.errors import InputError, report_errors
-from config.resolve import resolve_analysis
 
 # Options that take the place of a pilot, and those that go with them alone.
 ASSUMED = ("rate_changed", "deviation", "cluster_size", "icc")
@@ -30,12 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line; see `--help`."""
     given = _parser().parse_args(arguments)
     _check(given)
-    rows = _from_pilot(given) if given.folder else _from_assumptions(given)
+    rows, notes = _from_pilot(given) if given.folder else _from_assumptions(given)
     for line in printed(rows):
         print(line)
     if given.out:
         write_rows(PowerRow, rows, given.out)
         print(f"\n{len(rows)} rows in {given.out}")
+    for line in notes:
+        print(f"warning: {line}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,11 +110,21 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _from_pilot(given: argparse.Namespace) -> list[PowerRow]:
-    outcomes = read_folder(given.folder)
-    settings = settings_for(outcomes, read_stated(given.settings))
+def _stated(given: argparse.Namespace) -> Stated:
+    """Return the settings, with the margin and the level of the command line in place of theirs."""
+    stated = Stated.read(given.settings)
+    analysis = dict(stated.resolved["analysis"])
     if given.margin is not None:
-        settings = replace(settings, margins={"default": _stated_margin(given.margin)})
+        analysis["margins"] = {"default": {"margin": given.margin, "reason": "stated on the command line"}}
+    if given.alpha is not None:
+        analysis["alpha"] = given.alpha
+    return replace(stated, resolved={**stated.resolved, "analysis": analysis})
+
+
+def _from_pilot(given: argparse.Namespace) -> tuple[list[PowerRow], list[str]]:
+    stated = _stated(given)
+    outcomes = read_folder(given.folder, stated.analysis.ranges)
+    settings = stated.of(outcomes)
     rows = power_from_pilot(outcomes, settings, _planned(given, settings.alpha), comparisons=given.comparisons)
     if not rows:
         raise InputError(f"{given.folder}: has no condition but full, so there is no difference to plan for.")
@@ -124,18 +134,18 @@ def _from_pilot(given: argparse.Namespace) -> list[PowerRow]:
             f"--comparisons: {given.folder} has no two models on the same units that a declared comparison compares "
             f"(declared: {declared}). Declare one in --settings, under analysis."
         )
-    return rows
+    return rows, stated.warnings(outcomes)
 
 
-def _from_assumptions(given: argparse.Namespace) -> list[PowerRow]:
-    analysis = analysis_of(resolve_analysis(read_stated(given.settings))["analysis"])
-    margin = analysis.margins["default"] if given.margin is None else _stated_margin(given.margin)
+def _from_assumptions(given: argparse.Namespace) -> tuple[list[PowerRow], list[str]]:
+    analysis = _stated(given).analysis
+    margin = analysis.margins["default"]
     if given.rate_changed is not None and given.difference is None and margin.size > given.rate_changed:
         raise InputError(
             f"--rate-changed {given.rate_changed:g}: less than the margin {margin.size:g}, which is the difference "
             "that is planned for. State --difference, or a larger share."
         )
-    return power_from_assumptions(
+    rows = power_from_assumptions(
         _planned(given, analysis.alpha),
         margin,
         rate_changed=given.rate_changed,
@@ -143,20 +153,11 @@ def _from_assumptions(given: argparse.Namespace) -> list[PowerRow]:
         cluster_size=given.cluster_size or 1.0,
         icc=given.icc or 0.0,
     )
-
-
-def _stated_margin(size: float) -> Margin:
-    return Margin(size, "stated on the command line")
+    return rows, []
 
 
 def _planned(given: argparse.Namespace, alpha: float) -> Planned:
-    return Planned(
-        units=given.units,
-        alpha=alpha if given.alpha is None else given.alpha,
-        difference=given.difference,
-        tests=given.tests,
-        power=given.power,
-    )
+    return Planned(units=given.units, alpha=alpha, difference=given.difference, tests=given.tests, power=given.power)
 
 
 def printed(rows: Sequence[PowerRow]) -> Iterable[str]:

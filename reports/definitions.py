@@ -20,6 +20,9 @@ _METHODS = {
     "sparse": "t corrected for skewness, and widened by what so few changes would not have shown",
     "jackknife t": "jackknife t for a mean over classes",
     "skewness-corrected t": "t corrected for skewness",
+    "order statistics": "order statistics",
+    "log ratio t": "t interval of the logarithm",
+    "log ratio, skewness-corrected t": "t interval of the logarithm, corrected for skewness",
     "none": "none where fewer than two units decide the value",
 }
 # Ends the name of a method that holds the variance of training too.

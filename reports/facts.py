@@ -19,7 +19,7 @@ from reports.markup import code, heading, lines
 from reports.numbers import MISSING, count, percent
 from reports.table import Body, Table, TableColumn, TableRow
 
-SIGNED_PACKAGES = ("torch", "timm", "numpy", "scipy", "statsmodels", "pandas", "snakemake", "pypandoc-binary")
+SIGNED_PACKAGES = ("torch", "timm", "numpy", "scipy", "pandas", "snakemake", "pypandoc-binary")
 
 
 def dataset_table(inputs: Inputs) -> Table:

@@ -152,14 +152,19 @@ class Contrast:
     @property
     def observed(self) -> float:
         """The observed statistic, a fraction."""
-        return sum(term.weight * (self._value(term.changed) - self._value(term.base)) for term in self.terms)
+        pairs = zip(self.terms, self._values, strict=True)
+        return sum(term.weight * (changed - base) for term, (base, changed) in pairs)
 
     @property
     def tolerance(self) -> float:
         """Largest distance between statistics that count as ties."""
-        return TIE_TOLERANCE * sum(
-            abs(term.weight) * (abs(self._value(term.changed)) + abs(self._value(term.base))) for term in self.terms
-        )
+        pairs = zip(self.terms, self._values, strict=True)
+        return TIE_TOLERANCE * sum(abs(term.weight) * (abs(changed) + abs(base)) for term, (base, changed) in pairs)
+
+    @cached_property
+    def _values(self) -> tuple[tuple[float, float], ...]:
+        """Metric of each term under both labels."""
+        return tuple((self._value(term.base), self._value(term.changed)) for term in self.terms)
 
     def _value(self, counts: Counts) -> float:
         return float(self.metric(counts.numerator.sum(axis=0), counts.denominator.sum(axis=0), 0.0))

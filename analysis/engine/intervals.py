@@ -2,22 +2,25 @@
 
 Units are resampled with all their conditions at once: one resamples × units matrix of weights times the stacked counts
 gives the metric of every condition in every resample, and a difference is taken within a resample, so pairing is
-respected. The intervals are about other units from the same source; they hold the model, and a trained probe, fixed.
+respected. Discrete counts are resampled by pattern (`analysis.engine.patterns`). The intervals are about other units
+from the same source; they hold the model, and a trained probe, fixed.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
-from statsmodels.stats.proportion import proportion_confint
 
 from analysis.engine.metric import Counts, FloatArray, jackknife_metrics, mean_of_ratios
+from analysis.engine.patterns import Patterns
 from config.keys import keyed_generator
 
 Name = TypeVar("Name", bound=Hashable)
@@ -62,6 +65,11 @@ def bootstrap_metrics(
 ) -> FloatArray:
     """Return the metric of several counts in every bootstrap resample of their common units.
 
+    Where the units have few distinct patterns of counts, as 0/1 outcomes do, the number of units of each pattern is
+    drawn from its multinomial distribution, and else the units themselves. Metrics have the same distribution either
+    way, but the draws are others: the resamples of discrete counts depend on which counts are handed in together, and
+    those of others do not.
+
     Args:
         counts: all on the same units in the same order; categories may differ in number.
         resamples: number of resamples, of n units out of n with replacement.
@@ -94,19 +102,34 @@ def bootstrap_metrics(
     generator = keyed_generator(*key)
     stacked = np.hstack([array for one in counts for array in (one.numerator, one.denominator)])
     edges = np.cumsum([0, *(2 * one.categories for one in counts)])
-    rows = max(1, block_bytes // (8 * (3 * units + stacked.shape[1])))
+    patterns = Patterns.of(stacked)
+    drawn = units if patterns is None else len(patterns.rows)
+    rows = max(1, block_bytes // (8 * (3 * drawn + stacked.shape[1])))
+    if patterns is None:
+        blocks = _resampled_units(units, resamples, rows, generator)
+    else:
+        stacked, blocks = patterns.rows, patterns.resamples(resamples, rows=rows, generator=generator)
     values = np.empty((resamples, len(counts)))
+    start = 0
+    for weights in blocks:
+        sums = weights.astype(np.float64) @ stacked
+        for index, (left, right) in enumerate(itertools.pairwise(edges)):
+            numerator, denominator = np.split(sums[:, left:right], 2, axis=1)
+            values[start : start + len(weights), index] = mean_of_ratios(numerator, denominator)
+        start += len(weights)
+    return values
+
+
+def _resampled_units(
+    units: int, resamples: int, rows: int, generator: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Yield how often each unit is in each resample, (resamples of a block, units)."""
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
         drawn = generator.integers(0, units, size=(size, units))
         # One bincount for the block: resample i counts in its own range of bins.
         drawn += units * np.arange(size)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
-        sums = weights.astype(np.float64) @ stacked
-        for index, (left, right) in enumerate(itertools.pairwise(edges)):
-            numerator, denominator = np.split(sums[:, left:right], 2, axis=1)
-            values[start : start + size, index] = mean_of_ratios(numerator, denominator)
-    return values
+        yield np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
 
 
 def bca_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> Interval:
@@ -209,8 +232,13 @@ def wilson_interval(successes: int, trials: int, level: float) -> Interval:
         >>> round(found.low, 3), round(found.high, 3)
         (0.49, 0.943)
     """
-    low, high = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
-    return Interval(float(low), float(high), "wilson")
+    share = successes / trials
+    z = -float(ndtri((1 - level) / 2))
+    shrinkage = 1 + z**2 / trials
+    centre = (share + z**2 / (2 * trials)) / shrinkage
+    half = z / shrinkage * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    # Without a failure, or without a success, a bound is 1 or 0 but for rounding.
+    return Interval(max(0.0, centre - half), min(1.0, centre + half), "wilson")
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,8 +250,9 @@ class Resampled(Generic[Name]):
 
     Attributes:
         counts: counts by name, all on the same units in the same order.
-        replicates: metrics in each resample, (resamples, names).
         jackknife: metrics without each unit, (units, names).
+        resamples: number of resamples.
+        key: seed and names that the resamples are keyed by.
 
     Examples:
         The difference between two conditions on the same ten units:
@@ -245,18 +274,34 @@ class Resampled(Generic[Name]):
     """
 
     counts: Mapping[Name, Counts]
-    replicates: FloatArray
     jackknife: FloatArray
+    resamples: int
+    key: tuple[str | int, ...]
 
     @classmethod
     def of(cls, counts: Mapping[Name, Counts], *, resamples: int, key: Sequence[str | int]) -> Resampled[Name]:
         """Return the resampled metrics of `counts`; arguments and errors are those of `bootstrap_metrics`."""
-        every = list(counts.values())
-        return cls(
-            counts=dict(counts),
-            replicates=bootstrap_metrics(every, resamples=resamples, key=key),
-            jackknife=np.stack([jackknife_metrics(one) for one in every], axis=1),
-        )
+        jackknife = np.stack([jackknife_metrics(one) for one in counts.values()], axis=1)
+        return cls(dict(counts), jackknife, resamples, tuple(key))
+
+    def replicates(self, weights: Mapping[Name, float]) -> FloatArray:
+        """Return a signed sum in each resample, (resamples,).
+
+        Discrete counts are resampled for this sum alone (`bootstrap_metrics`), so that it does not depend on which
+        other conditions there are. The resamples of units are drawn once, and shared by all other sums.
+        """
+        columns, signed = self._columns(weights)
+        within = [self.counts[name] for name in weights]
+        table = np.hstack([array for one in within for array in (one.numerator, one.denominator)])
+        if Patterns.of(table) is None:
+            found: FloatArray = self._by_units[:, columns] @ signed
+            return found
+        return bootstrap_metrics(within, resamples=self.resamples, key=self.key) @ signed
+
+    @cached_property
+    def _by_units(self) -> FloatArray:
+        """Metrics in each resample of units, (resamples, names)."""
+        return bootstrap_metrics(list(self.counts.values()), resamples=self.resamples, key=self.key)
 
     def value(self, weights: Mapping[Name, float]) -> float:
         """Return the observed signed sum."""
@@ -282,9 +327,7 @@ class Resampled(Generic[Name]):
     def plain_interval(self, weights: Mapping[Name, float], level: float) -> Interval:
         """Return the BCa interval of a signed sum, not expanded, as `scipy.stats.bootstrap` does."""
         columns, signed = self._columns(weights)
-        return bca_interval(
-            self.value(weights), self.replicates[:, columns] @ signed, self.jackknife[:, columns] @ signed, level
-        )
+        return bca_interval(self.value(weights), self.replicates(weights), self.jackknife[:, columns] @ signed, level)
 
     def pseudo_values(self, weights: Mapping[Name, float]) -> FloatArray:
         """Return the jackknife pseudo-values of a signed sum, (units,); their mean is the observed signed sum.
@@ -301,8 +344,7 @@ class Resampled(Generic[Name]):
 
     def standard_error(self, weights: Mapping[Name, float]) -> float:
         """Return the bootstrap standard error of a signed sum."""
-        columns, signed = self._columns(weights)
-        return float(np.nanstd(self.replicates[:, columns] @ signed, ddof=1))
+        return float(np.nanstd(self.replicates(weights), ddof=1))
 
     def _columns(self, weights: Mapping[Name, float]) -> tuple[list[int], FloatArray]:
         place = {name: column for column, name in enumerate(self.counts)}

@@ -48,14 +48,9 @@ def holm_within_families(p: FloatArray, family: Sequence[Hashable]) -> FloatArra
     for index in np.flatnonzero(tested).tolist():
         members.setdefault(family[index], []).append(index)
     for indices in members.values():
-        adjusted[indices] = _holm(p[indices])
-    return adjusted
-
-
-def _holm(p: FloatArray) -> FloatArray:
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+        order = np.array(indices)[np.argsort(p[indices], kind="stable")]
+        left = np.arange(len(order), 0, -1)
+        adjusted[order] = np.minimum(1, np.maximum.accumulate(left * p[order]))
     return adjusted
 
 

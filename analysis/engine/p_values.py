@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import betainc
 
 from analysis.engine.contrasts import Contrast
 from analysis.engine.permutation import BLOCK_BYTES, PermutationDraws, permute
@@ -194,6 +194,9 @@ def exact_mcnemar_p(contrast: Contrast) -> float | None:
         return None
     gained = int(np.sum(term.changed.numerator > term.base.numerator))
     lost = int(np.sum(term.changed.numerator < term.base.numerator))
-    if gained + lost == 0:
+    if abs(gained - lost) <= 1:
+        # Every split is at least as uneven.
         return 1.0
-    return float(binomtest(gained, gained + lost, 0.5).pvalue)
+    fewer, more = sorted((gained, lost))
+    # Twice the probability of at most `fewer` successes, as the regularised incomplete beta function.
+    return float(2 * betainc(more, fewer + 1, 0.5))

@@ -19,10 +19,10 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import bdtr, ndtr, ndtri
 
 from analysis.engine.metric import Counts, FloatArray
+from analysis.engine.roots import root_between
 
 Number = TypeVar("Number", float, FloatArray)
 
@@ -87,7 +87,7 @@ def _highest(gained: float, lost: float, n: float, critical: float) -> float:
     observed = (gained - lost) / n
     # Where all units are alike, the observed difference itself has no variance, and every other one has.
     inner = observed + (JUST_ABOVE if gained + lost in (0, n) else 0.0)
-    return float(brentq(beyond, inner, 1.0, xtol=1e-12)) if inner < 1 else 1.0
+    return root_between(beyond, inner, 1.0, tolerance=1e-12) if inner < 1 else 1.0
 
 
 def score_statistic(gained: ArrayLike, lost: ArrayLike, units: ArrayLike, difference: ArrayLike) -> FloatArray:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from analysis.engine.contrasts import Contrast
 from analysis.engine.metric import FloatArray
 from analysis.engine.permuted_statistics import Stack
-from analysis.engine.swaps import random_swaps
 from config.keys import keyed_generator
 
 # Bound on what one block of draws may occupy, in bytes; a speed and memory choice without
@@ -116,6 +115,5 @@ def permute(
             f"{[contrast.units for contrast in contrasts]} units."
         )
     stack = Stack.of(contrasts)
-    blocks = random_swaps(units, draws, rows=stack.rows_within(block_bytes), generator=keyed_generator(*key))
-    null = stack.statistics(blocks, draws)
+    null = stack.random_statistics(draws, generator=keyed_generator(*key), block_bytes=block_bytes)
     return PermutationDraws(stack.observed, null, stack.tolerance, stack.scale(null))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
@@ -24,19 +24,6 @@ from analysis.engine.studentised import Studentised, studentised, with_training
 
 # Confidence level of the range of spreads that a pilot leaves open.
 PILOT_LEVEL = 0.9
-
-
-class Plan(Protocol):
-    """What every plan answers."""
-
-    def power_of_difference(self, difference: float, units: int, alpha: float, adjusted_by: float = 1.0) -> float:
-        """Return the power of the two-sided test if the true difference is `difference`."""
-
-    def power_of_equivalence(self, units: int, margin: float, alpha: float) -> float:
-        """Return the power of the test of equivalence if the true difference is 0."""
-
-    def detectable(self, units: int, alpha: float, power: float, adjusted_by: float = 1.0) -> float:
-        """Return the minimal detectable effect."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +124,16 @@ class SpreadPlan:
         return high
 
 
+Plan = PairedPlan | SpreadPlan
+
+
 class Plans(NamedTuple):
-    """Plans at the spread that a pilot shows, and at the lowest and the highest that it leaves open."""
+    """Plans at the spread that a pilot shows, and at the lowest and the highest that it leaves open.
+
+    Examples:
+        >>> Plans(PairedPlan(0.1), PairedPlan(0.06), PairedPlan(0.16)).highest
+        PairedPlan(rate_changed=0.16)
+    """
 
     shown: Plan
     lowest: Plan

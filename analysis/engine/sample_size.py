@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import betaincinv, chdtri, ndtr, ndtri, stdtrit
-from scipy.stats import nct
+from scipy.special import betaincinv, chdtri, nctdtr, ndtr, ndtri, stdtrit
 
 from analysis.engine.best_interval import best_interval
 from analysis.engine.estimates import Estimate
 from analysis.engine.paired_proportions import discordant_needed, smallest_units
+from analysis.engine.roots import root_between
 from analysis.engine.studentised import Studentised
 from analysis.engine.training import trained
 from analysis.engine.unseen import bounded_upper_p
@@ -44,7 +43,7 @@ def _precision_for_equivalence(size: float, margin: float, alpha: float) -> floa
 
     # Enough for the nearer side with the error of both.
     enough = (critical + float(ndtri((1 + POWER) / 2))) / (margin - size)
-    return float(brentq(lacking, 0.0, enough + 1e-9))
+    return root_between(lacking, 0.0, enough + 1e-9, tolerance=1e-12)
 
 
 @dataclass(frozen=True)
@@ -261,7 +260,7 @@ def power_of_difference(
         # Where the series of the noncentral t breaks down; it is all but normal there, or its power is 1.
         return float(ndtr(shift - critical))
     # The other side has next to no probability where its series breaks down.
-    return float(nct.sf(critical, freedom, shift) + np.nan_to_num(nct.cdf(-critical, freedom, shift)))
+    return float(1 - nctdtr(freedom, shift, critical) + np.nan_to_num(nctdtr(freedom, shift, -critical)))
 
 
 def power_of_equivalence(
@@ -326,7 +325,7 @@ def _accepted_up_to(margin: float, error: float, freedom: float, units: int, lar
         return -math.inf
     # Without what is unseen, this is the answer; with it, less.
     plain = -margin + float(stdtrit(freedom, 1 - alpha)) * error
-    return -float(brentq(excess, plain - 1e-9 * margin, 0.0, xtol=1e-3 * margin))
+    return -root_between(excess, plain - 1e-9 * margin, 0.0, tolerance=1e-3 * margin)
 
 
 def units_for(power_at: Callable[[int], float], power: float = POWER) -> int | None:

@@ -11,13 +11,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 Swaps = NDArray[np.uint8]
+PackedSwaps = NDArray[np.uint64]
+
+
+def packed_swaps(units: int, draws: int, *, rows: int, generator: np.random.Generator) -> Iterator[PackedSwaps]:
+    """Yield fair coin flips, one bit per unit, in blocks of at most `rows` draws.
+
+    Every draw consumes whole 64-bit words of the raw stream, so the matrix is the same whatever `rows` is, on every
+    platform. Units are in the order of `numpy.packbits`: the first is the highest bit of the first byte. Bits beyond
+    the last unit are random too.
+
+    Args:
+        units: number of units.
+        draws: number of draws.
+        rows: largest number of draws per block.
+        generator: source of the bits.
+
+    Yields:
+        uint64, (draws of the block, words).
+
+    Examples:
+        >>> import numpy as np
+        >>> generator = np.random.Generator(np.random.Philox(key=0))
+        >>> [block.shape for block in packed_swaps(65, 3, rows=2, generator=generator)]
+        [(2, 2), (1, 2)]
+    """
+    words = -(-units // 64)
+    for start in range(0, draws, rows):
+        count = min(rows, draws - start)
+        raw = np.asarray(generator.bit_generator.random_raw(count * words), dtype="<u8")
+        yield raw.view(np.uint64).reshape(count, words)
 
 
 def random_swaps(units: int, draws: int, *, rows: int, generator: np.random.Generator) -> Iterator[Swaps]:
-    """Yield fair coin flips, 0 or 1, in blocks of at most `rows` draws.
-
-    Every draw consumes whole 64-bit words of the raw stream, so the matrix is the same whatever `rows` is, on every
-    platform.
+    """Yield the coin flips of `packed_swaps`, 0 or 1 for every unit, in blocks of at most `rows` draws.
 
     Args:
         units: number of units.
@@ -37,11 +64,8 @@ def random_swaps(units: int, draws: int, *, rows: int, generator: np.random.Gene
         >>> bool((np.vstack(blocks) == whole).all())
         True
     """
-    words = -(-units // 64)
-    for start in range(0, draws, rows):
-        count = min(rows, draws - start)
-        raw = np.asarray(generator.bit_generator.random_raw(count * words), dtype="<u8")
-        yield np.unpackbits(raw.view(np.uint8).reshape(count, 8 * words), axis=1, count=units)
+    for packed in packed_swaps(units, draws, rows=rows, generator=generator):
+        yield np.unpackbits(packed.view(np.uint8), axis=1, count=units)
 
 
 def all_swaps(units: int, *, rows: int) -> Iterator[Swaps]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 from analysis.engine.estimates import Estimate
 from analysis.engine.intervals import Interval
+from analysis.engine.roots import root_between
 from analysis.engine.studentised import Studentised, studentised, with_training
 
 # Appended to the method of an interval that holds what training adds.
@@ -85,7 +85,7 @@ def inclusion_p(interval: Callable[[float], Interval], value: float, margin: flo
         Between `SMALLEST` and 0.5; 0.5 where the estimate itself is not within the margin.
 
     Examples:
-        >>> from analysis.engine.studentised import Studentised, studentised_bounds
+        >>> from analysis.engine.studentised import studentised_bounds
         >>> of = Studentised(0.0, 0.01, 50.0)
         >>> round(inclusion_p(lambda level: Interval(*studentised_bounds(of, level), "t"), 0.0, 0.02), 4)
         0.0255
@@ -102,4 +102,4 @@ def inclusion_p(interval: Callable[[float], Interval], value: float, margin: flo
         return SMALLEST
     if room(highest) < 0:
         return 0.5
-    return math.exp(float(brentq(room, lowest, highest, xtol=CLOSE)))
+    return math.exp(root_between(room, lowest, highest, tolerance=CLOSE))

@@ -8,9 +8,9 @@ them has to be compatible with the worst such ε.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import brentq
 
 from analysis.engine.metric import FloatArray
+from analysis.engine.roots import root_between
 from analysis.engine.studentised import Studentised, mirrored, upper_p
 
 # Shares that are tried; the largest p over a finer grid is not larger by more than a few thousandths of itself.
@@ -78,6 +78,6 @@ def bounded_bounds(of: Studentised, level: float, *, units: int, largest: float)
             return bounded_upper_p(one, one.value - reach, units=units, largest=largest) - tail
 
         most = largest + one.value
-        return float(brentq(excess, 0.0, most, xtol=1e-9)) if most > 0 and excess(most) < 0 else most
+        return root_between(excess, 0.0, most, tolerance=1e-9) if most > 0 and excess(most) < 0 else most
 
     return of.value - distance(of), of.value + distance(mirrored(of))

@@ -16,7 +16,7 @@ from analysis.error_rates.hard_designs import (
     tests_of_the_metric,
 )
 from analysis.error_rates.hard_procedures import equivalence
-from analysis.error_rates.layer_designs import layer_coverages
+from analysis.error_rates.layer_designs import layer_coverages, layer_errors
 from analysis.error_rates.procedures import (
     ALPHA,
     FAMILY,
@@ -33,6 +33,11 @@ from analysis.error_rates.procedures import (
     wilson_coverage,
 )
 from analysis.error_rates.simulators import Pair, binary, heavy_tails, masks, points, scalar, shifted
+from analysis.error_rates.training_designs import (
+    training_coverages,
+    training_errors,
+    training_sizes_of_equivalence,
+)
 
 # Shown for comparison, to say why the analysis does otherwise.
 WRONG = "the same, units permuted (wrong)"
@@ -43,13 +48,17 @@ def designs() -> Iterator[Design]:
     """Yield every design, in the order of the report."""
     yield from type_i_errors()
     yield from tests_of_the_metric()
+    yield from layer_errors()
+    yield from training_errors()
     yield from family_wise_errors()
     yield from powers()
     yield from coverages()
     yield from hard_coverages()
     yield from layer_coverages()
+    yield from training_coverages()
     yield from sizes_of_equivalence()
     yield from hard_sizes_of_equivalence()
+    yield from training_sizes_of_equivalence()
 
 
 def type_i_errors() -> Iterator[Design]:

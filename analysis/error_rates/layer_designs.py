@@ -76,6 +76,12 @@ def ratio_of_means(measures: Measures, truth: float, n: int, generator: np.rando
     return [covers(ratio_of_means_interval(base, changed, LEVEL), truth), covers(bca, truth)]
 
 
+def layer_errors() -> Iterator[Design]:
+    """Yield designs of measures whose medians are equal."""
+    yield Design("type I error", ("log ratio t",), "ratio of medians, correlation 0.9, no compression", 50,
+                 low=0.0, high=0.055, expected=ALPHA, simulate=partial(equal_medians, correlated))  # fmt: skip
+
+
 def layer_coverages() -> Iterator[Design]:
     """Yield designs of ratios, and of steps between layers."""
     wide = partial(Design, "coverage", low=0.93, high=1.0, expected=LEVEL)
@@ -84,8 +90,6 @@ def layer_coverages() -> Iterator[Design]:
         yield wide(("log ratio t",), f"ratio of medians, correlation {correlation}", n, note=medians,
                    simulate=partial(compression, partial(correlated, factor=0.8, correlation=correlation), 0.8),
                    )  # fmt: skip
-    yield Design("type I error", ("log ratio t",), "ratio of medians, correlation 0.9, no compression", 50,
-                 low=0.0, high=0.055, expected=ALPHA, simulate=partial(equal_medians, correlated))  # fmt: skip
     ratio = partial(Design, "coverage", ("log ratio, skewness-corrected t", "BCa, expanded"), expected=LEVEL,
                     compared=("BCa, expanded",))  # fmt: skip
     few = "covers about 91 %: 20 images of so skewed a measure do not show its tail"

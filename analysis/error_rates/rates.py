@@ -5,7 +5,6 @@ Sets and draws are keyed by (seed, design, set): no seed is chosen, and every ra
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -64,8 +63,6 @@ class ErrorRate:
 
 def measure(place: int, sets: int) -> list[ErrorRate]:
     """Return the rates of the design at a place of `designs`, one per procedure, over `sets` data sets."""
-    # statsmodels collects garbage at every call, and need not look through every module for it.
-    gc.freeze()
     design = list(designs())[place]
     verdicts = []
     for number in range(sets):

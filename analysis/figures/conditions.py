@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from numpy.typing import NDArray
 
 from analysis.figures.style import colour_and_marker, house_style, placeholder, save
 from analysis.rows.chance import CHECKED_AGAINST_CHANCE, Chance
@@ -26,6 +27,11 @@ from config.vocabulary.tasks import FROZEN, Task
 # Deltas within this many percentage points never get the full colour: noise must look pale. For a task whose values are
 # printed as they are, within this many hundredths of its value under full.
 PALEST_RANGE = 5.0
+
+# Losses red, gains blue, nothing pale: five colours of seaborn's `vlag`, the ends first and last.
+LOSS_TO_GAIN = LinearSegmentedColormap.from_list(
+    "loss_to_gain", ["#a9373b", "#d39895", "#faf5f4", "#9baeca", "#2369bd"]
+)
 
 
 def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path) -> None:
@@ -81,31 +87,28 @@ def delta_heatmap(ablation: pd.DataFrame, settings: AnalysisSettings, path: Path
                     edgecolor="#c4c4c4", linewidth=0, zorder=0,
                 )
             )  # fmt: skip
-            sns.heatmap(
-                record.gain * deltas,
-                mask=deltas.isna(),
-                annot=deltas.map(_signed if record.percent else _significant),
-                fmt="",
-                annot_kws={"size": 9},
-                cmap="vlag_r",
-                center=0,
-                vmin=-limit,
-                vmax=limit,
-                linewidths=1,
-                linecolor="white",
-                cbar=False,
-                ax=panel,
-            )
-            # seaborn turns to white letters while the cell is still pale.
-            for cell in panel.texts:
-                deep = abs(float(cell.get_text())) > 0.7 * limit
-                cell.set_color("white" if deep else "#1a1a1a")
-            panel.set(title=_title(record, str(of_task["metric"].iloc[0])), xlabel="", ylabel="")
+            _cells(panel, deltas.to_numpy(dtype=float), record, limit)
+            panel.set_title(_title(record, str(of_task["metric"].iloc[0])))
             panel.tick_params(axis="both", length=0)
-            panel.set_yticklabels(models, rotation=0)
-        panels[-1, 0].set_xticklabels([name.replace("_", "\n") for name in conditions], rotation=0)
+            panel.set_yticks(np.arange(len(models)) + 0.5, models)
+        panels[-1, 0].set_xticks(np.arange(len(conditions)) + 0.5, [name.replace("_", "\n") for name in conditions])
         _colour_bar(figure, list(panels[:, 0]), [settings.task(task) for task in tasks])
         save(figure, path)
+
+
+def _cells(panel: Axes, deltas: NDArray[np.float64], record: Task, limit: float) -> None:
+    """Draw a coloured, labelled cell per model and condition, (models, conditions); none where there is no delta."""
+    panel.spines[:].set_visible(False)
+    shown = np.ma.masked_invalid(record.gain * deltas)
+    panel.pcolormesh(shown, cmap=LOSS_TO_GAIN, vmin=-limit, vmax=limit, linewidth=1, edgecolors="white")
+    # The first model on top.
+    panel.set_ylim(len(deltas), 0)
+    for (down, across), delta in np.ndenumerate(deltas):
+        if not math.isnan(delta):
+            label = _signed(delta) if record.percent else _significant(delta)
+            # White letters on the deep colours only.
+            colour = "white" if abs(float(label)) > 0.7 * limit else "#1a1a1a"
+            panel.text(across + 0.5, down + 0.5, label, ha="center", va="center", color=colour, size=9)
 
 
 def _colour_bar(figure: Figure, panels: Sequence[Axes], tasks: Sequence[Task]) -> None:

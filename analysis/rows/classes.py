@@ -28,6 +28,7 @@ class ClassDeltaRow(ScoredUnder, Bounded):
     family_high: float | None = column("upper end of it", unit="fraction")
     p: float | None = column("p-value of the jackknife t test that delta is 0, two-sided, over units alone")
     p_holm: float | None = column("p, adjusted for the classes of its model, readout and condition by Holm's method")
+    detectable: float | None = column("true delta that the test by itself detects with power 0.8", unit="fraction")
     share: float = column(
         "what the class contributes to the change of the metric; the classes add up to it", unit="fraction"
     )

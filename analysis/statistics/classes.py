@@ -20,7 +20,7 @@ from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import Cell, TaskOutcomes
 from analysis.rows.bases import Scored
 from analysis.rows.classes import ClassDeltaRow
-from analysis.statistics.parts import bounds, scored
+from analysis.statistics.parts import bounds, detectable, scored
 from config.analysis import AnalysisSettings
 from config.vocabulary.replacements import REFERENCE
 
@@ -147,6 +147,7 @@ def _row(
         family_high=_or_none(family.high),
         p=_or_none(of.p),
         p_holm=_or_none(p_holm),
+        detectable=None if of.delta is None else detectable(of.delta, settings),
         share=of.share,
         warning="; ".join(_warnings(of, cell)),
         level=settings.level,

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
+from analysis.engine.intervals import wilson_interval
 from analysis.rows.ablation import AblationRow, Check
 from analysis.rows.chance import CHECKED_AGAINST_CHANCE, Chance
 from config.analysis import AnalysisSettings
@@ -131,7 +131,7 @@ def _against_chance(
 ) -> Iterator[Check]:
     for row in rows:
         if _falls_to_chance(row, settings):
-            low, high = proportion_confint(round(row.value * row.n), row.n, alpha=1 - level, method="wilson")
+            interval = wilson_interval(round(row.value * row.n), row.n, level)
             yield Check(
                 dataset=row.dataset,
                 model=row.model,
@@ -141,9 +141,9 @@ def _against_chance(
                 quantity="classification accuracy",
                 expected=f"{100 * level:.3g} % interval overlaps chance, {chance}",
                 observed=row.value,
-                low=float(low),
-                high=float(high),
-                passed=bool(low <= chance.high and high >= chance.low),
+                low=interval.low,
+                high=interval.high,
+                passed=interval.low <= chance.high and interval.high >= chance.low,
             )
 
 

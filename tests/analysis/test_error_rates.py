@@ -87,9 +87,26 @@ def test_binary_rates_are_what_the_exact_test_can_attain() -> None:
 
 
 def test_permuting_units_of_clusters_is_shown_to_be_wrong() -> None:
-    wrong = [float(row["rate"]) for row in RATES if "wrong" in row["procedure"]]
+    wrong = [float(row["rate"]) for row in RATES if row["procedure"].endswith("units permuted (wrong)")]
     assert len(wrong) == 4
     assert min(wrong) > 0.06
+
+
+def test_leaving_training_out_is_shown_to_be_wrong() -> None:
+    alone = [row for row in RATES if row["procedure"].startswith("units alone")]
+    assert len(alone) == 9
+    for row in alone:
+        error = 1 - float(row["rate"]) if row["quantity"] == "coverage" else float(row["rate"])
+        assert error > 0.1
+
+
+def test_what_misses_its_limits_is_known() -> None:
+    """Tests of a hundred 0/1 outcomes are conservative, and three refits tell little: docs/known_issues.md."""
+    missed = {(row["quantity"], row["data"], row["n"]) for row in RATES if row["within"] == "false"}
+    assert missed == {
+        ("type I error", "0/1, 40 % of units change", "100"),
+        ("size of equivalence", "scores at the margin, 3 refits that vary like units", "100"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from analysis.engine.intervals import (
     Interval,
@@ -26,8 +27,8 @@ def scores(values: FloatArray) -> Counts:
 
 
 def interval_of(counts: Counts, replicates: FloatArray, level: float) -> Interval:
-    jackknife = jackknife_metrics(counts)[:, None]
-    return Resampled({"value": counts}, replicates[:, None], jackknife).interval({"value": 1}, level)
+    expanded = expanded_level(level, counts.units) if counts.units > 1 else level
+    return bca_interval(counts.value(), replicates, jackknife_metrics(counts), expanded)
 
 
 def segmentation(seed: int, units: int = 9, categories: int = 4) -> Counts:
@@ -133,6 +134,16 @@ def test_two_units_have_an_interval_as_wide_as_their_resamples() -> None:
     assert (found.low, found.high) == pytest.approx((1, 3))
 
 
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.999])
+@pytest.mark.parametrize("trials", [1, 20, 5_000])
+def test_wilsons_interval_is_that_of_statsmodels(trials: int, level: float) -> None:
+    for successes in {0, 1, trials // 3, trials - 1, trials}:
+        found = wilson_interval(successes, trials, level)
+        expected = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
+        assert (found.low, found.high) == pytest.approx(expected, abs=1e-15)
+        assert 0 <= found.low <= found.high <= 1
+
+
 def test_coverage_of_wilsons_interval() -> None:
     generator = np.random.default_rng(27)
     sets = 2000
@@ -157,8 +168,7 @@ def test_block_size_decides_nothing(block_bytes: int) -> None:
 def test_a_proportion_gets_wilsons_interval(successes: int, low: float, high: float) -> None:
     # z² / (n + z²) for 0 of 50, z = 1.959964: the score interval solved by hand.
     counts = scores((np.arange(50) < successes).astype(float))
-    replicates = bootstrap_metrics([counts], resamples=50, key=(1,))[:, 0]
-    found = interval_of(counts, replicates, 0.95)
+    found = Resampled.of({"value": counts}, resamples=50, key=(1,)).interval({"value": 1}, 0.95)
     assert found.method == "wilson"
     assert found.low == pytest.approx(low, abs=1e-6)
     assert found.high == pytest.approx(high, abs=1e-6)

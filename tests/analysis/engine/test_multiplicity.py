@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from analysis.engine.contrasts import Contrast
 from analysis.engine.metric import Counts
@@ -18,6 +19,14 @@ def test_holm_by_hand() -> None:
     # Sorted: 0.01 × 4, 0.02 × 3, 0.03 × 2, 0.5 × 1, then the running maximum.
     found = holm_within_families(np.array([0.03, 0.01, 0.5, 0.02]), ["f"] * 4)
     np.testing.assert_allclose(found, [0.06, 0.04, 0.5, 0.06], atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_holm_is_that_of_statsmodels(seed: int) -> None:
+    # Rounded, so that p-values tie.
+    p = np.round(np.random.default_rng(seed).random(40) ** 3, 2)
+    expected = multipletests(p, method="holm")[1]
+    np.testing.assert_array_equal(holm_within_families(p, ["f"] * 40), expected)
 
 
 def test_adjusted_p_stops_at_one() -> None:

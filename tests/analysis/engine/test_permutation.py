@@ -209,6 +209,14 @@ def test_exact_p_of_binary_outcomes_is_mcnemar(pairs: list[tuple[bool, bool]]) -
         assert result.p == pytest.approx(expected, abs=1e-12)
 
 
+def test_mcnemar_is_the_binomial_test_to_the_bit() -> None:
+    for gained, lost in [*itertools.product(range(25), repeat=2), (130, 171), (2_400, 2_600), (0, 900)]:
+        changed = np.r_[np.ones(gained), np.zeros(lost), np.ones(3)]
+        base = np.r_[np.zeros(gained), np.ones(lost), np.ones(3)]
+        p = exact_mcnemar_p(Contrast.difference(scores(base), scores(changed)))
+        assert p == (stats.binomtest(gained, gained + lost, 0.5).pvalue if gained + lost else 1)
+
+
 def test_mcnemar_is_for_binary_outcomes_only() -> None:
     half = scores(np.array([0.5, 1.0]))
     whole = scores(np.array([0.0, 1.0]))

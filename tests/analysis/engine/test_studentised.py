@@ -188,8 +188,10 @@ def test_effective_degrees_of_freedom_are_those_of_the_quadratic_form(clusters: 
     form = annihilator.T @ np.diag((weights / (1 - weights)) ** 2) @ annihilator
     # A quadratic form in normal effects has mean tr(M) and variance 2 tr(M²).
     expected = np.trace(form) ** 2 / np.trace(form @ form)
-    assert effective_freedom(weights) == pytest.approx(expected, rel=1e-8)
-    assert effective_freedom(weights) <= clusters - 1 + 1e-8
+    # Where one cluster weighs nearly everything, the reference itself is a difference of two like numbers.
+    closest = 1e-8 / float(1 - weights.max()) ** 2
+    assert effective_freedom(weights) == pytest.approx(expected, rel=closest)
+    assert effective_freedom(weights) <= clusters - 1 + closest
     assert effective_freedom(np.full(clusters, 1 / clusters)) == pytest.approx(clusters - 1)
 
 
