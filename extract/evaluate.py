@@ -52,13 +52,14 @@ def run(settings: Settings, folder: Run, model: str, tasks: Sequence[str]) -> No
         if set(tasks) & set(dataset.tasks)
     }
     for task in tasks:
-        for name, found in opened.items():
-            if task in settings.datasets[name].tasks and (reason := unreadable(task, model, found)) is not None:
-                warnings.warn(reason, stacklevel=2)
-        scores = [RECORD_TASKS[task](opened[dataset.name]) for dataset in settings.datasets_with(task)]
+        datasets = settings.datasets_with(task)
+        refused = [why for dataset in datasets if (why := unreadable(task, model, opened[dataset.name])) is not None]
+        for reason in refused:
+            warnings.warn(reason, stacklevel=2)
+        scores = [RECORD_TASKS[task](opened[dataset.name]) for dataset in datasets]
         for part in settings.outcomes_of(task):
             counts = [each for score in scores for each in score.counts.get(part, ())]
-            save_outcomes(counts, part, settings.models[model], folder.outcomes(part, model))
+            save_outcomes(counts, part, settings.models[model], folder.outcomes(part, model), refused)
         if TASKS[task].probed:
             save_fits([fit for score in scores for fit in score.fits], folder.probes(task, model))
 
