@@ -55,7 +55,7 @@ def _of_model(place: str, model: Mapping[str, Any]) -> Iterator[str]:
                 f"{place}.weights: {model['weights']!r} is for source timm; allowed: the path of a checkpoint, or "
                 "leave the key out for the committed weights"
             )
-        for key in sorted({"architecture", "image_size"} & set(model)):
+        for key in sorted({"architecture", "backend", "image_size"} & set(model)):
             yield f"{place}.{key}: {model[key]!r} cannot be set for source known_answer; remove it"
         return
     if model.get("weights") == "random" and "sha256" in model:

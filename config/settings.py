@@ -32,6 +32,7 @@ class Model:
         image_size: side of its square input in pixels.
         weights: hub, random, or a path; None for the committed weights of a known-answer model.
         sha256: what the checkpoint's hash must be, in lower case.
+        backend: whose computation of positions DINOv2 and DINOv3 follow; None for the official one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Model:
     image_size: int | None = None
     weights: str | None = None
     sha256: str | None = None
+    backend: str | None = None
 
     @property
     def known_answer(self) -> bool:

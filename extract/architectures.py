@@ -1,4 +1,4 @@
-"""Architectures of timm, built or refused: Vision Transformers with a CLS token and blocks of one width."""
+"""Architectures of timm, built or refused: Vision Transformers with blocks of one width, with or without CLS."""
 
 import difflib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import cast
 
 import timm
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from config.errors import InputError, did_you_mean
 from config.settings import Model
@@ -67,12 +67,14 @@ def built(model: Model, pretrained: bool = False) -> nn.Module:
         module = timm.create_model(model.architecture, pretrained=pretrained, num_classes=0, img_size=model.image_size)
     except (TypeError, AssertionError) as error:  # no img_size, as in a convolutional network, or none of this size
         raise _not_a_vit(model, str(error)) from error
-    wanted = {"blocks": nn.Module, "patch_embed": nn.Module, "cls_token": Tensor, "norm": nn.Module}
-    if lacking := [name for name, kind in wanted.items() if not isinstance(getattr(module, name, None), kind)]:
+    wanted = ("blocks", "patch_embed", "norm")
+    if lacking := [name for name in wanted if not isinstance(getattr(module, name, None), nn.Module)]:
         raise _not_a_vit(model, f"it has no {', '.join(lacking)}")
     if not all(hasattr(getattr(block, "attn", None), "fused_attn") for block in cast(nn.ModuleList, module.blocks)):
         raise _not_a_vit(model, "its blocks have no attention that can be made eager")
-    size, side = cast(int, model.image_size), max(cast(tuple[int, int], module.patch_embed.patch_size))  # type: ignore[union-attr]
+    size = cast(int, model.image_size)
+    patch = cast(tuple[int, int] | int, module.patch_embed.patch_size)  # type: ignore[union-attr]
+    side = patch if isinstance(patch, int) else max(patch)
     if size % side:
         raise ArchitectureError(
             f"models.{model.name}.image_size: {size} is no multiple of the patches of {model.architecture}, which are "
@@ -85,20 +87,45 @@ def layout_of(model: Model, module: nn.Module, image_size: int) -> TokenLayout:
     """Return the token layout of a network.
 
     Raises:
-        ArchitectureError: where a token is neither CLS, nor a register, nor a patch.
+        ArchitectureError: where a token is neither CLS, nor a register, nor a patch, or images of the size do not pass.
     """
     try:
         return read_layout(module, image_size)
     except ValueError as error:  # such as a distillation token, which is neither CLS nor a register
         raise _not_a_vit(model, str(error)) from error
+    except RuntimeError as error:  # such as a convolutional stem that leaves no pixel of a small image
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise ArchitectureError(
+            f"models.{model.name}.image_size: {model.architecture} cannot take images of {image_size} pixels "
+            f"({str(error).splitlines()[0]}). Set the key to the size that it was made for"
+        ) from error
 
 
 def _not_a_vit(model: Model, reason: str) -> ArchitectureError:
     return ArchitectureError(
-        f"models.{model.name}.architecture: {model.architecture!r} is no Vision Transformer with a CLS token "
-        f"and blocks of one width ({reason}). Choose one that is, such as vit_small_patch16_224, "
+        f"models.{model.name}.architecture: {model.architecture!r} is no Vision Transformer with blocks of "
+        f"one width ({reason}). Choose one that is, such as vit_small_patch16_224, "
         "deit3_small_patch16_224 or vit_small_patch14_reg4_dinov2"
     )
+
+
+def norm_tokens(module: nn.Module) -> str:
+    """Put the norm that a network applies to its pooled token (``fc_norm``) in the place of a final norm of all tokens.
+
+    timm moves the final norm behind the pooling where patches are averaged, as in BEiT, EVA-02 and relpos networks;
+    the tokens themselves would then be read without any.
+
+    Returns:
+        What norms the tokens: ``final`` where the network has a final norm, and nothing changes; ``pooled`` where the
+        norm of the pooled token took its place; ``none`` where the network has neither, as RADIO and InternViT.
+    """
+    if not isinstance(module.norm, nn.Identity):
+        return "final"
+    if isinstance(getattr(module, "fc_norm", nn.Identity()), nn.Identity):
+        return "none"
+    module.norm, module.fc_norm = module.fc_norm, nn.Identity()
+    return "pooled"
 
 
 def open_layer_scales(module: nn.Module) -> None:

@@ -1,9 +1,7 @@
-"""Checkpoints: found, downloaded, checked, read, converted to timm's names, and loaded without leaving a gap."""
+"""Checkpoints: found, downloaded, checked, read, and loaded without leaving a gap."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import cast
@@ -20,10 +18,9 @@ from config.errors import InputError
 from config.inputs import missing_weights
 from config.settings import Model
 from extract.architectures import built
+from extract.positions import backend_of, resample_module, resamples
 
 CHECKPOINT = "model.safetensors"  # what timm's repositories on the hub call it
-
-StateFilter = Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]]
 
 
 class WeightsError(InputError):
@@ -58,36 +55,6 @@ def read_checkpoint(path: Path, model: Model) -> dict[str, Tensor]:
             f"models.{model.name}.weights: {path} is no checkpoint: it holds other things than named tensors"
         )
     return cast(dict[str, Tensor], state)
-
-
-def converted(state: dict[str, Tensor], module: nn.Module, path: Path, model: Model) -> dict[str, Tensor]:
-    """Return an official checkpoint under timm's names, by timm's own conversion; one of timm stays as it is.
-
-    Raises:
-        WeightsError: where the checkpoint holds a QKV bias that the architecture has no place for.
-    """
-    if "storage_tokens" in state and "blocks.0.attn.qkv.weight" in module.state_dict():
-        state = _without_zero_bias(state, module, path, model)
-    convert: StateFilter | None = getattr(import_module(type(module).__module__), "checkpoint_filter_fn", None)
-    return state if convert is None else convert(state, module)
-
-
-def _without_zero_bias(state: dict[str, Tensor], module: nn.Module, path: Path, model: Model) -> dict[str, Tensor]:
-    """Drop the QKV bias of an official DINOv3 checkpoint where the architecture has none, after checking that it is 0.
-
-    timm drops it unseen. The key's third is left aside: the official model masks it.
-    """
-    if hasattr(module.blocks[0].attn, "q_bias") and module.blocks[0].attn.q_bias is not None:  # type: ignore[index,union-attr]
-        return state
-    biases = {name for name in state if name.endswith("attn.qkv.bias")}
-    for name in biases:
-        query, _, value = state[name].chunk(3)
-        if query.any() or value.any():
-            raise WeightsError(
-                f"models.{model.name}.architecture: {path} has a QKV bias that is not zero ({name}), which "
-                f"{model.architecture} has no place for. Try {model.architecture}_qkvb"
-            )
-    return {name: value for name, value in state.items() if name not in biases}
 
 
 def fill(module: nn.Module, state: dict[str, Tensor], path: Path, model: Model) -> None:
@@ -139,9 +106,23 @@ def downloaded(model: Model) -> nn.Module:
         if model.sha256 is not None:
             hub = _hub_file(model)
             _check_hash(Path(hf_hub_download(hub.repository, hub.name, revision=hub.revision)), model)
-        return built(model, pretrained=True)
+        return _trained(model)
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise WeightsError(_where_to_get(model)) from error
+
+
+def _trained(model: Model) -> nn.Module:
+    """Build a timm architecture with the weights of the hub, at the model's image size."""
+    with torch.device("meta"):
+        empty = built(model)
+    if not resamples(model, empty):
+        return built(model, pretrained=True)
+    # Loaded at the size that it was trained at: timm resamples position embeddings as it loads, in its own way.
+    stated = timm.get_pretrained_cfg(cast(str, model.architecture))
+    assert stated is not None and model.image_size is not None
+    module = built(replace(model, image_size=stated.input_size[-1]), pretrained=True)
+    resample_module(module, model.image_size, backend_of(model))
+    return module
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ These tasks need no model any more. Those that do are built on :mod:`extract.tas
 """
 
 import argparse
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -51,12 +52,35 @@ def run(settings: Settings, folder: Run, model: str, tasks: Sequence[str]) -> No
         if set(tasks) & set(dataset.tasks)
     }
     for task in tasks:
-        scores = [RECORD_TASKS[task](opened[dataset.name]) for dataset in settings.datasets_with(task)]
+        datasets = settings.datasets_with(task)
+        refused = [why for dataset in datasets if (why := unreadable(task, model, opened[dataset.name])) is not None]
+        for reason in refused:
+            warnings.warn(reason, stacklevel=2)
+        scores = [RECORD_TASKS[task](opened[dataset.name]) for dataset in datasets]
         for part in settings.outcomes_of(task):
             counts = [each for score in scores for each in score.counts.get(part, ())]
-            save_outcomes(counts, part, settings.models[model], folder.outcomes(part, model))
+            save_outcomes(counts, part, settings.models[model], folder.outcomes(part, model), refused)
         if TASKS[task].probed:
             save_fits([fit for score in scores for fit in score.fits], folder.probes(task, model))
+
+
+def unreadable(task: str, model: str, recorded: Recorded) -> str | None:
+    """Say why a task has no outcomes of the features that it is reported from; None where it has.
+
+    Args:
+        task: as in the vocabulary.
+        model: name, for the message.
+        recorded: a data set through the model.
+    """
+    features = TASKS[task].features
+    if features == "patches" or any(features in found.tokens for found in recorded.opened.values()):
+        return None
+    rest = " (its other tokens are probed)" if TASKS[task].probed else ""
+    return (
+        f"{model}: no {task} on {recorded.dataset}, since it is reported from {features.upper()}, which the "
+        f"architecture does not have{rest}. Tasks on patches are measured; for {task}, choose an architecture with "
+        f"{features.upper()}"
+    )
 
 
 def main() -> None:

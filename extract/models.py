@@ -16,10 +16,12 @@ from config.errors import InputError
 from config.keys import digest
 from config.layout import KNOWN_ANSWER_WEIGHTS
 from config.settings import Extraction, Model
-from extract.architectures import built, layout_of, open_layer_scales, require_architecture
-from extract.checkpoints import WeightsError, converted, downloaded, fill, read_checkpoint, refuse_non_finite
+from extract.architectures import built, layout_of, norm_tokens, open_layer_scales, require_architecture
+from extract.checkpoints import WeightsError, downloaded, fill, read_checkpoint, refuse_non_finite
+from extract.conversion import converted
 from extract.devices import resolve_device
 from extract.known_answer import networks
+from extract.positions import backend_of, set_periods
 from extract.tokens import TokenLayout
 
 
@@ -102,22 +104,25 @@ class Network:
 def load_network(model: Model, seed: int, options: Extraction | None = None) -> Network:
     """Build a model and load its weights.
 
-    Deviations from the official implementations (facebookresearch/dinov2 and dinov3), as of timm 1.0.31:
+    DINOv2 and DINOv3 compute what their official implementations do (facebookresearch/dinov2 and dinov3), unless the
+    config's key ``backend`` says transformers or timm, where these differ (:mod:`extract.positions`): features of the
+    same weights agree with official ones, and with those of Transformers, to 1e-5 of their unit spread. What timm, as
+    of 1.0.31, names or arranges otherwise:
 
-    - *Position embeddings* of DINOv2 are resampled to other grids bicubically with antialiasing, to the exact size.
-      Official DINOv2 without registers does so without antialiasing, by a scale with an offset of 0.1; official
-      DINOv2 with registers does as timm does.
     - *Registers* are stored as ``reg_token`` (official: ``register_tokens`` in DINOv2, ``storage_tokens`` in DINOv3),
       behind CLS and before the patches as in both. They carry no position embedding; so in DINOv2 with registers the
       CLS position embedding is folded into the CLS token when official weights are converted. The sums are the same.
-    - *RoPE* of DINOv3: its periods are computed in float32. Official checkpoints hold them rounded to bfloat16, and
-      they are not read. Shifts and rescalings of coordinates belong to training and are absent in both.
+    - *RoPE* of DINOv3: shifts and rescalings of coordinates belong to training and are absent in both.
     - *QKV bias* of DINOv3 S and B: left out of the architecture ``vit_*_patch16_dinov3``, because it is all zero in the
       released weights (the key's share is masked to zero in any case). A checkpoint whose bias is not zero is refused
       here, with the name of the architecture that has one (``…_qkvb``).
     - *Mask tokens*, and the heads and projectors of training, are not read: nothing is masked in a feature extractor.
     - *Pooling*: timm pools DINOv3 by average and DINOv2 by CLS. Neither is used here: tokens are read where they are.
     - *Attention* is eager in every model: fused kernels differ from it by rounding, and hide the weights.
+    - *Final norm*: where timm moves it behind the pooling (``fc_norm``, as in BEiT, EVA-02 and relpos networks), it is
+      moved back, and norms every token; these networks were trained with it on the mean of patches. RADIO, InternViT
+      and others have no norm after the last block: their tokens are read as that block leaves them. The signature
+      tells (norm:pooled, norm:none).
 
     The same in both: LayerNorm's ε (1e-6 in DINOv2, 1e-5 in DINOv3), one final norm for all tokens, LayerScale, and an
     MLP with GELU (SwiGLU comes with larger sizes).
@@ -128,7 +133,8 @@ def load_network(model: Model, seed: int, options: Extraction | None = None) -> 
         options: device and precision; the CPU and float32 where left out.
 
     Raises:
-        ArchitectureError: where timm has no such architecture, or it is no Vision Transformer with CLS.
+        ArchitectureError: where timm has no such architecture, or it is no Vision Transformer, or has no other
+            backend than timm and the config asks for one.
         WeightsError: where the weights cannot be found, are not those that the config's hash names, or do not fill
             every parameter.
     """
@@ -139,8 +145,10 @@ def load_network(model: Model, seed: int, options: Extraction | None = None) -> 
     for block in cast(nn.ModuleList, module.blocks):
         cast(nn.Module, block.attn).fused_attn = False  # type: ignore[assignment]
     refuse_non_finite(model, module)
+    norm = norm_tokens(module)
     module.eval().requires_grad_(False).to(resolve_device(options.device if options else "cpu"))
     precision = options.precision if options else "float32"
+    details = "" if model.known_answer else f"|backend:{backend_of(model)}|norm:{norm}"
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     return Network(
@@ -152,7 +160,7 @@ def load_network(model: Model, seed: int, options: Extraction | None = None) -> 
         std=std,
         precision=precision,
         signature=f"{model.architecture or model.family}|weights:{model.weights or 'committed'}|"
-        f"res:{image_size}|dtype:{precision}|timm:{timm.__version__}|torch:{torch.__version__.split('+')[0]}",
+        f"res:{image_size}|dtype:{precision}{details}|timm:{timm.__version__}|torch:{torch.__version__.split('+')[0]}",
     )
 
 
@@ -171,6 +179,7 @@ def _known_answer(model: Model) -> tuple[nn.Module, Triple, Triple, int]:
 def _timm(model: Model, seed: int) -> tuple[nn.Module, Triple, Triple, int]:
     assert model.architecture is not None and model.weights is not None
     require_architecture(model)
+    backend_of(model)  # which refuses one that the architecture does not have
     if model.weights == "hub" and not timm.is_model_pretrained(model.architecture):
         raise WeightsError(
             f"models.{model.name}.weights: timm {timm.__version__} knows of no weights of {model.architecture} on the "
@@ -180,13 +189,15 @@ def _timm(model: Model, seed: int) -> tuple[nn.Module, Triple, Triple, int]:
         # Random weights are keyed by the model, so that no other model's presence can change them.
         torch.manual_seed(digest(seed, "weights", model.name) % 2**63)
         module = built(model)
+    checkpoint: dict[str, Tensor] = {}
     if model.weights == "random":
         open_layer_scales(module)
     elif model.weights == "hub":
         module = downloaded(model)
     else:
         path = Path(model.weights)
-        state = converted(read_checkpoint(path, model), module, path, model)
-        fill(module, state, path, model)
+        checkpoint = read_checkpoint(path, model)
+        fill(module, converted(checkpoint, module, path, model), path, model)
+    set_periods(module, model, checkpoint)
     data = cast(dict[str, Triple], module.pretrained_cfg)
     return module, data["mean"], data["std"], cast(int, model.image_size)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from config.files import write_csv, written_whole
 from config.settings import Model
+from config.vocabulary.tasks import REFUSED
 
 SCHEMA = pa.schema(
     {
@@ -101,9 +102,20 @@ class Fit:
     training_rows: int
 
 
-def save_outcomes(counts: Sequence[OutcomeCounts], task: str, model: Model, path: Path) -> None:
-    """Write the outcomes of one task and model, a part at a time."""
-    with written_whole(path) as partial, pq.ParquetWriter(partial, SCHEMA) as file:
+def save_outcomes(
+    counts: Sequence[OutcomeCounts], task: str, model: Model, path: Path, refused: Sequence[str] = ()
+) -> None:
+    """Write the outcomes of one task and model, a part at a time.
+
+    Args:
+        counts: one entry per condition, readout, features and layer.
+        task: as reported.
+        model: whose outcomes they are.
+        path: of the file.
+        refused: why there are none on some data sets; kept in the file, so that it may have no rows.
+    """
+    schema = SCHEMA.with_metadata({REFUSED: "; ".join(refused)}) if refused else SCHEMA
+    with written_whole(path) as partial, pq.ParquetWriter(partial, schema) as file:
         waiting: list[pa.Table] = []
         for each in counts:
             waiting.append(_table(each, task, model))

@@ -101,6 +101,8 @@ def read_layout(network: nn.Module, image_size: int) -> TokenLayout:
             moved = _rows_that_differ(before, _entering_first_block(network, blank))
         finally:
             token.copy_(kept)
+        if not moved:
+            raise ValueError(f"{what} does not enter the first block")
         if len(moved) != 1:
             raise ValueError(f"Moving {what} moves rows {moved} of the token sequence; expected one row")
         return moved[0]

@@ -25,7 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         one for one in gather_outcomes(run, analysed, given.task, analysed.models) if one.dataset == given.dataset
     ]
     if not outcomes:
-        raise OutcomeError(f"task '{given.task}': no outcomes of data set '{given.dataset}'. Evaluate again.")
+        raise OutcomeError(
+            f"task '{given.task}': no outcomes of data set '{given.dataset}'. Where no model has the tokens that the "
+            f"task is reported from, remove it from datasets.{given.dataset}.tasks; otherwise evaluate again."
+        )
     found = task_statistics(outcomes, analysed)
     for name, kind in PARTS.items():
         write_rows(kind, found.rows[name], run.part(given.dataset, given.task, name), digits=EVERY_DIGIT)

@@ -16,13 +16,14 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analysis.engine.metric import Counts, FloatArray
 from analysis.outcomes.csv_files import is_csv, read_csv
 from analysis.outcomes.schema import COUNTS, OutcomeError, checked, listed
 from config.ranges import Range
 from config.vocabulary.replacements import REFERENCE
-from config.vocabulary.tasks import TASKS
+from config.vocabulary.tasks import REFUSED, TASKS
 
 _GROUP = ["dataset", "task", "model", "readout", "features", "layer", "refit"]
 
@@ -93,6 +94,9 @@ def read_outcomes(
         only: column → the values that are taken; rows with others are neither read nor checked.
         ranges: task → between which values its scores lie, of tasks that are not the project's own.
 
+    Returns:
+        The outcomes; none where the file says why its model has none.
+
     Raises:
         OutcomeError: an unreadable file, one that breaks the schema (`analysis.outcomes.schema.checked`), no `full`
             condition, a condition without anything to count, or a unit that is missing under one condition.
@@ -100,6 +104,8 @@ def read_outcomes(
     frame = read_csv(path) if is_csv(path) else _read_parquet(path)
     for name, taken in (only or {}).items():
         frame = frame[frame[name].isin(list(taken))]
+    if frame.empty and not is_csv(path) and REFUSED.encode() in (pq.read_schema(path).metadata or {}):
+        return []
     frame = checked(frame, path, ranges)
     return [_dense(group, path) for _, group in frame.groupby(_GROUP, sort=True, observed=True)]
 

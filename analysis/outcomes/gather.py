@@ -37,7 +37,7 @@ def gather_outcomes(
         for one in read_outcomes(path, only) if path.exists() else ():
             _check_named(one, path, task, model, settings)
             found.append(one)
-    if not found:
+    if not found and not any(path.exists() for path in paths.values()):
         raise OutcomeError(
             f"task '{task}': no outcome file of models {', '.join(paths)}. Run the workflow up to one of them: "
             f"`snakemake {next(iter(paths.values()), run.folder)}`."

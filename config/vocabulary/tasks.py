@@ -12,6 +12,7 @@ READOUTS: Mapping[str, str] = MappingProxyType(
         DIRECT: "no probe is trained",
     }
 )
+REFUSED = "refused"  # metadata of an outcome file: why a model has no outcomes of a task
 RATIO = "ratio of counts"  # metric of a task that is not ours
 
 

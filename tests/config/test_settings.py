@@ -135,6 +135,14 @@ def changed(*keys: str, value: Any) -> dict[str, Any]:
             ),
             ["models.v.sha256", "cannot be set for random weights"],
         ),
+        (
+            changed("models", "sink_s", "backend", value="timm"),
+            ["models.sink_s.backend: 'timm' cannot be set for source known_answer"],
+        ),
+        (
+            changed("models", "sink_s", "backend", value="torch"),
+            ["models.sink_s.backend", "official, transformers, timm"],
+        ),
     ],
 )
 def test_errors_name_key_value_and_allowed(config: dict[str, Any], said: list[str]) -> None:

@@ -76,8 +76,7 @@ def refused(model: Model, match: str, error: type[InputError] = WeightsError) ->
     [
         ("vit_small_patch16_dinov4", 64, "vit_small_patch16_dinov3"),
         ("vit_smal_patch14_reg4_dinov2", 56, "vit_small_patch14_reg4_dinov2"),
-        # The nearest names of all, vit_medium_patch16_reg4_gap_256 among them, have no CLS token.
-        ("vit_medium_patch16_reg4_256", 256, "vit_medium_patch16_clip_224"),
+        ("vit_medium_patch16_reg4_256", 256, "vit_medium_patch16_reg4_gap_256"),
         ("deit_small_distiled_224", 224, "deit_small_patch16_224"),
     ],
 )
@@ -188,7 +187,8 @@ def test_official_checkpoints_are_converted(networks: dict[str, Network], tmp_pa
     assert (features(loaded) - features(networks["dinov2_reg"])).abs().max() < 1e-4
 
     renamed = {"reg_token": "storage_tokens", "gamma_1": "ls1.gamma", "gamma_2": "ls2.gamma"}
-    official = {"mask_token": torch.zeros(1, 384), "rope_embed.periods": torch.ones(16, dtype=torch.bfloat16)}
+    periods = (100 ** (torch.arange(16) / 16)).bfloat16()
+    official = {"mask_token": torch.zeros(1, 384), "rope_embed.periods": periods}
     for name, value in networks["dinov3"].module.state_dict().items():
         for ours, theirs in renamed.items():
             name = name.replace(ours, theirs)
@@ -244,8 +244,11 @@ def test_any_vision_transformer_of_timm_with_cls(architecture: str, size: int, r
     ("architecture", "size", "reason"),
     [
         ("resnet18", 64, "img_size"),
-        ("swin_tiny_patch4_window7_224", 224, "no blocks, cls_token"),
-        ("vit_base_patch16_gap_224", 64, "no cls_token"),
+        ("swin_tiny_patch4_window7_224", 224, "no blocks"),
+        ("hiera_tiny_224", 224, "no norm"),
+        ("mixer_s16_224", 224, "no patch_embed|no attention"),
+        # CLS enters after the blocks, which attend between channels; the sides of its patches are one number.
+        ("xcit_nano_12_p16_224", 64, "the CLS token does not enter the first block"),
         ("deit_tiny_distilled_patch16_224", 64, "18 tokens enter the first block"),
         ("cait_xxs24_224", 64, "no attention that can be made eager"),
     ],
