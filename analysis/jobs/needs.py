@@ -104,7 +104,7 @@ class Needs:
         """Return the values that the statistics of what is measured at layers read."""
         return values(
             self.resolved,
-            *("seed", "conditions", "analysis.draws", "analysis.resamples", "analysis.level", "analysis.compressions"),
+            *("seed", "conditions", "analysis.alpha", "analysis.resamples", "analysis.level", "analysis.compressions"),
             **self._order(),
         )
 

@@ -40,7 +40,9 @@ class AblationRow(ScoredUnder, Provenance):
     p_max_t: float | None = column("p, adjusted within its family by the step-down max-T method", default=None)
     draws: int | None = column("random draws of the test, or all arrangements where they were enumerated")
     detectable: float | None = column(
-        "true change that the test, not adjusted, detects with power 0.8 (minimal detectable effect)", unit="fraction"
+        "true change that the test, not adjusted, detects with power 0.8 (minimal detectable effect); empty where no "
+        "score varies",
+        unit="fraction",
     )
     warning: str = column("what a reader of the interval should know, such as how few clusters it rests on; or empty")
 

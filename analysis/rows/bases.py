@@ -72,7 +72,8 @@ class Tested(Row):
     p_holm: float = column("p, adjusted within its family by Holm's method")
     draws: int = column("random draws of the test, or all arrangements where they were enumerated")
     detectable: float | None = column(
-        "true difference that the test, not adjusted, detects with power 0.8 (minimal detectable effect)",
+        "true difference that the test, not adjusted, detects with power 0.8 (minimal detectable effect); empty where "
+        "no score varies",
         unit="fraction",
     )
 

@@ -6,6 +6,7 @@ from analysis.engine.equivalence import UNDECIDED, conclusion, equivalence_p, sm
 from analysis.engine.estimates import Estimate
 from analysis.engine.intervals import Interval
 from analysis.engine.sample_size import Uncertainty, minimal_detectable_effect, units_to_decide_range
+from analysis.engine.training import trained
 from analysis.outcomes.files import Outcomes
 from analysis.outcomes.groups import TaskOutcomes, Weights
 from analysis.outcomes.measures import LayerMeasures
@@ -71,8 +72,13 @@ def tested(test: MetricTest, of: Estimate, settings: AnalysisSettings, p_holm: f
 
 
 def detectable(of: Estimate, settings: AnalysisSettings) -> float | None:
-    """Return the minimal detectable effect of the test of an estimate; None where fewer than two units decide it."""
-    return minimal_detectable_effect(of, settings.alpha) if of.is_determined else None
+    """Return the minimal detectable effect of the test of an estimate.
+
+    None where fewer than two units decide it, and where scores do not vary: nothing says by how much they would.
+    """
+    if not of.is_determined or (of.changes is None and trained(of).standard_error == 0):
+        return None
+    return minimal_detectable_effect(of, settings.alpha)
 
 
 def provenance(settings: AnalysisSettings, level: float | None = None) -> Provenance:

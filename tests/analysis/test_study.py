@@ -252,6 +252,14 @@ def test_other_units_have_draws_of_their_own() -> None:
     np.testing.assert_array_equal(nulls[0], nulls[2])
 
 
+def test_scores_that_do_not_vary_have_no_detectable_effect() -> None:
+    half = Counts(np.full((UNITS, 1), 0.5), np.ones((UNITS, 1)))
+    table = study([outcomes("a_s", {"full": half, "everything": half, "c": right(0.4)})], [], settings())
+    found = table.tables["ablation"].set_index("condition")["detectable"]
+    assert np.isnan(found["everything"])
+    assert 0 < found["c"] < 0.1
+
+
 def masks(full: tuple[float, float], changed: tuple[float, float]) -> Outcomes:
     """Two classes whose intersections are shares of 100 pixels in every image, with a little noise between images."""
     noise = np.random.default_rng(11).normal(0, 2, size=(2, UNITS, 2))

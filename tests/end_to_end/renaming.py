@@ -120,7 +120,9 @@ def assert_names_change_nothing(finished: Checkout, tmp_path: Path, words: Mappi
         before_columns, before = rows_of(path_of(name, finished.run), {})
         before_columns = [renamed(column, {}) for column in before_columns]
         assert sorted(columns) == sorted(before_columns), name
-        kept = [column for column in columns if words is WORDS or not DRAWN.fullmatch(column)]
+        # What a compression's test detects rests on bootstrap resamples; elsewhere nothing drawn decides it.
+        drawn = {"detectable"} if name == "compression" else set()
+        kept = [column for column in columns if words is WORDS or not (DRAWN.fullmatch(column) or column in drawn)]
         if words is not WORDS and name == "nulls":
             continue  # nothing but draws
         assert len(rows) == len(before) > 0 or name in WITHOUT_ROWS, name

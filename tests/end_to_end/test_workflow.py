@@ -95,8 +95,10 @@ OF_STATISTICS = {"statistics", "known_answers", *OF_TABLES}
 @pytest.mark.parametrize(
     ("place", "value", "rerun"),
     [
-        (("draws",), 999, {"comparison", "comparisons", "layers", *OF_STATISTICS}),
-        (("families",), ["dataset"], OF_TABLES),
+        (("draws",), 999, {"comparison", "comparisons", *OF_STATISTICS}),
+        (("resamples",), 999, {"layers", "figures", "report", "all"}),
+        # A family has intervals that hold for all of it at once.
+        (("families",), ["dataset"], OF_STATISTICS),
         # The tables carry the reason beside the margin.
         (("margins", "default", "reason"), "because", {"comparison", "comparisons", *OF_STATISTICS}),
         (("comparisons", "zeros", "conditions"), ["zero_r1", "zero_registers"], OF_COMPARISON),
