@@ -90,6 +90,8 @@ class Fit:
         held_out_loss: mean log-loss on the held-out part of the training data; NaN where there was one C only.
         iterations: of the last fit.
         training_rows: that it was fitted on.
+        converged: whether the solver reached its tolerance: for this probe, for those that C was chosen by, and for
+            its refits.
     """
 
     dataset: str
@@ -100,6 +102,7 @@ class Fit:
     held_out_loss: float
     iterations: int
     training_rows: int
+    converged: bool = True
 
 
 def save_outcomes(

@@ -4,7 +4,8 @@
 applied to the changed features, with the means and standard deviations of ``full``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ from config.vocabulary.tasks import FROZEN, MATCHED
 from extract.devices import resolve_device
 from extract.outcomes import Fit, OutcomeCounts
 from extract.records import Records
-from extract.tasks.probes import LinearProbe, fit_path, linear_probe
+from extract.tasks.logistic import at_once
+from extract.tasks.probes import LinearProbe, linear_probes, predictions, refitted
 from extract.tasks.recorded import Recorded, Scores, finite_features
 
 
@@ -43,38 +45,75 @@ class Split:
         return cls(train, test, index["label"].to_numpy(), index["unit"].to_numpy(dtype=str))
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A token after a layer under a condition, from which a probe reads."""
+
+    condition: str
+    records: Records
+    token: str
+    layer: int
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The token and the layer."""
+        return self.token, self.layer
+
+
 def classification(recorded: Recorded) -> Scores:
     """Probe the tokens that the config asks for under every condition, and every token along a layer curve."""
-    opened, options = recorded.opened, recorded.probe
-    split = Split.of(recorded.index)
-    units, labels = split.units[split.train].tolist(), split.labels[split.train]
-    truth = split.labels[split.test]
-    everywhere = set.intersection(*(set(found.layers) for found in opened.values()))
+    options, device, split = recorded.probe, recorded.device, Split.of(recorded.index)
+    units, labels, truth = split.units[split.train].tolist(), split.labels[split.train], split.labels[split.test]
+    everywhere = set.intersection(*(set(found.layers) for found in recorded.opened.values()))
     counts: list[OutcomeCounts] = []
     fits: list[Fit] = []
-    for token, layer in sorted({place for found in opened.values() for place in probed(found, everywhere, options)}):
-        frozen: LinearProbe | None = None
-        for condition, found in sorted(opened.items(), key=lambda item: item[0] != REFERENCE):
-            if (token, layer) not in probed(found, everywhere, options):
-                continue
-            features = Features.read(found, token, layer, split)
-            probe = linear_probe(features.train, labels, units, options, recorded.device, recorded.seed)
-            frozen = probe if condition == REFERENCE else frozen
-            fits.append(probe.summary(recorded.dataset, condition, token, layer))
-            reading = token, layer, split.units[split.test]
-            correct = probe.predict(features.test) == truth
-            counts.append(OutcomeCounts.of_correct(recorded.dataset, condition, MATCHED, *reading, correct))
-            if frozen is not None and layer in everywhere:
-                correct = frozen.predict(features.test) == truth
-                counts.append(OutcomeCounts.of_correct(recorded.dataset, condition, FROZEN, *reading, correct))
-            if token == "cls" and layer == max(everywhere):
-                for refit in range(1, options.refits + 1):
-                    again = _refitted(features.train, labels, probe, recorded, refit)
-                    correct = again.predict(features.test) == truth
-                    counts.append(
-                        OutcomeCounts.of_correct(recorded.dataset, condition, MATCHED, *reading, correct, refit)
-                    )
+    frozen: dict[tuple[str, int], LinearProbe] = {}
+    for together, features in _together(readings(recorded.opened, everywhere, options), split, device):
+        scored: list[list[tuple[str, int, NDArray[np.bool_]]]] = [[] for _ in together]
+
+        def score(probes: Mapping[int, LinearProbe], readout: str, refit: int = 0) -> None:
+            test = [features[k].test for k in probes]  # noqa: B023 (called before the loop goes on)
+            for k, predicted in zip(probes, predictions(list(probes.values()), test, device), strict=True):
+                scored[k].append((readout, refit, predicted == truth))  # noqa: B023
+
+        train = [each.train for each in features]
+        probes = dict(enumerate(linear_probes(train, labels, units, options, device, recorded.seed)))
+        converged = {k: probe.converged for k, probe in probes.items()}
+        frozen |= {each.place: probes[k] for k, each in enumerate(together) if each.condition == REFERENCE}
+        score(probes, MATCHED)
+        for place in {each.place for each in together if each.layer in everywhere} & set(frozen):
+            score({k: frozen[place] for k, each in enumerate(together) if each.place == place}, FROZEN)
+        of_cls = {k: probes[k] for k, each in enumerate(together) if each.place == ("cls", max(everywhere))}
+        for refit in range(1, options.refits + 1):
+            again = _refitted({k: train[k] for k in of_cls}, labels, of_cls, recorded, refit)
+            converged |= {k: converged[k] and probe.converged for k, probe in again.items()}
+            score(again, MATCHED, refit)
+        for k, each in enumerate(together):
+            fit = probes[k].summary(recorded.dataset, each.condition, each.token, each.layer)
+            fits.append(replace(fit, converged=converged[k]))
+            for readout, refit, correct in scored[k]:
+                reading = each.token, each.layer, split.units[split.test]
+                of = recorded.dataset, each.condition, readout
+                counts.append(OutcomeCounts.of_correct(*of, *reading, correct, refit))
     return Scores({"classification": counts}, fits)
+
+
+def readings(opened: Mapping[str, Records], everywhere: set[int], options: Probe) -> list[Reading]:
+    """Return what probes read, by token and layer, ``full`` before other conditions.
+
+    Args:
+        opened: records by condition.
+        everywhere: layers recorded under every condition.
+        options: of the probe.
+    """
+    asked = {condition: probed(found, everywhere, options) for condition, found in opened.items()}
+    ordered = sorted(opened, key=lambda condition: condition != REFERENCE)
+    return [
+        Reading(condition, opened[condition], *place)
+        for place in sorted(set().union(*asked.values()))
+        for condition in ordered
+        if place in asked[condition]
+    ]
 
 
 @dataclass(frozen=True)
@@ -85,10 +124,10 @@ class Features:
     test: NDArray[np.float32]
 
     @classmethod
-    def read(cls, records: Records, token: str, layer: int, split: Split) -> "Features":
+    def read(cls, reading: Reading, split: Split) -> "Features":
         """Read them from records."""
-        features = finite_features(records, token, layer, split.units)
-        return cls(*(features[np.searchsorted(records.rows, rows)] for rows in (split.train, split.test)))
+        features = finite_features(reading.records, reading.token, reading.layer, split.units)
+        return cls(*(features[np.searchsorted(reading.records.rows, rows)] for rows in (split.train, split.test)))
 
 
 def probed(records: Records, everywhere: set[int], options: Probe) -> set[tuple[str, int]]:
@@ -110,12 +149,30 @@ def probed(records: Records, everywhere: set[int], options: Probe) -> set[tuple[
     }
 
 
+def _together(
+    every: Sequence[Reading], split: Split, device: str
+) -> Iterator[tuple[Sequence[Reading], list[Features]]]:
+    """Yield readings and their features, as many at a time as are fitted together."""
+    first = 0
+    while first < len(every):
+        features = [Features.read(every[first], split)]
+        rows, dimension = features[0].train.shape
+        size = at_once(rows, dimension, len(np.unique(split.labels[split.train])), resolve_device(device))
+        together = every[first : first + size]
+        yield together, features + [Features.read(each, split) for each in together[1:]]
+        first += size
+
+
 def _refitted(
-    features: NDArray[np.float32], labels: NDArray[np.int64], probe: LinearProbe, recorded: Recorded, refit: int
-) -> LinearProbe:
-    """Fit a probe of the same C on a bootstrap resample of the training images, the same resample for all."""
+    features: Mapping[int, NDArray[np.float32]],
+    labels: NDArray[np.int64],
+    probes: Mapping[int, LinearProbe],
+    recorded: Recorded,
+    refit: int,
+) -> dict[int, LinearProbe]:
+    """Fit probes of the same C on a bootstrap resample of the training images, the same resample for all."""
     rng = keyed_generator(recorded.seed, "refit", recorded.dataset, refit)
-    chosen = rng.integers(0, len(features), len(features))
-    iterations, device = recorded.probe.iterations, resolve_device(recorded.device)
-    (again,) = fit_path(features[chosen], labels[chosen], [probe.strength], iterations, device, start=probe)
-    return again
+    chosen = rng.integers(0, len(labels), len(labels))
+    rows = [features[k][chosen] for k in probes]
+    again = refitted(list(probes.values()), rows, labels[chosen], recorded.probe.iterations, recorded.device)
+    return dict(zip(probes, again, strict=True))

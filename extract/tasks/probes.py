@@ -1,27 +1,25 @@
 """The linear probe of every task that needs one: multinomial logistic regression whose C is chosen.
 
 A score says what a probe reads from features; so its regularisation is chosen on training data alone, and its optimum
-is found to a stated tolerance, by SciPy's L-BFGS-B over an objective that is evaluated on the GPU where there is one.
+is found to a stated tolerance. Probes that share labels are fitted together (:mod:`extract.tasks.logistic`).
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 
-from config.errors import InputError
 from config.keys import digest
 from config.settings import Probe
 from extract.devices import resolve_device
 from extract.outcomes import Fit
+from extract.tasks.logistic import Problems, at_once, row_blocks, standardised_logits
+from extract.tasks.newton import Solution, solve
 
-# A standard deviation below this is rounding, not signal: features of unit scale carry about 1e-7 of it. Dividing by it
-# would turn rounding into features of unit variance.
-SMALLEST_DEVIATION = 1e-5
 # Largest entry of the gradient, in the coordinates of the solver, at which it stops: where values of C are compared,
 # and where the probe that is scored is fitted. On features of the known-answer models the former leaves an error of
 # less than a thousandth of a held-out loss, the latter one of 2e-6 or less in a probability.
@@ -29,8 +27,8 @@ COMPARED = 1e-4
 SCORED = 1e-7
 
 
-class ProbeError(InputError):
-    """A probe that cannot be trusted, with the key to change."""
+class ProbeWarning(UserWarning):
+    """A probe whose solver has not converged, with the key to change."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class LinearProbe:
         held_out_loss: mean log-loss on the held-out part of the training data; NaN where there was no choice to make.
         iterations: of the last fit.
         rows: that it was fitted on.
+        converged: whether the solver reached its tolerance, in the fits that C was chosen by as well.
     """
 
     centre: NDArray[np.float64]
@@ -57,6 +56,7 @@ class LinearProbe:
     held_out_loss: float
     iterations: int
     rows: int
+    converged: bool = True
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the logits of features (… × dimension), … × classes, in float64 on their device."""
@@ -73,7 +73,7 @@ class LinearProbe:
 
     def summary(self, dataset: str, condition: str, features: str, layer: int) -> Fit:
         """Return its summary, given what it was fitted on."""
-        chosen = self.strength, self.held_out_loss, self.iterations, self.rows
+        chosen = self.strength, self.held_out_loss, self.iterations, self.rows, self.converged
         return Fit(dataset, condition, features, layer, *chosen)
 
     def predict(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -101,10 +101,8 @@ def linear_probe(
         seed: of the choice of held-out images, combined with their identity.
 
     Returns:
-        The probe fitted on all rows with the C of the least held-out loss; the smaller one of two alike.
-
-    Raises:
-        ProbeError: where the solver does not converge.
+        The probe fitted on all rows with the C of the least held-out loss; the smaller one of two alike. One that has
+        not converged says so, with a warning.
 
     Examples:
         >>> labels = np.arange(40) % 2
@@ -114,18 +112,99 @@ def linear_probe(
         >>> probe.strength, float((probe.predict(features) == labels).mean())
         (0.1, 1.0)
     """
+    (probe,) = linear_probes([features], labels, units, options, device, seed)
+    return probe
+
+
+def linear_probes(
+    features: Sequence[NDArray[np.float32]],
+    labels: NDArray[np.int64],
+    units: Sequence[str],
+    options: Probe,
+    device: str = "cpu",
+    seed: int = 0,
+) -> list[LinearProbe]:
+    """Fit a probe on each of several sets of features of the same rows (see :func:`linear_probe`), many at once.
+
+    Args:
+        features: rows × dimension each.
+        labels, units: one per row.
+        options, device, seed: as of :func:`linear_probe`.
+
+    Returns:
+        One probe per set. Each C is chosen by itself, from those whose fit has converged.
+    """
     where = resolve_device(device)
-    strengths = sorted(options.strengths)  # from the smallest C, where the optimum is near zero, to the largest
-    start, loss = None, float("nan")
-    if len(strengths) > 1:
-        held = held_out(units, options.held_out, seed)
-        path = fit_path(features[~held], labels[~held], strengths, options.iterations, where, COMPARED)
-        losses = [log_loss(probe, features[held], labels[held]) for probe in path]
-        best = int(np.argmin(np.nan_to_num(losses, nan=np.inf)))
-        start, loss = path[best], losses[best]
-        strengths = strengths[best : best + 1]
-    (probe,) = fit_path(features, labels, strengths, options.iterations, where, start=start)
-    return replace(probe, held_out_loss=loss)
+    held = held_out(units, options.held_out, seed)
+    probes: list[LinearProbe] = []
+    for raw in _stacks(features, len(np.unique(labels)), where):
+        strengths = [np.full(len(raw), strength) for strength in sorted(options.strengths)]
+        losses, converged = np.full(len(raw), np.nan), np.full(len(raw), True)
+        start, axes = None, None
+        if len(strengths) > 1:
+            kept, others = (raw[:, torch.from_numpy(rows).to(where)] for rows in (~held, held))
+            training = _Stack.of(kept, labels[~held])
+            path = _path(training, None, strengths, options.iterations, COMPARED)
+            found = np.stack([each.log_losses(others, labels[held]) for each in path])
+            converged = np.stack([each.converged for each in path])
+            best = np.argmin(np.nan_to_num(np.where(converged, found, np.inf), nan=np.inf), axis=0)
+            every = np.arange(len(raw))
+            losses, converged = found[best, every], np.all(converged, axis=0)
+            strengths = [np.sort(options.strengths)[best]]
+            start, axes = [path[k].probe(problem) for problem, k in enumerate(best)], training.problems.axes
+        (fitted,) = _path(_Stack.of(raw, labels, axes), start, strengths, options.iterations, SCORED)
+        for k, (loss, well) in enumerate(zip(losses, converged, strict=True)):
+            probe = fitted.probe(k)
+            probes.append(replace(probe, held_out_loss=float(loss), converged=bool(well) and probe.converged))
+    return _told(probes, options.iterations)
+
+
+def refitted(
+    probes: Sequence[LinearProbe],
+    features: Sequence[NDArray[np.float32]],
+    labels: NDArray[np.int64],
+    iterations: int,
+    device: str,
+) -> list[LinearProbe]:
+    """Fit probes again on other rows, each with its C, many at once.
+
+    Args:
+        probes: as they were fitted.
+        features: the rows of each, rows × dimension.
+        labels: one class index per row.
+        iterations: most iterations of the solver.
+        device: auto, cpu or cuda.
+    """
+    again: list[LinearProbe] = []
+    for raw in _stacks(features, len(np.unique(labels)), resolve_device(device)):
+        before = probes[len(again) : len(again) + len(raw)]
+        strengths = [np.array([probe.strength for probe in before])]
+        (fitted,) = _path(_Stack.of(raw, labels), before, strengths, iterations, SCORED)
+        again += [fitted.probe(k) for k in range(len(raw))]
+    return _told(again, iterations)
+
+
+def predictions(
+    probes: Sequence[LinearProbe], features: Sequence[NDArray[np.float32]], device: str
+) -> list[NDArray[np.int64]]:
+    """Return the likeliest label of every row of each probe's features, rows × dimension, many probes at once.
+
+    Args:
+        probes: of the same classes.
+        features: of each probe.
+        device: auto, cpu or cuda.
+    """
+    where = resolve_device(device)
+    found: list[NDArray[np.int64]] = []
+    for raw in _stacks(features, len(probes[0].classes), where):
+        mine = probes[len(found) : len(found) + len(raw)]
+        centre, scale = (np.stack([getattr(probe, name) for probe in mine]) for name in ("centre", "scale"))
+        weights = np.stack([np.column_stack([probe.weights.T, probe.intercept]) for probe in mine])
+        placed = tuple(torch.from_numpy(each).to(where) for each in (centre, scale, weights))
+        parts = row_blocks(raw.shape[1], weights.shape[0] * weights.shape[1], where)
+        likeliest = [standardised_logits(raw[:, part], *placed).argmax(dim=1) for part in parts]
+        found += list(mine[0].classes[torch.cat(likeliest, dim=1).cpu().numpy()])
+    return found
 
 
 def held_out(units: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
@@ -138,25 +217,6 @@ def held_out(units: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]
     images = sorted(set(units), key=lambda unit: digest(seed, "held out", unit))
     n = min(max(1, round(share * len(images))), len(images) - 1)
     return np.isin(np.asarray(units), images[:n])
-
-
-def log_loss(probe: LinearProbe, features: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the mean log-loss of a probe; rows of classes that it never saw are left out, NaN where no row is left.
-
-    Examples:
-        >>> features, labels = np.array([[0.0], [1.0], [0.0], [1.0]], dtype=np.float32), np.array([0, 0, 1, 1])
-        >>> (probe,) = fit_path(features, labels, [1.0], iterations=100, device="cpu")  # nothing to learn
-        >>> round(log_loss(probe, features, labels), 4)  # ln 2
-        0.6931
-    """
-    known = np.isin(labels, probe.classes)
-    if not known.any():
-        return float("nan")
-    logits = probe.decision(features[known])
-    place = np.searchsorted(probe.classes, labels[known])
-    logits -= logits.max(axis=1, keepdims=True)
-    own = logits[np.arange(len(place)), place]
-    return float(np.mean(np.log(np.exp(logits).sum(axis=1)) - own))
 
 
 def fit_path(
@@ -180,10 +240,10 @@ def fit_path(
         iterations: most iterations of the solver.
         device: cpu or cuda.
         tolerance: largest entry of the gradient, in the coordinates of the solver, at which it stops.
-        start: a probe of the same classes that is near the first of them.
+        start: a probe that is near the first of them.
 
-    Raises:
-        ProbeError: where the solver does not converge.
+    Returns:
+        The probes; those that have not converged say so, with a warning.
 
     Examples:
         >>> features, labels = np.array([[0.0], [1.0], [2.0], [3.0]], dtype=np.float32), np.array([0, 0, 1, 1])
@@ -192,73 +252,121 @@ def fit_path(
         0.01 [0 0 1 1] [-0.018  0.018]
         1.0 [0 0 1 1] [-0.684  0.684]
     """
-    x = torch.tensor(features, dtype=torch.float64, device=device)
-    centre = x.mean(dim=0)
-    x -= centre
-    deviation = x.square().mean(dim=0).sqrt()
-    scale = deviation.where(deviation >= SMALLEST_DEVIATION, torch.inf)
-    x /= scale
-    classes, place = np.unique(labels, return_inverse=True)
-    y = torch.from_numpy(place).to(device)
-    axes = torch.linalg.eigh(x.mT @ x).eigenvectors
-    x = x @ axes  # principal components: uncorrelated, and as long as before, so that the penalty is the same
-    if start is not None and np.array_equal(start.classes, classes):
-        w, b = axes.mT @ torch.from_numpy(start.weights).to(device), torch.from_numpy(start.intercept).to(device)
-    else:
-        w, b = x.new_zeros(x.shape[1], len(classes)), (y.bincount() / len(y)).double().log()
-    probes = []
-    for strength in strengths:
-        w, b, steps = _solve(x, y, w, b, strength, iterations, tolerance)
-        weights, intercept = (axes @ w).cpu().numpy(), b.cpu().numpy()
-        told = classes, strength, float("nan"), steps, len(y)
-        probes.append(LinearProbe(centre.cpu().numpy(), scale.cpu().numpy(), weights, intercept, *told))
-    return probes
+    (raw,) = _stacks([features], len(np.unique(labels)), device)
+    each = [np.array([strength]) for strength in strengths]
+    path = _path(_Stack.of(raw, labels), None if start is None else [start], each, iterations, tolerance)
+    return _told([fitted.probe(0) for fitted in path], iterations)
 
 
-def _solve(
-    x: Tensor, y: Tensor, w: Tensor, b: Tensor, strength: float, iterations: int, tolerance: float
-) -> tuple[Tensor, Tensor, int]:
-    """Minimise from W and b, in coordinates that are stretched to a curvature near one in every direction.
+@dataclass(frozen=True)
+class _Stack:
+    """Features of the same rows on a device, as the problems of a solver, and the labels of its classes."""
 
-    On uncorrelated features the diagonal of the Hessian is most of it; taken where the solver starts, it saves most of
-    the iterations.
+    problems: Problems
+    classes: NDArray[np.int64]
 
-    Returns:
-        W, b and the number of iterations.
-    """
-    penalty = 1 / (strength * len(y))
-    p = (x @ w + b).softmax(dim=1)
-    p *= 1 - p
-    stretch = (torch.cat([x.square().mT @ p / len(y), p.mean(dim=0, keepdim=True)]) + penalty).sqrt()
+    @classmethod
+    def of(cls, raw: Tensor, labels: NDArray[np.int64], axes: Tensor | None = None) -> "_Stack":
+        classes, place = np.unique(labels, return_inverse=True)
+        return cls(Problems.of(raw, torch.from_numpy(place).to(raw.device), len(classes), axes), classes)
 
-    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        at = torch.from_numpy(flat).to(x.device).view_as(stretch) / stretch
-        value, slope_w, slope_b = _loss(x, y, at[:-1], at[-1], penalty)
-        slope = torch.cat([slope_w, slope_b[None]]) / stretch
-        return value, slope.cpu().numpy().ravel()
+    def start(self, probes: Sequence[LinearProbe] | None) -> Tensor:
+        """Return where a solver starts: at probes, but for classes that they have not seen, or knowing nothing."""
+        start = self.problems.cold()
+        if probes is not None:
+            weights = np.stack([np.column_stack([probe.weights.T, probe.intercept]) for probe in probes])
+            _, here, there = np.intersect1d(self.classes, probes[0].classes, return_indices=True)
+            placed = torch.from_numpy(weights[:, there]).to(start)
+            placed[..., :-1] = placed[..., :-1] @ self.problems.axes
+            start[:, torch.from_numpy(here).to(start.device)] = placed
+        return start
 
-    start = (torch.cat([w, b[None]]) * stretch).cpu().numpy().ravel()
-    options = {"maxiter": iterations, "maxfun": 2 * iterations, "gtol": tolerance, "ftol": 0.0, "maxcor": 20}
-    found = minimize(objective, start, method="L-BFGS-B", jac=True, options=options)
-    # With ftol 0 the solver also ends where rounding lets it go no further, which is an optimum as well.
-    if found.nit >= iterations or found.nfev >= 2 * iterations or not np.isfinite(found.fun):
-        raise ProbeError(
-            f"probe.iterations: a linear probe on {len(y)} rows has not converged after {iterations} iterations "
-            f"(C = {strength:g}). Raise probe.iterations, or leave out the largest C of probe.strengths, which makes "
-            "the problem easier"
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The solution of a stack of problems, one C each."""
+
+    stack: _Stack
+    solution: Solution
+    strengths: NDArray[np.float64]
+
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        """Whether each problem has converged."""
+        converged: NDArray[np.bool_] = self.solution.converged.cpu().numpy()
+        return converged
+
+    def probe(self, k: int) -> LinearProbe:
+        """Return one of the probes."""
+        problems, solution = self.stack.problems.take(torch.tensor([k])), self.solution
+        weights = problems.plain(solution.weights[k : k + 1])[0].cpu().numpy()
+        return LinearProbe(
+            problems.centre[0].cpu().numpy(),
+            problems.scale[0].cpu().numpy(),
+            np.ascontiguousarray(weights[:, :-1].T),
+            weights[:, -1].copy(),
+            self.stack.classes,
+            float(self.strengths[k]),
+            float("nan"),
+            int(solution.iterations[k]),
+            problems.rows,
+            bool(solution.converged[k]),
         )
-    at = torch.from_numpy(found.x).to(x.device).view_as(stretch) / stretch
-    return at[:-1], at[-1], int(found.nit)
+
+    def log_losses(self, raw: Tensor, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the mean log-loss of each probe on other rows of its features, B × rows × dimension.
+
+        Rows of classes that were not seen in training are left out; NaN where no row is left.
+        """
+        problems, known = self.stack.problems, np.isin(labels, self.stack.classes)
+        if not known.any():
+            return np.full(len(raw), np.nan)
+        own = torch.from_numpy(np.searchsorted(self.stack.classes, labels[known])).to(raw.device)
+        rows, weights = torch.from_numpy(np.flatnonzero(known)).to(raw.device), problems.plain(self.solution.weights)
+        losses = torch.zeros(len(raw), dtype=torch.float64, device=raw.device)
+        for part in row_blocks(len(rows), len(raw) * problems.classes, raw.device.type):
+            logits = standardised_logits(raw[:, rows[part]], problems.centre, problems.scale, weights)
+            picked = logits.gather(1, own[part].expand(len(raw), 1, -1)).squeeze(1)
+            losses += (logits.logsumexp(dim=1) - picked).sum(dim=1)
+        found: NDArray[np.float64] = (losses / len(rows)).cpu().numpy()
+        return found
 
 
-@torch.inference_mode()
-def _loss(x: Tensor, y: Tensor, w: Tensor, b: Tensor, penalty: float) -> tuple[float, Tensor, Tensor]:
-    """Return mean log-loss + penalty/2·‖W‖² and its gradients in W and b."""
-    logits = x @ w + b
-    own = logits.gather(1, y[:, None]).squeeze(1)
-    total = logits.logsumexp(dim=1)
-    value = (total - own).mean() + penalty / 2 * w.square().sum()
-    residual = (logits - total[:, None]).exp_()
-    residual[torch.arange(len(y), device=y.device), y] -= 1
-    residual /= len(y)
-    return value.item(), x.mT @ residual + penalty * w, residual.sum(dim=0)
+def _stacks(features: Sequence[NDArray[np.float32]], classes: int, device: str) -> Iterator[Tensor]:
+    """Yield features on the device, B × rows × dimension, as many sets at a time as are solved together."""
+    rows, dimension = features[0].shape
+    size = at_once(rows, dimension, classes, device)
+    for first in range(0, len(features), size):
+        yield torch.from_numpy(np.stack(features[first : first + size]).astype(np.float32, copy=False)).to(device)
+
+
+def _path(
+    stack: _Stack,
+    start: Sequence[LinearProbe] | None,
+    strengths: Sequence[NDArray[np.float64]],
+    iterations: int,
+    tolerance: float,
+) -> list[_Fitted]:
+    """Solve a stack for one C per problem after the other, each time from where the one before ended."""
+    at, path = stack.start(start), []
+    for each in strengths:
+        penalty = torch.from_numpy(1 / (each * stack.problems.rows)).to(at)
+        solution = solve(stack.problems, at, penalty, tolerance, iterations)
+        path.append(_Fitted(stack, solution, each))
+        at = solution.weights
+    return path
+
+
+def _told(probes: list[LinearProbe], iterations: int) -> list[LinearProbe]:
+    """Warn of probes that have not converged, and return all of them."""
+    missed = [probe for probe in probes if not probe.converged]
+    if missed:
+        warnings.warn(
+            f"probe.iterations: {len(missed)} of {len(probes)} linear probes on {missed[0].rows} rows have not "
+            f"converged after {iterations} iterations (largest C = {max(probe.strength for probe in missed):g}). They "
+            "are scored as they are, and the column `converged` of the table of probes names them. Raise "
+            "probe.iterations, or leave out the largest C of probe.strengths, which makes the problem easier",
+            ProbeWarning,
+            stacklevel=3,
+        )
+    return probes
