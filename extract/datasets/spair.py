@@ -17,6 +17,7 @@ from PIL import Image
 from config.keys import digest
 from config.settings import Dataset
 from extract.datasets.decoding import UNREADABLE, read_image, squeezed
+from extract.datasets.folders import listed_names
 from extract.datasets.listing import Listing, folder_of
 from extract.datasets.packs import GROUP, DatasetError
 
@@ -72,7 +73,7 @@ def spair(dataset: Dataset, seed: int) -> Listing:
 def _annotations(root: Path) -> list[Path]:
     """Return the annotation file of every line of the layout, whatever stands for the colon before the category."""
     found = []
-    for line in (root / LAYOUT).read_text(encoding="utf-8").split():
+    for line in listed_names(root / LAYOUT):
         candidates = [root / ANNOTATIONS / f"{line.replace(':', mark)}.json" for mark in (":", "_")]
         existing = [path for path in candidates if path.is_file()]
         if not existing:
