@@ -1,5 +1,6 @@
 """Images with class masks in the layout of Pascal VOC."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -67,9 +68,9 @@ def _listed(root: Path, file: Path) -> list[Path]:
             f"{_likely_reason(absent[0], named)}"
         )
     if not stems:
-        raise DatasetError(f"{file}: no image is listed")
-    if len(set(stems)) < len(stems):
-        raise DatasetError(f"{file}: an image is listed twice")
+        raise DatasetError(f"{file}: no image is listed; add the names of images, one per line")
+    if stem := next((stem for stem, times in Counter(stems).items() if times > 1), None):
+        raise DatasetError(f"{file}: {stem} is listed twice; list it once")
     for stem in stems:
         if len(images[stem]) > 1:
             several = " and ".join(path.name for path in images[stem])
