@@ -5,6 +5,7 @@ import sys
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from config.errors import InputError
 from config.inputs import require_inputs
 from config.layout import Run
 from config.resolve import ConfigError, resolve, unmatched
@@ -33,7 +34,10 @@ except ConfigError as error:
 # Jobs read the resolved config from here. It is no rule's output: a job that depended on it would be run again
 # for every change of the config, or, with ancient(), for none. Rules name the values they read as params instead.
 onstart:
-    save_resolved(resolved, run.settings)
+    try:
+        save_resolved(resolved, run.settings)
+    except InputError as error:
+        raise WorkflowError(str(error))
     for line in unmatched(resolved):
         print(f"warning: {line}", file=sys.stderr)
 

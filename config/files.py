@@ -3,6 +3,7 @@
 import csv
 import errno
 import io
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,16 @@ from config.errors import InputError
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+# What a folder answers that is read-only, belongs to somebody else, or is a file.
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+
+
 class DiskFull(InputError):
     """A file that the disk has no room for."""
+
+
+class NotWritable(InputError):
+    """A file in a folder that cannot be written to."""
 
 
 @contextmanager
@@ -30,8 +39,9 @@ def written_whole(path: Path, needed: int | None = None) -> Iterator[Path]:
 
     Raises:
         DiskFull: where the block fails for want of space, naming the file and the space it needs.
+        NotWritable: where its folder cannot be made or written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _require_writable(path)
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield temporary
@@ -43,6 +53,21 @@ def written_whole(path: Path, needed: int | None = None) -> Iterator[Path]:
         raise no_space(path, needed, written) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _require_writable(path: Path) -> None:
+    """Make the folder of a file, and require that it can be written to."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+    except OSError as error:
+        if error.errno not in CLOSED:
+            raise
+        raise NotWritable(
+            f"{path}: cannot be written ({error.strerror}: {error.filename}). Make that folder writable, or run in "
+            "another place: results are written to results/ below the working directory, which may be a link"
+        ) from error
 
 
 def is_full(error: Exception) -> bool:

@@ -16,7 +16,12 @@ ERROR_RATES_RUN = Path("results") / "error_rates"
 
 # The figures of the analysis: figures/<dataset>/<name>.svg. Its tables: analysis.rows.registry.
 STATISTICS_FIGURES = ("nulls", "cumulative")
-LAYER_FIGURES = ("divergence", "patch_cosine", "effective_rank", "attention_to_registers", "token_curves")
+LAYER_FIGURES = (
+    *("divergence", "patch_cosine", "effective_rank", "patch_norms"),
+    *("attention_to_registers", "token_curves"),
+)
+# In the SVG of a figure that has nothing to show: the workflow wants the file, and the report leaves it out.
+EMPTY_FIGURE = "nothing-to-show"
 FIGURES = ("delta_heatmap", "known_answers", *LAYER_FIGURES, *STATISTICS_FIGURES)
 
 

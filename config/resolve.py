@@ -14,6 +14,7 @@ import yaml
 from config.consistency import impossible_margins, inconsistencies, misplaced_keys, present_in, undecided_comparisons
 from config.errors import InputError
 from config.names import unusable_names
+from config.register_counts import absent_registers, conditions_without_models
 from config.schema_errors import violations
 from config.unmatched import Present, doubts, mistakes, unattainable_alpha
 from config.vocabulary.replacements import REPLACEMENTS
@@ -92,6 +93,7 @@ def resolve(raw: Mapping[str, Any], path: Path | None = None) -> dict[str, Any]:
         complaints = [*unusable_names(config)] or [
             *misplaced_keys(raw),
             *inconsistencies(config),
+            *absent_registers(config),
             *unattainable_alpha(config["analysis"]),
             *mistakes(config["analysis"], _unstated(), present_in(config)),
         ]
@@ -104,7 +106,7 @@ def resolve(raw: Mapping[str, Any], path: Path | None = None) -> dict[str, Any]:
 
 def unmatched(config: Mapping[str, Any]) -> list[str]:
     """Return what the analysis of a resolved config names and the run lacks, for a warning; one line each."""
-    return list(doubts(config["analysis"], _unstated(), present_in(config)))
+    return [*conditions_without_models(config), *doubts(config["analysis"], _unstated(), present_in(config))]
 
 
 def resolve_analysis(raw: Mapping[str, Any], path: Path | None = None) -> dict[str, Any]:

@@ -8,6 +8,22 @@ import jsonschema
 from config.errors import did_you_mean
 
 
+def _is_integer(_checker: object, value: object) -> bool:
+    """Tell whether a value is an integer as Python counts them; to JSON, 130.0 is one too."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_checker: object, value: object) -> bool:
+    """Tell whether a value is a number that can be compared, which NaN cannot."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+_DRAFT = jsonschema.Draft202012Validator
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    _DRAFT, type_checker=_DRAFT.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
+)
+
+
 def violations(value: object, schema: Mapping[str, Any], whole: str) -> list[str]:
     """Return one line per violation of a schema, in the order of the keys; none where the value is valid.
 
@@ -23,7 +39,7 @@ def violations(value: object, schema: Mapping[str, Any], whole: str) -> list[str
         the condition: unknown key 'token' (value 'cls'); allowed: by
         by: 'zreo' is not known (did you mean 'zero'?); allowed: zero, mean
     """
-    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker(("regex",)))
+    validator = _Validator(schema, format_checker=jsonschema.FormatChecker(("regex",)))
     errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     # The validator reports every missing key by itself, and one line tells them all.
     return list(dict.fromkeys(line for error in errors for line in explain(error, whole)))
@@ -51,7 +67,12 @@ def explain(error: jsonschema.ValidationError, whole: str) -> Iterator[str]:
         case "type":
             needed = schema["type"] if isinstance(schema["type"], str) else " or ".join(schema["type"])
             quoted = isinstance(value, int | float) and "string" in schema["type"]
-            yield f"{place}: {value!r} is a {type(value).__name__}; needed: {needed}{', in quotes' if quoted else ''}"
+            if value != value:
+                yield f"{place}: {value} is no number; needed: {needed}"
+                return
+            exact = needed == "integer" and isinstance(value, float) and value.is_integer()
+            hint = ", in quotes" if quoted else f", such as {int(value)}" if exact else ""
+            yield f"{place}: {value!r} is a {type(value).__name__}; needed: {needed}{hint}"
         case "pattern":
             meaning = f" ({schema['description'].rstrip('.')})" if "description" in schema else ""
             yield f"{place}: {value!r} is not allowed; needed: text that matches {schema['pattern']}{meaning}"

@@ -43,10 +43,12 @@ def read_checkpoint(path: Path, model: Model) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     # torch says in many ways that a file is none of its own.
     except (SafetensorError, UnpicklingError, EOFError, OSError, RuntimeError, ValueError, KeyError) as error:
+        # Of a pickle, torch's first line tells how to run whatever code it holds.
+        quoted = str(error).splitlines()[:1] if not isinstance(error, UnpicklingError) else ["not of tensors alone"]
         raise WeightsError(
             f"models.{model.name}.weights: {path} is damaged, cut short or no checkpoint "
-            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}); fetch it "
-            "again. A torch file may hold tensors and nothing else"
+            f"({type(error).__name__}: {quoted[0] if quoted else 'no reason given'}); fetch it again. A torch file may "
+            "hold tensors and nothing else, since a pickle can run any code: prefer .safetensors"
         ) from error
     for key in ("model", "state_dict"):
         state = state.get(key, state) if isinstance(state, dict) else state

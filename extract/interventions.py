@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from config.conditions import Condition
-from config.errors import did_you_mean
+from config.errors import InputError, did_you_mean
 from config.vocabulary.replacements import REPLACEMENTS
 from extract.draws import Batch
 from extract.observation import full_precision
@@ -77,6 +77,7 @@ def places_of(condition: Condition, layout: TokenLayout, batch: Batch, device: t
     """Return the rows that a condition replaces, the same ones after every block.
 
     Raises:
+        InputError: for more random patches than the model has patches.
         ValueError: where the model lacks the condition's tokens.
 
     Examples:
@@ -90,6 +91,12 @@ def places_of(condition: Condition, layout: TokenLayout, batch: Batch, device: t
     """
     if condition.draw is None:
         return Places.everywhere(layout.rows(condition.tokens), len(batch.units), device)
+    if condition.patches > len(layout.patches):
+        down, across = layout.grid
+        raise InputError(
+            f"conditions.{condition.entry}.patches: {condition.patches} are more than the {down} × {across} patches of "
+            f"this model; allowed: at most {len(layout.patches)}, or a larger image_size"
+        )
     rows = batch.random_patches(layout.patches, condition.patches, condition.draw)
     return Places(torch.arange(len(rows), device=device)[:, None], rows.to(device))
 

@@ -47,7 +47,7 @@ def dataset_table(inputs: Inputs) -> Table:
 
 
 def dataset_notes(inputs: Inputs) -> Markup:
-    """Return class names and chance level of every data set, and the source of the calibration statistics."""
+    """Return classes, chance level and left-out files of every data set, and the source of the calibration."""
     notes = []
     for name, pack in inputs.packs.items():
         chance = "there is no chance level, because no task classifies images"
@@ -56,7 +56,8 @@ def dataset_notes(inputs: Inputs) -> Markup:
             chance = f"chance is {low} %" if low == high else f"chance is {low} to {high} %"
         names = ", ".join(str(label) for label in pack.get("class_names", ()))
         listed = f" Classes: {names}." if names else ""
-        notes.append(Markup("<p><b>{}</b>: {}.{}</p>").format(name, chance, listed))
+        left_out = "".join(f" {line}." for line in pack.get("left_out", ()))
+        notes.append(Markup("<p><b>{}</b>: {}.{}{}</p>").format(name, chance, listed, left_out))
     calibration = Markup("<p>The statistics that replacements use come from the calibration split of <b>{}</b>.</p>")
     return lines((*notes, calibration.format(inputs.settings.calibrate_on)))
 

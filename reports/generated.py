@@ -23,7 +23,7 @@ from reports.outcomes import (
     published_replacements,
     task_title,
 )
-from reports.plates import Plate, heatmap_plate, known_answer_plate, render_plate
+from reports.plates import Plate, heatmap_plate, is_drawn, known_answer_plate, render_plate
 from reports.project import PAGES_FOLDER
 from reports.questions import random_weights_note, three_questions
 from reports.statistics_includes import statistics_includes
@@ -58,13 +58,18 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "checks.md": _table(check_table(inputs.checks), "tables/known_answers.csv")
         if inputs.checks
         else fenced(NOTHING),
-        "known_answer_figures.md": _plates(inputs, known_answer_plate, needed="classification"),
+        "known_answer_figures.md": _plates(
+            inputs,
+            known_answer_plate,
+            "no model was put under a replacement of its registers",
+            needed="classification",
+        ),
         **{
-            f"{figure}.md": _plates(inputs, partial(layer_plate, figure=figure), needed=needed)
-            for figure, needed in {**dict.fromkeys(FIGURES, ""), "token_curves": "classification"}.items()
+            f"{name}.md": _plates(inputs, partial(layer_plate, figure=name), figure.otherwise, figure.needed)
+            for name, figure in FIGURES.items()
         },
         "last_layer.md": _tables(inputs, last_layer_table, measure_definitions()),
-        "heatmaps.md": _plates(inputs, heatmap_plate),
+        "heatmaps.md": _plates(inputs, heatmap_plate, "no condition other than full was measured"),
         "replacements.md": _replacements(inputs),
         "ablations.md": _ablations(inputs),
         "random_weights.md": fenced(random_weights_note(inputs) or NOTHING),
@@ -105,12 +110,24 @@ def _by_claim(inputs: Inputs) -> dict[str, Cells]:
     return {row["claim"]: row for row in inputs.reproduced if not row["number"]}
 
 
-def _plates(inputs: Inputs, plate: Callable[[Inputs, str], Plate], needed: str = "") -> str:
-    """Return one figure per data set, of those that have the task `needed`."""
+def _plates(inputs: Inputs, plate: Callable[[Inputs, str], Plate], otherwise: str, needed: str = "") -> str:
+    """Return one figure per data set, of those that have the task `needed`, where it shows anything.
+
+    Args:
+        inputs: of the report.
+        plate: the figure of a data set.
+        otherwise: why a figure may show nothing, for a sentence in its place.
+        needed: a task; every data set is meant where it is empty.
+    """
     datasets = [name for name in inputs.datasets if not needed or needed in inputs.settings.datasets[name].tasks]
     if not datasets:
         return fenced(paragraph(f"No data set in this run has the task {needed}, so there is no figure."))
-    return fenced(lines(render_plate(plate(inputs, name)) for name in datasets))
+    made = {name: plate(inputs, name) for name in datasets}
+    empty = [name for name, each in made.items() if not is_drawn(inputs, each)]
+    shown = [render_plate(each) for name, each in made.items() if name not in empty]
+    if empty:
+        shown.append(paragraph(f"There is no figure for {' or '.join(empty)}: {otherwise} there."))
+    return fenced(lines(shown))
 
 
 def _tables(inputs: Inputs, table: Callable[[Inputs, str], Table | None], *definitions: Markup) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from analysis.rows.registry import TABLES
 from reports.inputs import Inputs
 from reports.markup import paragraph, source_link
-from reports.plates import Plate, render_plate
+from reports.plates import Plate, is_drawn, render_plate
 from reports.table import Table, render
 
 # A part of an included file: pieces of HTML, or none.
@@ -35,10 +35,11 @@ def per_dataset(table: Callable[[Inputs, str], Table | None], of: str, otherwise
 
 
 def plates(plate: Callable[[Inputs, str], Plate], of: str) -> Block:
-    """Return the block of one figure per data set that has rows in the table `of`."""
+    """Return the block of one figure per data set that has rows in the table `of`, where it shows anything."""
 
     def block(inputs: Inputs) -> list[Markup]:
         present = {row["dataset"] for row in inputs.statistics[of]}
-        return [render_plate(plate(inputs, dataset)) for dataset in inputs.datasets if dataset in present]
+        made = [plate(inputs, dataset) for dataset in inputs.datasets if dataset in present]
+        return [render_plate(each) for each in made if is_drawn(inputs, each)]
 
     return block

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from config.errors import InputError
+from config.layout import EMPTY_FIGURE
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import task_of
 from reports.checks import tally
@@ -34,6 +35,12 @@ class Plate:
     caption: str
     sources: tuple[str, ...]
     wide: bool = False
+
+
+def is_drawn(inputs: Inputs, plate: Plate) -> bool:
+    """Tell whether a figure shows anything, which its SVG says."""
+    figure = inputs.run.folder / plate.file
+    return f'id="{EMPTY_FIGURE}"' not in figure.read_text(encoding="utf-8")
 
 
 def render_plate(plate: Plate) -> Markup:

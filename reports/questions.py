@@ -69,7 +69,7 @@ def _instrument(inputs: Inputs) -> Markup:
 def _dino(inputs: Inputs) -> Markup:
     trained = trained_models(inputs)
     if trained:
-        number, unit = count(len(trained)), "trained models measured"
+        number, unit = count(len(trained)), f"trained {'model' if len(trained) == 1 else 'models'} measured"
         body = Markup("<p>Measured here: {}, next to the published numbers.</p>").format(codes(trained))
     else:
         number, unit = "Not measured", "in this run"

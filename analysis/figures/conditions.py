@@ -183,6 +183,9 @@ def known_answer_figure(
             placeholder("No classification outcomes in this run", path)
             return
         labels = {name: label for name, label in labels.items() if (shown["condition"] == name).any()}
+        if set(labels) <= {REFERENCE}:
+            placeholder("No model was put under a replacement of its registers in this run", path)
+            return
         scales = list(shown["scale"].unique())
         level = 100 * float(shown["level"].iloc[0])
         columns = min(2, len(families))

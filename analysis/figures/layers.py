@@ -18,12 +18,13 @@ from analysis.rows.chance import Chance
 from analysis.rows.layers import SMALLEST_DIVERGENCE
 from config.analysis import AnalysisSettings
 from config.conditions import register_conditions
-from config.vocabulary.measures import DIVERGENCE, EFFECTIVE_RANK
+from config.vocabulary.measures import DIVERGENCE, EFFECTIVE_RANK, HIGH_NORM_SHARE, PATCH_NORM
 from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tokens import FEATURES, is_register
 
 PANELS_ACROSS = 4
 NOTHING = "This run holds no such measurement."
+SMALLEST_NORM = 1e-6  # drawn on a logarithmic axis; zeroed patches have none
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class Lines:
     floor: float = 0.0
 
 
+# Rows of a figure, what its lines are, and where its vertical axis begins.
+Part = tuple[pd.DataFrame, Lines, float | None]
+
+
 def layer_figures(
     measures: pd.DataFrame, curves: pd.DataFrame, chance: Chance | None, settings: AnalysisSettings, folder: Path
 ) -> None:
@@ -63,6 +68,7 @@ def layer_figures(
     divergence_figure(measures, changed, folder / "divergence.svg")
     measure_figure(measures, "patch_cosine", "patch cosine with full", changed, folder / "patch_cosine.svg")
     rank_figure(measures, labels, folder / "effective_rank.svg")
+    norm_figure(measures, labels, folder / "patch_norms.svg")
     mass_figure(measures, folder / "attention_to_registers.svg")
     curve_figure(curves, "classification", "accuracy, %", chance, folder / "token_curves.svg")
 
@@ -104,25 +110,43 @@ def rank_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -
     ranks = _under(measures, EFFECTIVE_RANK, labels)
     full = ranks[ranks["condition"] == REFERENCE]
     families = {name: name for name in dict.fromkeys(full["family"])}
-    parts = [
-        (table, lines)
-        for table, lines in (
-            (full, Lines("family", families, y, panels="scale")),
-            (ranks, Lines("condition", labels, y)),
-        )
-        if not table.empty
+    _stacked([(full, Lines("family", families, y, panels="scale"), 0), (ranks, Lines("condition", labels, y), 0)], path)
+
+
+def norm_figure(measures: pd.DataFrame, labels: Mapping[str, str], path: Path) -> None:
+    """Draw the norms of patches along the layers, a panel per model: their size, and how many of them are outliers.
+
+    Above, the mean norm of an image's patches on a logarithmic axis; below, the share of its patches whose norm exceeds
+    three times their median (Darcet et al. 2024, arXiv 2309.16588, call them high-norm tokens), with its mean dotted:
+    where fewer than half of the images have any, the median is 0.
+
+    Args:
+        measures: the table of layer measures, rows of one data set.
+        labels: condition → label of its line.
+        path: the SVG to write.
+    """
+    norms, shares = (_under(measures, measure, labels) for measure in (PATCH_NORM, HIGH_NORM_SHARE))
+    parts: list[Part] = [
+        (norms, Lines("condition", labels, "patch norm", floor=SMALLEST_NORM), None),
+        (shares, Lines("condition", labels, "patches of high norm, %", dotted="mean", scale=100), 0),
     ]
+    _stacked(parts, path)
+
+
+def _stacked(wanted: Sequence[Part], path: Path) -> None:
+    """Draw figures below each other, without those that have no rows."""
+    parts = [part for part in wanted if not part[0].empty]
     with house_style():
         if not parts:
             placeholder(NOTHING, path)
             return
-        sizes = [_size(table, lines) for table, lines in parts]
+        sizes = [_size(table, lines) for table, lines, _ in parts]
         figure = plt.figure(
             figsize=(max(width for width, _ in sizes), sum(height for _, height in sizes)), layout="constrained"
         )
         areas = figure.subfigures(len(parts), 1, height_ratios=[height for _, height in sizes], squeeze=False)
-        for area, (table, lines) in zip(areas[:, 0], parts, strict=True):
-            _draw(area, table, lines, bottom=0)
+        for area, (table, lines, bottom) in zip(areas[:, 0], parts, strict=True):
+            _draw(area, table, lines, bottom)
         save(figure, path)
 
 

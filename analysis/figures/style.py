@@ -19,6 +19,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from config.files import write_whole
+from config.layout import EMPTY_FIGURE
 
 # Okabe and Ito's colours keep apart for colour-blind readers; the markers do so without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4d4d4d")
@@ -63,8 +64,8 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def placeholder(message: str, path: Path) -> None:
-    """Write a figure that says why there is none."""
+    """Write a figure that says why there is none; the report leaves it out, by its mark `EMPTY_FIGURE`."""
     # Without axes, whose ticks and labels would take most of the time, and not be seen.
     figure = plt.figure(figsize=(6.4, 1.6))
-    figure.text(0.5, 0.5, message, ha="center", va="center")
+    figure.text(0.5, 0.5, message, ha="center", va="center", gid=EMPTY_FIGURE)
     save(figure, path)

@@ -17,16 +17,18 @@ class KnownAnswer:
         answer: what follows, in a few words for figures.
         check: CHANCE where replacing the content of all registers must leave classification at chance; UNCHANGED
             where a replacement that keeps constant rows must change nothing; empty where nothing is known.
+        registers: how many it has.
     """
 
     family: str
     mask: str
     answer: str
     check: str = ""
+    registers: int = 4
 
 
 _ALL = (
-    KnownAnswer("plain", "no registers", "no registers to replace"),
+    KnownAnswer("plain", "no registers", "no registers to replace", registers=0),
     KnownAnswer("open", "everyone to everyone", "no known answer"),
     KnownAnswer(
         "bottleneck",

@@ -40,6 +40,7 @@ class Measure:
 
 
 EFFECTIVE_RANK = "effective_rank"
+PATCH_NORM, HIGH_NORM_SHARE = "patch_norm", "high_norm_share"
 DIVERGENCE = "js"
 _ALL = (
     Measure(
@@ -74,10 +75,10 @@ _ALL = (
         variant_of=EFFECTIVE_RANK,
     ),
     Measure(
-        "patch_norm", "Patch norm", "norm of the block’s output at each patch before the final norm; mean over patches"
+        PATCH_NORM, "Patch norm", "norm of the block’s output at each patch before the final norm; mean over patches"
     ),
     Measure(
-        "high_norm_share",
+        HIGH_NORM_SHARE,
         "High norms",
         "proportion of patches whose norm exceeds three times the median of their image",
         decimals=1,

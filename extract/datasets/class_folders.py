@@ -1,13 +1,15 @@
 """Photographs in class folders: train/<class>/ and test/<class>/, or <class>/ alone, split by a share."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from config.settings import Dataset
+from extract.datasets.decoding import SUFFIXES
+from extract.datasets.folders import FolderFiles, files_below, left_out
 from extract.datasets.listing import (
     Listing,
     calibration_and_rest,
     folder_of,
-    image_files,
     in_keyed_order,
     photographs,
 )
@@ -24,7 +26,8 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
     """
     if dataset.test_share is None:
         root = folder_of(dataset)
-        classes = {split: _by_class(root / split) for split in SPLITS}
+        found = {split: _by_class(root / split) for split in SPLITS}
+        classes = {split: _images(folders) for split, folders in found.items()}
     else:
         root = folder_of(dataset)
         if all((root / split).is_dir() for split in SPLITS):
@@ -32,27 +35,85 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
                 f"datasets.{dataset.name}.test_share: {dataset.test_share} for {root}, which holds train/ and test/ "
                 "already; remove the key"
             )
-        classes = _split(_by_class(root), dataset, root, seed)
+        found = {"": _by_class(root)}
+        classes = _split(_images(found[""]), dataset, root, seed)
+    _require_different(found.values())
     names = tuple(sorted(classes["train"]))
     if unseen := sorted(set(classes["test"]) - set(names)):
         raise DatasetError(f"{root}: classes {', '.join(unseen)} are in test/ but not in train/")
     name_of = {file: name for split in SPLITS for name, files in classes[split].items() for file in files}
     train, test = (in_keyed_order([*_flat(classes[split])], root, seed) for split in SPLITS)
+    _require_every_class(train, name_of, dataset)
     calibration, train = map(list, calibration_and_rest(train, dataset, len(names), "to train probes on"))
+    told = [part for folders in found.values() for part in folders.values()]
+    loose = [_beside(root / split, dataset) for split in found]
     return photographs(
-        dataset, root, {"calibration": calibration, "train": train, "test": test}, names, name_of.__getitem__
+        dataset,
+        root,
+        {"calibration": calibration, "train": train, "test": test},
+        names,
+        name_of.__getitem__,
+        left_out=(*left_out(root, told), *filter(None, loose)),
     )
 
 
-def _by_class(folder: Path) -> dict[str, list[Path]]:
-    """Return the images of every class folder, however deep in it."""
-    found = {below.name: image_files(below) for below in sorted(folder.iterdir()) if below.is_dir()}
+def _by_class(folder: Path) -> dict[str, FolderFiles]:
+    """Return the files of every class folder, however deep in it."""
+    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    found = {path.name: files_below(path) for path in below}
     for name, files in found.items():
-        if not files:
-            raise DatasetError(f"{folder / name}: no image in this class folder; remove it or fill it")
+        if not files.images:
+            raise DatasetError(
+                ". ".join(
+                    [
+                        f"{folder / name}: no image in this class folder; remove it or fill it",
+                        *left_out(folder, [files]),
+                    ]
+                )
+            )
     if not found:
         raise DatasetError(f"{folder}: no class folder in it; expected {folder}/<class>/<image>")
     return found
+
+
+def _images(folders: Mapping[str, FolderFiles]) -> dict[str, list[Path]]:
+    return {name: list(files.images) for name, files in folders.items()}
+
+
+def _require_different(found: Iterable[Mapping[str, FolderFiles]]) -> None:
+    """Require that no two class folders hold one folder, through links: its images would be two classes or splits."""
+    places: dict[tuple[int, int], Path] = {}
+    for files in (files for folders in found for files in folders.values()):
+        for key, folder in files.folders.items():
+            if (other := places.setdefault(key, folder)) is not folder:
+                raise DatasetError(f"{folder}: the same folder as {other}, through a link; remove one of them")
+
+
+def _require_every_class(train: Sequence[Path], name_of: Mapping[Path, str], dataset: Dataset) -> None:
+    """Require that calibration, which takes the first training images, leaves every class one to train on."""
+    last = {name_of[file]: place for place, file in enumerate(train)}
+    lost = {
+        name: sum(name_of[file] == name for file in train)
+        for name, place in last.items()
+        if place < dataset.calibration
+    }
+    if lost and dataset.calibration + len(last) <= len(train):
+        first = min(lost)
+        raise DatasetError(
+            f"datasets.{dataset.name}.calibration: {dataset.calibration} of {len(train)} training images leave nothing "
+            f"to train on of {len(lost)} of {len(last)} classes, the first {first}, which has {lost[first]} "
+            f"({train[last[first]].parent}); allowed: at most {min(last.values())}, or add images to these classes"
+        )
+
+
+def _beside(folder: Path, dataset: Dataset) -> str:
+    """Say which images lie beside the class folders, and are of no class."""
+    loose = sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES)
+    if not loose:
+        return ""
+    number = "1 image lies" if len(loose) == 1 else f"{len(loose)} images lie"
+    where = f"{folder.name}/" if dataset.test_share is None else ""
+    return f"{number} beside the class folders and have no class; the first is {where}{loose[0]}. Move them into one"
 
 
 def _split(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: int) -> dict[str, dict[str, list[Path]]]:

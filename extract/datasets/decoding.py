@@ -10,9 +10,15 @@ from PIL import Image, ImageOps
 
 from extract.datasets.packs import VOID, DatasetError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
+)
 # What Pillow raises for files that are damaged, cut short, empty, folders, or claim a giant size.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+ORIENTATION = 0x0112  # EXIF's tag
+UPRIGHT, SIDEWAYS = 1, (5, 6, 7, 8)  # its values: 2 to 4 keep width and height, and these swap them
+# Sides of which one is longer by more: of such a stripe, the square in the middle shows next to nothing.
+MOST_ELONGATED = 100
 
 
 def read_image(file: Path) -> Image.Image:
@@ -21,7 +27,8 @@ def read_image(file: Path) -> Image.Image:
     Transparency is dropped, as the data sets' own loaders do; 16-bit grey is scaled to 8 bits, not clipped.
 
     Raises:
-        DatasetError: for a file that is no image or is cut short.
+        DatasetError: for a file that is no image or is cut short, whose values have no known range, or that is a pixel
+            or a stripe.
     """
     try:
         with Image.open(file) as opened:
@@ -30,20 +37,49 @@ def read_image(file: Path) -> Image.Image:
                 image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
             if image.mode == "P" and "transparency" in image.info:
                 image = image.convert("RGBA")
-            return image.convert("RGB")
+            mode, upright = image.mode, image.convert("RGB")
     except UNREADABLE as error:
         raise DatasetError(f"{file}: not a readable image ({error}); remove or replace it") from error
+    if mode in ("I", "F"):
+        raise DatasetError(
+            f"{file}: the image is of mode {mode}, 32 bits whose range is not known; save it in 8 or 16 bits"
+        )
+    short, long = sorted(upright.size)
+    if short < 2 or long > MOST_ELONGATED * short:
+        raise DatasetError(
+            f"{file}: the image is {_size(upright)} pixels, and the square in its middle shows nothing; remove or "
+            "replace it"
+        )
+    return upright
 
 
-def read_mask(file: Path, classes: int, image: Image.Image) -> Image.Image:
+def orientation_of(file: Path) -> int:
+    """Return the EXIF orientation of a readable image, 1 to 8; 1 where it states none."""
+    with Image.open(file) as opened:
+        return int(opened.getexif().get(ORIENTATION, UPRIGHT))
+
+
+def read_mask(file: Path, classes: int, image: Image.Image, of: Path) -> Image.Image:
     """Read the class mask of an image: a palette or greyscale PNG whose values are classes, or VOID.
 
+    A mask is turned by its own EXIF, as its image is by its. One that states no orientation is taken to be upright,
+    where its size says so.
+
+    Args:
+        file: the mask.
+        classes: number of its classes, the background among them.
+        image: its image, upright.
+        of: the file of the image.
+
     Raises:
-        DatasetError: where it is missing, unreadable, of another kind or size, or holds a value that is no class.
+        DatasetError: where it is missing, unreadable, of another kind or size, or holds a value that is no class; or
+            where the EXIF of its image turns that, and nothing tells whether the mask has been turned with it.
     """
     try:
         with Image.open(file) as opened:
-            mask = opened.copy()
+            own = opened.getexif().get(ORIENTATION, UPRIGHT)
+            mask = ImageOps.exif_transpose(opened)
+            mask.load()
     except FileNotFoundError as error:
         raise DatasetError(f"{file}: this mask is missing; add it, or take its image off the list") from error
     except UNREADABLE as error:
@@ -53,11 +89,7 @@ def read_mask(file: Path, classes: int, image: Image.Image) -> Image.Image:
             f"{file}: the mask is of mode {mask.mode}, whose values name no class; needed: a PNG with a palette or "
             "8-bit grey, one class number per pixel"
         )
-    if mask.size != image.size:
-        raise DatasetError(
-            f"{file}: the mask is {mask.size[0]} × {mask.size[1]} pixels and its image "
-            f"{image.size[0]} × {image.size[1]}; they must be of one size"
-        )
+    _require_same_pixels(mask, file, int(own), image, of)
     values = np.unique(np.asarray(mask))
     if strange := [int(value) for value in values if value >= classes and value != VOID]:
         raise DatasetError(
@@ -65,6 +97,31 @@ def read_mask(file: Path, classes: int, image: Image.Image) -> Image.Image:
             "Is the key classes of this data set complete?"
         )
     return mask
+
+
+def _require_same_pixels(mask: Image.Image, file: Path, own: int, image: Image.Image, of: Path) -> None:
+    """Require a mask to be of the pixels of its image, turned alike."""
+    turned = orientation_of(of)
+    remedy = (
+        "If the mask was drawn on the pixels as they are stored, take the orientation out of the image, such as by "
+        f"`exiftool -Orientation=1 -n {of.name}`; if on the upright image, turn the pixels, such as by "
+        f"`mogrify -auto-orient {of.name}`"
+    )
+    if mask.size != image.size:
+        sizes = f"the mask is {_size(mask)} pixels and its image {of} is {_size(image)}"
+        if turned == UPRIGHT:
+            raise DatasetError(f"{file}: {sizes}; they must be of one size")
+        raise DatasetError(f"{file}: {sizes} once its EXIF turns it (orientation {turned}). {remedy}")
+    size_tells = turned in SIDEWAYS and image.size[0] != image.size[1]
+    if turned not in (UPRIGHT, own) and not size_tells:
+        raise DatasetError(
+            f"{file}: the EXIF of its image {of} turns it (orientation {turned}), and nothing tells whether this mask "
+            f"is turned too. {remedy}"
+        )
+
+
+def _size(image: Image.Image) -> str:
+    return f"{image.size[0]} × {image.size[1]}"
 
 
 def cropped(image: Image.Image, size: int, resampling: Image.Resampling) -> NDArray[np.uint8]:

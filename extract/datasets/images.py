@@ -1,11 +1,11 @@
 """A folder of unlabelled images, for warped pairs."""
 
 from config.settings import Dataset
+from extract.datasets.folders import files_below, left_out
 from extract.datasets.listing import (
     Listing,
     calibration_and_rest,
     folder_of,
-    image_files,
     in_keyed_order,
     photographs,
 )
@@ -19,8 +19,10 @@ def images(dataset: Dataset, seed: int) -> Listing:
         DatasetError: where the folder is missing or holds no image, or too few.
     """
     root = folder_of(dataset)
-    files = in_keyed_order(image_files(root), root, seed)
+    found = files_below(root)
+    told = left_out(root, [found])
+    files = in_keyed_order(found.images, root, seed)
     if not files:
-        raise DatasetError(f"{root}: no image in this folder")
+        raise DatasetError(". ".join([f"{root}: no image in this folder", *told]))
     calibration, test = calibration_and_rest(files, dataset, 2, "to test on")
-    return photographs(dataset, root, {"calibration": calibration, "test": test})
+    return photographs(dataset, root, {"calibration": calibration, "test": test}, left_out=told)

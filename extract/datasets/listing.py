@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from config.inputs import missing_data
 from config.keys import Key, digest
 from config.settings import Dataset
-from extract.datasets.decoding import SUFFIXES, decode
+from extract.datasets.decoding import decode
 from extract.datasets.packs import NO_LABEL, DatasetError
 from extract.datasets.warps import Floats, warp_image
 
@@ -30,6 +30,7 @@ class Listing:
         void: whether masks may hold VOID.
         twin: pack row and warp → the warped twin; None where a data set brings its own pairs.
         pairs: annotated pairs, without which the first test images are paired with their twins.
+        left_out: what lies in the folders and is not read, a sentence each.
     """
 
     index: pd.DataFrame
@@ -39,6 +40,7 @@ class Listing:
     void: bool = False
     twin: Callable[[int, Floats], Pixels] | None = None
     pairs: pd.DataFrame | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def photographs(
@@ -48,6 +50,7 @@ def photographs(
     class_names: tuple[str, ...] = (),
     class_of: Callable[[Path], str] | None = None,
     read: Callable[[Path, int], Pixels] = decode,
+    left_out: tuple[str, ...] = (),
 ) -> Listing:
     """List the files of each split; without ``class_of`` they have no label.
 
@@ -58,6 +61,7 @@ def photographs(
         class_names: names of the labels.
         class_of: file → name of its class.
         read: file and side → image side×side×3.
+        left_out: what is not read, a sentence each.
     """
     files = [file for members in splits.values() for file in members]
     names = ["" if class_of is None else class_of(file) for file in files]
@@ -75,6 +79,7 @@ def photographs(
         draw=lambda row: (read(files[row], dataset.image_size), None),
         class_names=class_names,
         twin=lambda row, warp: warp_image(read(files[row], dataset.image_size), warp),
+        left_out=left_out,
     )
 
 
@@ -88,11 +93,6 @@ def folder_of(dataset: Dataset) -> Path:
         raise DatasetError(complaint)
     assert dataset.path is not None
     return dataset.path
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Return the images below a folder, however deep; hidden ones are left out."""
-    return [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
 
 
 def in_keyed_order(files: Sequence[Path], root: Path, *key: Key) -> list[Path]:

@@ -1,6 +1,7 @@
 """Decode a data set into a pack: ``python -m extract.datasets.prepare --help``."""
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -64,6 +65,9 @@ def prepare(dataset: Dataset, seed: int, pack: Pack, workers: int = 1) -> None:
         listing.mask_names,
         listing.void,
     )
+    facts["left_out"] = list(listing.left_out)
+    for line in listing.left_out:
+        print(f"warning: data set {dataset.name}, {dataset.path}: {line}", file=sys.stderr)
     _write_pixels(listing, index, pairs, dataset.image_size, pack, workers)
     with written_whole(pack.index) as path:
         index.to_parquet(path, index=False)

@@ -17,6 +17,7 @@ from PIL import Image
 from config.keys import digest
 from config.settings import Dataset
 from extract.datasets.decoding import UNREADABLE, read_image, squeezed
+from extract.datasets.folders import listed_names
 from extract.datasets.listing import Listing, folder_of
 from extract.datasets.packs import GROUP, DatasetError
 
@@ -72,14 +73,16 @@ def spair(dataset: Dataset, seed: int) -> Listing:
 def _annotations(root: Path) -> list[Path]:
     """Return the annotation file of every line of the layout, whatever stands for the colon before the category."""
     found = []
-    for line in (root / LAYOUT).read_text(encoding="utf-8").split():
+    for line in listed_names(root / LAYOUT):
         candidates = [root / ANNOTATIONS / f"{line.replace(':', mark)}.json" for mark in (":", "_")]
         existing = [path for path in candidates if path.is_file()]
         if not existing:
-            raise DatasetError(f"{root / LAYOUT}: pair {line} has no annotation {candidates[0]}")
+            raise DatasetError(
+                f"{root / LAYOUT}: pair {line} has no annotation {candidates[0]}; fetch the data set again"
+            )
         found.append(existing[0])
     if not found:
-        raise DatasetError(f"{root / LAYOUT}: no pair is listed")
+        raise DatasetError(f"{root / LAYOUT}: no pair is listed; fetch the data set again")
     return found
 
 
@@ -87,15 +90,23 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         pair: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DatasetError(f"{path}: not a readable annotation ({error})") from error
+        raise DatasetError(f"{path}: not a readable annotation ({error}); put the original file there") from error
+    if not isinstance(pair, dict):
+        raise DatasetError(f"{path}: not an annotation, but a {type(pair).__name__}; put the original file there")
     if absent := [key for key in KEYS if key not in pair]:
-        raise DatasetError(f"{path}: the annotation lacks {', '.join(absent)}")
+        raise DatasetError(f"{path}: the annotation lacks {', '.join(absent)}; put the original file there")
+    for key in ("src_kps", "trg_kps"):
+        if not isinstance(pair[key], list):
+            raise DatasetError(f"{path}: {key} is no list of x, y pairs; put the original file there")
     source, target = len(pair["src_kps"]), len(pair["trg_kps"])
     if source != target or source == 0:
         raise DatasetError(f"{path}: {source} source and {target} target key points; needed: as many, at least one")
-    left, top, right, bottom = pair["trg_bndbox"]
-    if right <= left or bottom <= top:
-        raise DatasetError(f"{path}: trg_bndbox {pair['trg_bndbox']} is empty")
+    box = pair["trg_bndbox"]
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
+        raise DatasetError(f"{path}: trg_bndbox {box!r} is no box; needed: left, top, right, bottom")
+    left, top, right, bottom = box
+    if not (left < right and top < bottom):
+        raise DatasetError(f"{path}: trg_bndbox {box} is empty; needed: left, top, right, bottom")
     return {**{key: pair[key] for key in KEYS}, **{key: pair.get(key) for key in STATED}, "path": path}
 
 
@@ -146,9 +157,12 @@ def _placed(
 
 def _fractions(pair: dict[str, Any], key: str, size: tuple[int, int]) -> NDArray[np.float32]:
     """Return key points as x, y, x, y, … in fractions of the sides."""
-    points = np.asarray(pair[key], dtype=np.float64)
+    try:
+        points = np.asarray(pair[key], dtype=np.float64)
+    except (TypeError, ValueError):
+        points = np.zeros(0)
     if points.shape != (len(pair[key]), 2) or not np.isfinite(points).all():
-        raise DatasetError(f"{pair['path']}: {key} is no list of x, y pairs")
+        raise DatasetError(f"{pair['path']}: {key} is no list of x, y pairs; put the original file there")
     stated = pair[key.replace("kps", "imsize")]
     if stated is not None and tuple(stated[:2]) != size:
         raise DatasetError(

@@ -1,5 +1,7 @@
 """Images with class masks in the layout of Pascal VOC."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from PIL import Image
 
 from config.settings import Dataset
 from extract.datasets.decoding import SUFFIXES, cropped, read_image, read_mask
+from extract.datasets.folders import listed_names
 from extract.datasets.listing import Listing, calibration_and_rest, folder_of, in_keyed_order, photographs
 from extract.datasets.packs import DatasetError
 
@@ -40,7 +43,7 @@ def voc(dataset: Dataset, seed: int) -> Listing:
 
     def draw(row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         image = read_image(files[row])
-        mask = read_mask(root / "SegmentationClass" / f"{files[row].stem}.png", len(names), image)
+        mask = read_mask(root / "SegmentationClass" / f"{files[row].stem}.png", len(names), image, files[row])
         return (
             cropped(image, dataset.image_size, Image.Resampling.BICUBIC),
             cropped(mask, dataset.image_size, Image.Resampling.NEAREST),
@@ -51,14 +54,36 @@ def voc(dataset: Dataset, seed: int) -> Listing:
 
 def _listed(root: Path, file: Path) -> list[Path]:
     """Return the images that a list names, one stem per line."""
-    images = {path.stem: path for path in (root / "JPEGImages").iterdir() if path.suffix.lower() in SUFFIXES}
-    stems = file.read_text(encoding="utf-8").split()
+    folder = root / "JPEGImages"
+    named: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        named.setdefault(path.stem, []).append(path)
+    images = {
+        stem: found for stem, paths in named.items() if (found := [p for p in paths if p.suffix.lower() in SUFFIXES])
+    }
+    stems = listed_names(file)
     if absent := [stem for stem in stems if stem not in images]:
         raise DatasetError(
-            f"{file}: {len(absent)} of {len(stems)} images, the first {absent[0]}, are not in {root / 'JPEGImages'}"
+            f"{file}: {len(absent)} of {len(stems)} images, the first {absent[0]}, are not in {folder}"
+            f"{_likely_reason(absent[0], named)}"
         )
     if not stems:
-        raise DatasetError(f"{file}: no image is listed")
-    if len(set(stems)) < len(stems):
-        raise DatasetError(f"{file}: an image is listed twice")
-    return [images[stem] for stem in stems]
+        raise DatasetError(f"{file}: no image is listed; add the names of images, one per line")
+    if stem := next((stem for stem, times in Counter(stems).items() if times > 1), None):
+        raise DatasetError(f"{file}: {stem} is listed twice; list it once")
+    for stem in stems:
+        if len(images[stem]) > 1:
+            several = " and ".join(path.name for path in images[stem])
+            raise DatasetError(f"{file}: {stem} stands for {several} in {folder}; remove all but one of them")
+    return [images[stem][0] for stem in stems]
+
+
+def _likely_reason(stem: str, named: Mapping[str, Sequence[Path]]) -> str:
+    """Say why a listed image may not have been found, and what to do."""
+    if stem in named:
+        return f". {named[stem][0].name} is there, whose suffix is of no image: convert it to .png or .jpg"
+    words = {"its suffix": Path(stem).stem, "what follows the first space": stem.split()[0]}
+    for what, shorter in words.items():
+        if shorter != stem and shorter in named:
+            return f". A list names images without suffix, one per line: take {what} away"
+    return "; add them, or take them off the list"

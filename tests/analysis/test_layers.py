@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.figure import Figure
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from analysis.engine.medians import bootstrap_weights
 from analysis.engine.ratios import ratio_of_means_interval
+from analysis.figures import layers
 from analysis.figures.conditions import delta_heatmap
 from analysis.figures.layers import layer_figures
 from analysis.outcomes.files import primary, read_outcomes
@@ -25,6 +27,7 @@ from analysis.statistics.layer_curves import curve_rows
 from analysis.statistics.layer_measures import layer_measure_rows
 from config.analysis import AnalysisSettings
 from config.conditions import Condition
+from config.layout import EMPTY_FIGURE, LAYER_FIGURES
 from config.settings import load_settings
 
 
@@ -121,7 +124,41 @@ def test_nothing_measured_is_an_empty_table_and_a_sentence(tmp_path: Path, setti
     table = gather_measures(tmp_path, settings)
     assert table.empty and list(table.columns)[:3] == ["dataset", "model", "family"]
     layer_figures(table, layer_curves(tmp_path, settings), Chance(0.1, 0.1), settings, tmp_path / "figures")
-    assert len(list((tmp_path / "figures").glob("*.svg"))) == 5
+    drawn = list((tmp_path / "figures").glob("*.svg"))
+    assert sorted(path.stem for path in drawn) == sorted(LAYER_FIGURES)
+    assert all(f'id="{EMPTY_FIGURE}"' in path.read_text() for path in drawn)
+
+
+def test_outliers_of_norm_are_drawn_at_the_layers_that_have_them(
+    tmp_path: Path, settings: AnalysisSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two images of four have outliers from layer 2 on, as in networks without registers."""
+    frame = pd.concat(
+        pd.DataFrame(
+            {
+                "unit": [f"u{k}" for k in range(4)],
+                "condition": condition,
+                "layer": layer,
+                "patch_norm": np.array([1.0, 2.0, 3.0, 4.0]) * 10**layer,
+                "high_norm_share": [0.0, 0.0, 0.0, 0.1] if layer >= 2 else 0.0,
+            }
+        )
+        for condition in ("full", "zero_registers")
+        for layer in range(4)
+    )
+    save(tmp_path / "m_s" / "scenes", "1-of-1.parquet", frame)
+    caught: list[Figure] = []
+    monkeypatch.setattr(layers, "save", lambda figure, path: caught.append(figure))
+    table = gather_measures(tmp_path, settings)
+    layers.norm_figure(table, {"full": "Full", "zero_registers": "Zero"}, tmp_path / "norms.svg")
+    norms, shares = caught[0].axes
+    assert norms.get_yscale() == "log" and shares.get_yscale() == "linear" and shares.get_ylim()[0] == 0
+    assert [line.get_label() for line in norms.lines] == ["Full", "Zero"]
+    for condition in (0, 1):
+        np.testing.assert_allclose(norms.lines[condition].get_ydata(), [2.5, 25, 250, 2500])
+        median, mean = shares.lines[2 * condition : 2 * condition + 2]
+        np.testing.assert_allclose(median.get_ydata(), 0)
+        np.testing.assert_allclose(mean.get_ydata(), [0, 0, 2.5, 2.5])
 
 
 def test_a_file_without_its_keys_is_an_error_that_names_it(tmp_path: Path, settings: AnalysisSettings) -> None:

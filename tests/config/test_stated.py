@@ -86,7 +86,7 @@ def test_ranges_are_of_tasks_that_are_not_the_projects_own() -> None:
     ("stated", "said"),
     [
         ({"ranges": {"depth": [80, 0]}}, r"analysis\.ranges\.depth: \[80, 0\] is no range.*first below the second"),
-        ({"ranges": {"depth": [0, math.nan]}}, r"analysis\.ranges\.depth: \[0, nan\] is no range"),
+        ({"ranges": {"depth": [0, math.nan]}}, r"analysis\.ranges\.depth\.1: nan is no number; needed: number"),
         ({"ranges": {"depth": [0]}}, r"analysis\.ranges\.depth: 1 given; needed: 2"),
         ({"ranges": {"depth": "any"}}, r"analysis\.ranges\.depth: 'any' is not allowed.*two numbers, or unbounded"),
         ({"ranges": {"depth": [0, 80]}}, r"analysis\.margins: missing depth; the default margin is a fraction"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 
 import pytest
 import yaml
 
+from analysis.figures.style import placeholder
 from config.errors import InputError
 from reports.build import build, main
 from reports.inputs import read_inputs
@@ -78,6 +80,50 @@ def test_a_run_without_the_inputs_of_a_statistic_says_so(make_run, page_reader):
         "No probe was refitted in this run",
     ):
         assert sentence in text
+
+
+def test_one_trained_model_is_one(make_run, page_reader):
+    visible = rendered_pages(make_run(models=TRAINED), page_reader)["index"].visible
+    assert "trained model measured" in visible and "trained models measured" not in visible
+
+
+def test_figures_with_nothing_to_show_are_sentences(make_run, page_reader):
+    """What a run without registers leaves: placeholders, for the workflow asks for every file."""
+    run = make_run(models=PLAIN, datasets={"scenes": ("classification",), "photos": ("classification",)})
+    empty = ("known_answers", "divergence", "patch_cosine", "attention_to_registers", "nulls", "cumulative")
+    for name in empty:
+        for dataset in ("scenes", "photos"):
+            placeholder("Nothing.", run.settings.parent / "figures" / dataset / f"{name}.svg")
+    placeholder("Nothing.", run.settings.parent / "figures" / "photos" / "patch_norms.svg")
+    pages = rendered_pages(run, page_reader)
+    shown = {figure.attributes["id"] for page in pages.values() for figure in page.all("figure")}
+    assert not [ident for ident in shown if ident.startswith(tuple(name.replace("_", "-") for name in empty))]
+    assert {"effective-rank-scenes", "effective-rank-photos", "patch-norms-scenes"} <= shown
+    assert "patch-norms-photos" not in shown
+    for words in (
+        "There is no figure for scenes or photos: no replacement of registers was measured inside the layers there.",
+        "There is no figure for scenes or photos: no attention to registers was measured there.",
+        "There is no figure for photos: no geometry was measured there.",
+    ):
+        assert words in pages["layers"].visible
+    assert "no model was put under a replacement of its registers there" in pages["index"].visible
+
+
+def test_outliers_of_norm_are_said_with_layer_and_share(make_run, page_reader):
+    run = make_run(models=TRAINED)
+    path = run.settings.parent / "tables" / "layer_measures.csv"
+    rows = [row for row in run.rows("tables/layer_measures.csv") if row["measure"] == "js"]
+    means = {0: 0.001, 5: 0.034}
+    changed = [row | {"measure": "high_norm_share", "mean": str(means[int(row["layer"])])} for row in rows]
+    with path.open("a", encoding="utf-8", newline="") as stream:
+        csv.DictWriter(stream, list(rows[0])).writerows(changed)
+    page = rendered_pages(run, page_reader)["layers"]
+    said = (
+        "Under full, 1.0 % or more of the patches are such outliers: dinov3_s first after layer 5, and most after "
+        "layer 5 (3.4 % on average)."
+    )
+    assert said in page.visible
+    assert len([image for image in page.all("img") if said in image.attributes["alt"]]) == 1
 
 
 def test_pages_and_files_of_an_older_report_are_removed(make_run):
