@@ -8,6 +8,7 @@ from functools import partial
 from markupsafe import Markup
 
 from reports import findings
+from reports.anchors import anchors_compared, anchors_missed
 from reports.checks import check_table, state_of_checks
 from reports.definitions import ablation_definitions, replacement_definitions
 from reports.facts import condition_table, dataset_notes, dataset_table, model_table, signature
@@ -43,6 +44,8 @@ def generated(inputs: Inputs) -> dict[str, str]:
     """
     return {
         "title.md": fenced(_title(inputs)),
+        "anchors_missed.md": fenced(anchors_missed(inputs)),
+        "anchors.md": fenced(anchors_compared(inputs)),
         "questions.md": fenced(three_questions(inputs)),
         "verdict_counts.md": _table(verdict_summary(inputs.claims), "audit/claims.csv"),
         "severities.md": fenced(findings.severities()),

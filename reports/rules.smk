@@ -1,6 +1,6 @@
 """From tables, figures and verdicts to the report."""
 
-from config.layout import ERROR_RATES
+from config.layout import ANCHORS, ERROR_RATES
 from reports.project import page_sources, read_project
 
 
@@ -8,6 +8,7 @@ rule report:
     input:
         tables=[path_of(table, run) for table in DECLARED],
         error_rates=ERROR_RATES.relative_to(workflow.basedir),
+        anchors=ANCHORS.relative_to(workflow.basedir),
         figures=[
             run.figure(dataset, figure) for dataset in run_settings.datasets for figure in FIGURES
         ],
