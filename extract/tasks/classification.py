@@ -84,7 +84,8 @@ def classification(recorded: Recorded) -> Scores:
         for place in {each.place for each in together if each.layer in everywhere} & set(frozen):
             score({k: frozen[place] for k, each in enumerate(together) if each.place == place}, FROZEN)
         of_cls = {k: probes[k] for k, each in enumerate(together) if each.place == ("cls", max(everywhere))}
-        for refit in range(1, options.refits + 1):
+        # A model without CLS has no probe that would be refitted.
+        for refit in range(1, options.refits + 1) if of_cls else ():
             again = _refitted({k: train[k] for k in of_cls}, labels, of_cls, recorded, refit)
             converged |= {k: converged[k] and probe.converged for k, probe in again.items()}
             score(again, MATCHED, refit)

@@ -20,7 +20,7 @@ SETTINGS = settings(
             "conditions": {
                 "full": {},
                 "zero_r2": {"tokens": ["r2"], "by": "zero"},
-                "zero_r9": {"tokens": ["r9"], "by": "zero"},
+                "zero_r4": {"tokens": ["r4"], "by": "zero"},
             },
         }
     )
@@ -50,7 +50,7 @@ def changes_of(folder: Path, moved: dict[str, tuple[int, int, float]]) -> dict[t
             part = {name: each[10 * k : 10 * k + 10] for name, each in features.items()}
             write(run.records("m", "d", shard, condition), part, 10 * k)
     for shard in ("1-of-2", "2-of-2"):
-        save_skipped(Skipped("m has no r9"), run.records("m", "d", shard, "zero_r9"), {})
+        save_skipped(Skipped("m has no r4"), run.records("m", "d", shard, "zero_r4"), {})
     found = list(record_changes(SETTINGS, run))
     assert {(each.model, each.dataset, each.condition) for each in found} == {("m", "d", "zero_r2")}
     return {(each.token, each.layer): each.max_abs_change for each in found}
