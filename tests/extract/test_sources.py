@@ -76,7 +76,7 @@ def test_bad_masks_are_named(tmp_path: Path) -> None:
     file = root / "SegmentationClass" / "val_2.png"
     kept = file.read_bytes()
     for bad, said in (
-        (palette_mask(np.zeros((10, 12))), r"val_2\.png: the mask is 12 × 10 pixels and its image .*val_2\.jpg is 24 × 20"),
+        (palette_mask(np.zeros((10, 12))), r"val_2\.png: the mask is 12 × 10 pixels and its image .*2\.jpg is 24 × 20"),
         (palette_mask(np.full((20, 24), 3)), r"val_2\.png: the mask holds 3; allowed: 0 to 2, and 255 for void"),
         (noise(0, 20, 24), r"val_2\.png: the mask is of mode RGB"),
         (Image.fromarray(np.zeros((20, 24), np.uint16)), r"val_2\.png: the mask is of mode I;16"),
