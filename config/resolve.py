@@ -68,7 +68,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"{path} is missing. Run the workflow up to it, or correct the path") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML ({error})") from error
+        raise ConfigError(f"{path}: cannot be read as YAML ({error}); correct it, or save it in UTF-8") from error
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path}: holds no keys, but {type(loaded).__name__}; needed: a mapping of keys")
     return loaded

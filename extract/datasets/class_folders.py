@@ -40,7 +40,10 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
     _require_different(found.values())
     names = tuple(sorted(classes["train"]))
     if unseen := sorted(set(classes["test"]) - set(names)):
-        raise DatasetError(f"{root}: classes {', '.join(unseen)} are in test/ but not in train/")
+        raise DatasetError(
+            f"{root}: classes {', '.join(unseen)} are in test/ but not in train/; add images to train/, or take "
+            "them out of test/"
+        )
     name_of = {file: name for split in SPLITS for name, files in classes[split].items() for file in files}
     train, test = (in_keyed_order([*_flat(classes[split])], root, seed) for split in SPLITS)
     _require_every_class(train, name_of, dataset)
