@@ -24,7 +24,7 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
     """
     if dataset.test_share is None:
         root = folder_of(dataset)
-        classes = {split: _by_class(root / split) for split in SPLITS}
+        classes = {split: _kept(_by_class(root / split), dataset, root, seed) for split in SPLITS}
     else:
         root = folder_of(dataset)
         if all((root / split).is_dir() for split in SPLITS):
@@ -32,7 +32,7 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
                 f"datasets.{dataset.name}.test_share: {dataset.test_share} for {root}, which holds train/ and test/ "
                 "already; remove the key"
             )
-        classes = _split(_by_class(root), dataset, root, seed)
+        classes = _split(_kept(_by_class(root), dataset, root, seed), dataset, root, seed)
     names = tuple(sorted(classes["train"]))
     if unseen := sorted(set(classes["test"]) - set(names)):
         raise DatasetError(f"{root}: classes {', '.join(unseen)} are in test/ but not in train/")
@@ -53,6 +53,24 @@ def _by_class(folder: Path) -> dict[str, list[Path]]:
     if not found:
         raise DatasetError(f"{folder}: no class folder in it; expected {folder}/<class>/<image>")
     return found
+
+
+def _kept(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: int) -> dict[str, list[Path]]:
+    """Keep as many images of every class as the config asks for, chosen by a key of their names.
+
+    Raises:
+        DatasetError: where a class has fewer, so that classes would be of unequal size unseen.
+    """
+    if dataset.per_class is None:
+        return classes
+    if few := [name for name, files in classes.items() if len(files) < dataset.per_class]:
+        raise DatasetError(
+            f"datasets.{dataset.name}.per_class: {dataset.per_class}, but class {few[0]} in {root} has "
+            f"{len(classes[few[0]])} images; allowed: at most {min(map(len, classes.values()))}"
+        )
+    return {
+        name: in_keyed_order(files, root, seed, "per class")[: dataset.per_class] for name, files in classes.items()
+    }
 
 
 def _split(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: int) -> dict[str, dict[str, list[Path]]]:
