@@ -72,6 +72,7 @@ class Dataset:
     shards: int = 1
     path: Path | None = None
     test_share: float | None = None
+    per_class: int | None = None
     classes: tuple[str, ...] | None = None
 
     @property

@@ -58,7 +58,7 @@ _ALL = (
         holds="train/<class>/* and test/<class>/*, or <class>/* with test_share",
         has=_WARPED | {"labels", "training"},
         pairs="warped",
-        keys=_PHOTOGRAPHS | {"test_share"},
+        keys=_PHOTOGRAPHS | {"test_share", "per_class"},
         layout=("train", "test"),
     ),
     Source(

@@ -27,7 +27,7 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
     if dataset.test_share is None:
         root = folder_of(dataset)
         found = {split: _by_class(root / split) for split in SPLITS}
-        classes = {split: _images(folders) for split, folders in found.items()}
+        classes = {split: _kept(_images(folders), dataset, root, seed) for split, folders in found.items()}
     else:
         root = folder_of(dataset)
         if all((root / split).is_dir() for split in SPLITS):
@@ -36,7 +36,7 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
                 "already; remove the key"
             )
         found = {"": _by_class(root)}
-        classes = _split(_images(found[""]), dataset, root, seed)
+        classes = _split(_kept(_images(found[""]), dataset, root, seed), dataset, root, seed)
     _require_different(found.values())
     names = tuple(sorted(classes["train"]))
     if unseen := sorted(set(classes["test"]) - set(names)):
@@ -117,6 +117,24 @@ def _beside(folder: Path, dataset: Dataset) -> str:
     number = "1 image lies" if len(loose) == 1 else f"{len(loose)} images lie"
     where = f"{folder.name}/" if dataset.test_share is None else ""
     return f"{number} beside the class folders and have no class; the first is {where}{loose[0]}. Move them into one"
+
+
+def _kept(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: int) -> dict[str, list[Path]]:
+    """Keep as many images of every class as the config asks for, chosen by a key of their names.
+
+    Raises:
+        DatasetError: where a class has fewer, so that classes would be of unequal size unseen.
+    """
+    if dataset.per_class is None:
+        return classes
+    if few := [name for name, files in classes.items() if len(files) < dataset.per_class]:
+        raise DatasetError(
+            f"datasets.{dataset.name}.per_class: {dataset.per_class}, but class {few[0]} in {root} has "
+            f"{len(classes[few[0]])} images; allowed: at most {min(map(len, classes.values()))}"
+        )
+    return {
+        name: in_keyed_order(files, root, seed, "per class")[: dataset.per_class] for name, files in classes.items()
+    }
 
 
 def _split(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: int) -> dict[str, dict[str, list[Path]]]:
