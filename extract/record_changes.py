@@ -4,6 +4,7 @@ The strictest reading of "a replacement changes nothing": not that a score stays
 """
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,6 +58,25 @@ def record_changes(settings: Settings, folder: Run) -> Iterator[RecordChange]:
                         yield RecordChange(model, dataset.name, condition, group, layer, largest)
 
 
+def untaken(settings: Settings, folder: Run) -> Iterator[str]:
+    """Yield the conditions that no model could be put under, with what each lacks and the remedy, a line each."""
+    skipped: dict[str, list[str]] = {}
+    taken = set()
+    for model in settings.models:
+        for dataset in settings.datasets.values():
+            for condition, records in records_of(settings, folder, model, dataset).items():
+                if isinstance(records, Skipped):
+                    skipped.setdefault(condition, []).append(records.reason)
+                else:
+                    taken.add(condition)
+    for condition, reasons in skipped.items():
+        if condition not in taken:
+            yield (
+                f"conditions.{condition}: no model of this run could be put under it "
+                f"({'; '.join(dict.fromkeys(reasons))}); add a model that has these tokens, or remove the condition"
+            )
+
+
 def _largest(full: Records, changed: Records, token: str, layer: int) -> float:
     before, after = (records.features(token, layer).astype(np.float64) for records in (full, changed))
     return float(np.abs(after - before).max())
@@ -67,8 +87,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run")
     arguments = parser.parse_args()
-    folder = Run(arguments.settings.parent)
-    changes = record_changes(load_settings(arguments.settings), folder)
+    settings, folder = load_settings(arguments.settings), Run(arguments.settings.parent)
+    for line in untaken(settings, folder):
+        print(f"warning: {line}", file=sys.stderr)
+    changes = record_changes(settings, folder)
     write_csv(folder.record_changes, list(RecordChange.__dataclass_fields__), map(asdict, changes), digits=6)
 
 

@@ -100,7 +100,8 @@ def weights(model: Model) -> str:
 
 
 def condition_table(inputs: Inputs) -> Table:
-    """Return the conditions: which tokens are replaced, and by what."""
+    """Return the conditions: which tokens are replaced, and by what; and those that no model could be put under."""
+    measured = {row["condition"] for row in inputs.ablation}
     entries: dict[str, list[Condition]] = {}
     for condition in inputs.settings.conditions.values():
         entries.setdefault(condition.entry, []).append(condition)
@@ -109,7 +110,8 @@ def condition_table(inputs: Inputs) -> Table:
             (
                 code(name),
                 ", ".join(_tokens(token, draws) for token in draws[0].tokens) or "none",
-                draws[0].replacement.methods if draws[0].replacement else "nothing is replaced",
+                (draws[0].replacement.methods if draws[0].replacement else "nothing is replaced")
+                + ("" if any(one.name in measured for one in draws) else "; not measured: no model has these tokens"),
             )
         )
         for name, draws in entries.items()

@@ -114,9 +114,9 @@ def _beside(folder: Path, dataset: Dataset) -> str:
     loose = sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES)
     if not loose:
         return ""
-    number = "1 image lies" if len(loose) == 1 else f"{len(loose)} images lie"
+    lie, have = ("1 image lies", "has") if len(loose) == 1 else (f"{len(loose)} images lie", "have")
     where = f"{folder.name}/" if dataset.test_share is None else ""
-    return f"{number} beside the class folders and have no class; the first is {where}{loose[0]}. Move them into one"
+    return f"{lie} beside the class folders and {have} no class; the first is {where}{loose[0]}. Move them into one"
 
 
 def _kept(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: int) -> dict[str, list[Path]]:

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
+from safetensors import safe_open
 
-from config.layout import ROOT
-from config.resolve import SCHEMA, ConfigError, resolve, resolve_analysis
+from config.layout import KNOWN_ANSWER_WEIGHTS, ROOT
+from config.register_counts import registers_of
+from config.resolve import SCHEMA, ConfigError, resolve, resolve_analysis, unmatched
 from config.settings import load_settings, save_resolved, settings
+from config.vocabulary.known_answers import KNOWN_ANSWERS
 
 SHIPPED = [path for path in sorted((ROOT / "config").glob("*.yaml")) if path != SCHEMA]
 DEMO = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
@@ -68,6 +71,14 @@ def changed(*keys: str, value: Any) -> dict[str, Any]:
         ),
         (changed("measures", "datasets", value=["images"]), ["measures.datasets: images", "allowed: scenes"]),
         (changed("probe", value={"strengths": []}), ["probe.strengths"]),
+        (
+            changed("conditions", "x", value={"tokens": ["r2", "r9"], "by": "zero"}),
+            ["conditions.x.tokens: no model of this config has r9; allowed: r1 to r4"],
+        ),
+        (
+            changed("datasets", "scenes", "calibration", value=130.0),
+            ["datasets.scenes.calibration: 130.0 is a float; needed: integer, such as 130"],
+        ),
         (changed("probe", value={"tokens": ["patches"]}), ["probe.tokens.0: 'patches'", "patch_mean"]),
         (changed("conditions", "x", value={}), ["conditions.x", "only full, and it alone"]),
         (changed("conditions", "full", value={"tokens": ["cls"], "by": "zero"}), ["conditions.full"]),
@@ -216,6 +227,46 @@ def test_settings_of_an_analysis_alone() -> None:
         resolve_analysis({"analysis": {"drawz": 1}})
     with pytest.raises(ConfigError, match="unknown key 'models'"):
         resolve_analysis({"models": {}})
+
+
+TIMM = {"source": "timm", "scale": "S", "image_size": 224, "weights": "random"}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "registers"),
+    [
+        ("vit_small_patch14_dinov2.lvd142m", 0),
+        ("vit_base_patch14_reg4_dinov2", 4),
+        ("vit_medium_patch16_rope_reg1_gap_256", 1),
+        ("vit_small_patch16_dinov3_qkvb", 4),
+        ("vit_tiny_patch16_224", None),
+    ],
+)
+def test_what_no_model_has_is_a_mistake_or_a_doubt(architecture: str, registers: int | None) -> None:
+    """Above the highest register of all models: a mistake. No registers at all: a doubt, for another model may follow.
+
+    Where a name does not tell how many registers a model has, nothing is said before it is built.
+    """
+    assert registers_of(TIMM | {"architecture": architecture}) == registers
+    config = changed("models", value={"m": TIMM | {"family": "m", "architecture": architecture}})
+    config["conditions"] = {
+        name: DEMO["conditions"][name] for name in ("full", "zero_cls", "zero_registers", "zero_r1")
+    }
+    del config["analysis"]  # which compares other conditions
+    about_registers = [line for line in unmatched(resolve(config)) if "registers" in line]
+    nothing = (
+        "conditions: no model of this config has registers, so that zero_registers, zero_r1 will measure nothing; add "
+        "a model with registers, or remove them"
+    )
+    assert about_registers == ([nothing] if registers == 0 else [])
+
+
+def test_the_known_answer_models_have_the_registers_that_the_vocabulary_says() -> None:
+    for family, record in KNOWN_ANSWERS.items():
+        weights = KNOWN_ANSWER_WEIGHTS / f"{family}_s.safetensors"
+        with safe_open(weights, framework="numpy") as file:
+            stored = file.get_tensor("reg_token").shape[1] if "reg_token" in file.keys() else 0  # noqa: SIM118
+        assert record.registers == stored
 
 
 def test_every_key_is_described() -> None:

@@ -300,16 +300,16 @@ def calibration_takes_all(at: Place) -> Call:
 
 
 @case(
-    *("datasets.d.calibration: 5 of 7 training images leave nothing to train on of 1 of 2 classes, the first ant",),
-    *("which has 1 (", "train/ant); allowed: at most ", ", or add images to these classes"),
+    *("datasets.d.calibration: 5 of 7 training images leave nothing to train on of 1 of 2 classes, the first bee",),
+    *("which has 1 (", "train/bee); allowed: at most ", ", or add images to these classes"),
 )
 def calibration_takes_a_class(at: Place) -> Call:
     at.classes("test")
     root = at.classes("train")
-    # Of all ants the one that comes first, and is taken first.
+    # Of all bees the one that comes first, and is taken first.
     files = in_keyed_order([*root.glob("*/*")], at.folder / "data", 0)
-    kept = next(file for file in files if file.parent.name == "ant")
-    for file in (root / "ant").iterdir():
+    kept = next(file for file in files if file.parent.name == "bee")
+    for file in (root / "bee").iterdir():
         if file != kept:
             file.unlink()
     return at.of_source("class_folders", calibration=5)

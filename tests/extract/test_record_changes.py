@@ -8,14 +8,19 @@ import pytest
 from config.layout import Run
 from config.resolve import resolve
 from config.settings import settings
-from extract.record_changes import record_changes
+from extract.record_changes import record_changes, untaken
 from extract.records import Planned, Skipped, save_skipped, tensor_file
 
 SETTINGS = settings(
     resolve(
         {
             "run": "changes",
-            "models": {"m": {"source": "known_answer", "family": "open", "scale": "S"}},
+            "models": {
+                "m": {
+                    **{"source": "timm", "family": "open", "scale": "S", "weights": "random"},
+                    **{"architecture": "of_some_registers", "image_size": 64},
+                }
+            },
             "datasets": {"d": {"source": "scenes", "image_size": 64, "tasks": ["classification"], "shards": 2}},
             "conditions": {
                 "full": {},
@@ -53,6 +58,10 @@ def changes_of(folder: Path, moved: dict[str, tuple[int, int, float]]) -> dict[t
         save_skipped(Skipped("m has no r4"), run.records("m", "d", shard, "zero_r4"), {})
     found = list(record_changes(SETTINGS, run))
     assert {(each.model, each.dataset, each.condition) for each in found} == {("m", "d", "zero_r2")}
+    assert list(untaken(SETTINGS, run)) == [
+        "conditions.zero_r9: no model of this run could be put under it (m has no r9); add a model that has these "
+        "tokens, or remove the condition"
+    ]
     return {(each.token, each.layer): each.max_abs_change for each in found}
 
 
