@@ -31,6 +31,14 @@ for _dataset in run_settings.datasets:
             "--dataset {params.dataset} --workers {threads} 2>&1 | tee {log}"
 
 
+# Never part of `all`: what of the run's models and data is missing, and what the run costs; it has no output.
+rule preflight:
+    params:
+        settings=run.settings,
+    shell:
+        "python -m extract.preflight --config {params.settings}"
+
+
 rule calibrate:
     input:
         pack=jobs.pack(run_settings.calibrate_on),
