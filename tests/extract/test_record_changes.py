@@ -59,7 +59,7 @@ def changes_of(folder: Path, moved: dict[str, tuple[int, int, float]]) -> dict[t
     found = list(record_changes(SETTINGS, run))
     assert {(each.model, each.dataset, each.condition) for each in found} == {("m", "d", "zero_r2")}
     assert list(untaken(SETTINGS, run)) == [
-        "conditions.zero_r9: no model of this run could be put under it (m has no r9); add a model that has these "
+        "conditions.zero_r4: no model of this run could be put under it (m has no r4); add a model that has these "
         "tokens, or remove the condition"
     ]
     return {(each.token, each.layer): each.max_abs_change for each in found}

@@ -94,6 +94,7 @@ def settings_of(text: str) -> SimpleNamespace:
         packs={text: {"source": text, "splits": {text: {"images": 1, "classes": 1}}, "images": 1, "classes": 1}},
         models={text: Model(text, "timm", text, text, architecture=text, weights="random")},
         checks=(),
+        ablation=(),
     )
 
 
