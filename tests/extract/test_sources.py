@@ -76,7 +76,10 @@ def test_bad_masks_are_named(tmp_path: Path) -> None:
     file = root / "SegmentationClass" / "val_2.png"
     kept = file.read_bytes()
     for bad, said in (
-        (palette_mask(np.zeros((10, 12))), r"val_2\.png: the mask is 12 × 10 pixels and its image 24 × 20"),
+        (
+            palette_mask(np.zeros((10, 12))),
+            r"val_2\.png: the mask is 12 × 10 pixels and its image .*val_2\.jpg is 24 × 20; they must",
+        ),
         (palette_mask(np.full((20, 24), 3)), r"val_2\.png: the mask holds 3; allowed: 0 to 2, and 255 for void"),
         (noise(0, 20, 24), r"val_2\.png: the mask is of mode RGB"),
         (Image.fromarray(np.zeros((20, 24), np.uint16)), r"val_2\.png: the mask is of mode I;16"),
@@ -95,7 +98,7 @@ def test_bad_voc_lists_are_named(tmp_path: Path) -> None:
     (lists / "val.txt").write_text("val_0\nval_9\n")
     refused(voc(root), tmp_path / "pack", r"val\.txt: 1 of 2 images, the first val_9, are not in .*JPEGImages")
     (lists / "val.txt").write_text("val_0\nval_0\n")
-    refused(voc(root), tmp_path / "pack", r"val\.txt: an image is listed twice")
+    refused(voc(root), tmp_path / "pack", r"val\.txt: val_0 is listed twice; list it once")
     (lists / "val.txt").write_text("val_0\ntrain_1\n")
     refused(voc(root), tmp_path / "pack", r"val\.txt: train_1 is in .*train\.txt too")
     (lists / "val.txt").write_text("\n")
