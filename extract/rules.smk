@@ -33,10 +33,12 @@ for _dataset in run_settings.datasets:
 
 # Never part of `all`: what of the run's models and data is missing, and what the run costs; it has no output.
 rule preflight:
+    log:
+        run.folder / "logs" / "preflight.log",
     params:
         settings=run.settings,
     shell:
-        "python -m extract.preflight --config {params.settings}"
+        "python -m extract.preflight --config {params.settings} 2>&1 | tee {log}"
 
 
 rule calibrate:
