@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from analysis.audit.claims import PERCENT_UNITS, Claim, Reading, TermIds, load_claims
-from analysis.audit.kinds import HELD, KINDS, RELATIONS, Case, Finding, NumberTerm, Severity, Verdict
+from analysis.audit.kinds import KINDS, RELATIONS, Case, Finding, NumberTerm, Severity, Verdict
 from analysis.audit.kinds.finding import worst
 from analysis.audit.published import Published, PublishedNumbers, load_published
 from config.errors import InputError
@@ -23,7 +23,7 @@ class Judged:
     Examples:
         >>> claims = {item.claim.id: item for item in audit(Path("docs/examples/invented_article"))}
         >>> claims["delta-beta"].finding.why
-        '60.0 - 81.3 = -21.3; stated -20.3. They differ by 1; rounding allows 0.15.'
+        '60.0 - 81.3 = -21.3; stated -20.3. They differ by 1; rounding allows less than 0.15.'
         >>> claims["delta-beta"].fails, str(claims["delta-beta"].strictest)
         (True, 'contradicted')
     """
@@ -55,7 +55,7 @@ class Judged:
     @property
     def fails(self) -> bool:
         """Whether the claim is contradicted or unsupported, or its sources disagree."""
-        return self.finding.verdict not in (*HELD, Verdict.NOT_CHECKABLE)
+        return self.finding.verdict.fails
 
     @property
     def why(self) -> str:
@@ -91,7 +91,7 @@ def audit(folder: Path) -> tuple[Judged, ...]:
         >>> from collections import Counter
         >>> verdicts = Counter(str(item.finding.verdict) for item in audit(Path("docs/examples/invented_article")))
         >>> verdicts["consistent"], verdicts["contradicted"]
-        (17, 4)
+        (16, 4)
     """
     numbers = load_published(folder)
     return tuple(judge(claim, numbers) for claim in load_claims(folder))

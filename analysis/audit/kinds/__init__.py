@@ -6,8 +6,8 @@ article. A new kind is a function and a row of `KINDS`.
 
 Four rules apply to all of them.
 
-- *Rounding first* (`statcheck`, `scrutiny`): a printed number is widened by half a unit of its last digit, a digitised
-  one by its precision, before anything is judged.
+- *Rounding first* (`statcheck`, `scrutiny`): a printed number stands for what rounds to it, a digitised one for what
+  lies within its precision, before anything is judged. Counts and limits are exact, and an exact tie is told as one.
 - *A wrong number is not a wrong conclusion*: there are two flags. A stated value can be off while the conclusion
   stands; a bound, an order, a trend or an inference can fail without a wrong value.
 - *Which documents disagree*: if all numbers come from one document, a mismatch is a contradiction; if they come from

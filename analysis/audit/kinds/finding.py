@@ -16,6 +16,9 @@ class Verdict(StrEnum):
 
     CONSISTENT = "consistent"
     ROUNDING = "consistent only with rounding"
+    TIE = "consistent only by a tie"
+    READING = "depends on the reading"
+    CANNOT_FAIL = "cannot fail"
     NOT_CHECKABLE = "not checkable"
     UNSUPPORTED = "unsupported"
     SOURCES_DISAGREE = "sources disagree"
@@ -25,6 +28,11 @@ class Verdict(StrEnum):
     def rank(self) -> int:
         """0 for the most favourable."""
         return list(Verdict).index(self)
+
+    @property
+    def fails(self) -> bool:
+        """Whether the published numbers speak against the claim."""
+        return self in (Verdict.UNSUPPORTED, Verdict.SOURCES_DISAGREE, Verdict.CONTRADICTED)
 
 
 HELD = (Verdict.CONSISTENT, Verdict.ROUNDING)
@@ -50,6 +58,7 @@ class Value(StrEnum):
     NOT_STATED = ""
     AS_PRINTED = "as printed"
     WITHIN_ROUNDING = "within rounding"
+    TIE = "at a tie"
     NEAR = "off by less than its last digit"
     OFF = "off"
 
@@ -58,12 +67,14 @@ class Value(StrEnum):
         """The severity of the value alone, whatever becomes of the conclusion."""
         if self is Value.OFF:
             return Severity.NUMBER
-        return Severity.ROUNDING if self in (Value.WITHIN_ROUNDING, Value.NEAR) else Severity.NONE
+        return Severity.ROUNDING if self in (Value.WITHIN_ROUNDING, Value.TIE, Value.NEAR) else Severity.NONE
 
 
 @dataclass(frozen=True)
 class Need:
-    """A condition that the numbers must meet for a claim to hold; it is met, within rounding, while `room` ≥ 0.
+    """A condition that the numbers must meet for a claim to hold; it is met, within rounding, while `room` > 0.
+
+    Where no number is rounded, `room` = 0 meets it as well.
 
     Attributes:
         room: how far the condition is from failing, rounding included.
@@ -123,7 +134,7 @@ class Finding:
             >>> from analysis.audit.kinds import KINDS, printed_case
             >>> found = KINDS["bound"].evaluate(printed_case("<=1.0", values=["0.4", "0.9"]))
             >>> {key: str(move) for key, move in found.slack().items()}
-            {'0.9': '0.20', '<=1.0': '-0.20', '0.4': '0.70'}
+            {'0.9': '0.15', '<=1.0': '-0.15', '0.4': '0.65'}
         """
         slack: dict[str, Decimal] = {}
         for need in self.needs:

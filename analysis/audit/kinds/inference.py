@@ -7,7 +7,7 @@ from decimal import Decimal
 from analysis.audit.kinds.case import ONE, Case, above, mismatch, need, stated_text
 from analysis.audit.kinds.finding import Finding, Value, Verdict, not_checkable_because, share_apart
 from analysis.audit.kinds.reason import Citation, Phrase, phrase
-from analysis.audit.numbers import shown
+from analysis.audit.numbers import Bounds, shown
 from analysis.audit.published import Published
 
 
@@ -37,7 +37,8 @@ def chance(case: Case) -> Finding:
     rates = level.rates(near) if level is not None else {}
     needs = tuple(need(limit - t.value + t.width + near * width, t.rates(-ONE), rates) for t in values)
     beyond = [t for t in values if t.value > limit]
-    far = [t for t in beyond if t.value - t.width > limit + near * width]
+    allowed = Bounds(limit - near * width, limit + near * width)
+    far = [t for t in beyond if not t.bounds.may_be_at_most(allowed)]
     verdict = Verdict.ROUNDING if beyond else Verdict.CONSISTENT
     if far:
         verdict = Verdict.UNSUPPORTED
@@ -154,7 +155,7 @@ def causal(case: Case) -> Finding:
         return not_checkable_because(needs_told)
     low, high = max(smaller, key=lambda t: t.value), min(larger, key=lambda t: t.value)
     reason = [phrase("Largest of the smaller: ", low.named, "; smallest of the larger: ", high.named, ".")]
-    reversed_order = low.bounds.low > high.bounds.high
+    reversed_order = not low.bounds.may_be_below(high.bounds)
     if reversed_order:
         verdict = mismatch(low.sources | high.sources)
     elif case.options.also_differs:
@@ -170,7 +171,7 @@ def causal(case: Case) -> Finding:
         verdict=verdict,
         reason=tuple(reason),
         value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
-        changes=verdict.rank > Verdict.ROUNDING.rank,
+        changes=verdict.fails,
         gap=share_apart(low.value, high.value) if reversed_order else Decimal(0),
         conditions=lambda: (each for a in smaller for b in larger for each in above(b, a)),
     )

@@ -40,7 +40,7 @@ def monotone(case: Case) -> Finding:
     falling = case.options.direction == "falling"
     steps = [(b, a) if falling else (a, b) for a, b in pairwise(series)]
     against = [(a, b) for a, b in steps if a.value >= b.value]
-    clear = [(a, b) for a, b in against if a.bounds.low > b.bounds.high]
+    clear = [(a, b) for a, b in against if not a.bounds.may_be_below(b.bounds)]
     verdict = Verdict.ROUNDING if against else Verdict.CONSISTENT
     if clear:
         verdict = Verdict.CONTRADICTED
@@ -83,7 +83,8 @@ def peak(case: Case) -> Finding:
         return undefined(case, f"Published positions are {_positions(series)}; {shown(place)} is not among them.")
     highest = min(series, key=lambda t: t.value) if falling else max(series, key=lambda t: t.value)
     others = [t for t in series if t is not at]
-    clear = at.bounds.low > highest.bounds.high if falling else at.bounds.high < highest.bounds.low
+    low, high = (at, highest) if falling else (highest, at)
+    clear = not low.bounds.may_be_at_most(high.bounds)
     rounded = highest is not at
     verdict = Verdict.CONTRADICTED if clear else Verdict.ROUNDING if rounded else Verdict.CONSISTENT
     word = "smallest" if falling else "largest"
@@ -145,8 +146,9 @@ def onset(case: Case) -> Finding:
     needs = conditions(best, top)
     carried = [t for t in inside if t.value >= share * top.value and all(each.room >= 0 for each in conditions(t, top))]
     needs += _ends(case, inside, share * top.value, carried)
-    worst_room = min((each.room - _slackening(each, series) for each in needs), default=Decimal(0))
-    broken = [each for each in needs if each.room < 0]
+    rounding = [_slackening(each, series) for each in needs]
+    worst_room = min((each.room - width for each, width in zip(needs, rounding, strict=True)), default=Decimal(0))
+    broken = [n for n, width in zip(needs, rounding, strict=True) if n.room < 0 or (n.room == 0 and width)]
     verdict = Verdict.CONTRADICTED if broken else Verdict.ROUNDING if worst_room < 0 else Verdict.CONSISTENT
     # Where the second highest inside would carry the claim as well, the highest cannot change the verdict alone.
     rest = [t for t in inside if t is not best]

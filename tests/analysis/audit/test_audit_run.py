@@ -163,7 +163,7 @@ def test_deleting_the_verdicts_and_running_again_restores_them(tmp_path: Path) -
         ("rank-36-percent", Verdict.CONSISTENT),  # 1 - 8.7 / 13.5 = 35.6 %
         ("intro-within-1pp", Verdict.CONSISTENT),  # largest: |68.5 - 69.1| = 0.6
         ("js-gap", Verdict.CONSISTENT),  # 0.177 / 0.000747 = 237, near 250
-        ("random-patches-s", Verdict.ROUNDING),  # 1.002, stated as at most 1
+        ("random-patches-s", Verdict.CONTRADICTED),  # 1.002 of exact counts, stated as at most 1
         ("random-patches-b", Verdict.CONTRADICTED),  # 2.284
         ("implied-baseline-v2reg", Verdict.SOURCES_DISAGREE),  # 67.36 + 10.753 = 78.11, stated 67.3
         ("shares-gram-zero-v3", Verdict.SOURCES_DISAGREE),  # 2.682927 % is 11 of 410, not k of 10,000
