@@ -102,15 +102,17 @@ KINDS: Mapping[str, Kind] = {
         baseline, {"scores": MANY, "changes": MANY}, True, frozenset({"drop"}), paired=("scores", "changes")
     ),
     "range": Kind(value_range, {"low": ONE, "high": ONE, "values": MANY}, False, frozenset({"attained"})),
-    "sameness": Kind(sameness, {"first": MANY, "second": MANY}, None, frozenset({"needs"}), paired=("first", "second")),
-    "bound": Kind(bound, {"values": MANY}, True, frozenset({"absolute", "relation"})),
+    "sameness": Kind(
+        sameness, {"first": MANY, "second": MANY}, None, frozenset({"needs", "vague"}), paired=("first", "second")
+    ),
+    "bound": Kind(bound, {"values": MANY}, True, frozenset({"absolute", "relation", "vague", "rounded"})),
     "quantifier": Kind(
         quantifier,
         {"values": MANY, "others": ANY},
         True,
         frozenset({"absolute", "relation", "quantifier", "members", "needs"}),
     ),
-    "order": Kind(order, {"smaller": MANY, "larger": MANY}, False, frozenset({"absolute"})),
+    "order": Kind(order, {"smaller": MANY, "larger": MANY}, False, frozenset({"absolute", "or_equal"})),
     "monotone": Kind(monotone, {"series": SERIES}, False, frozenset({"direction"})),
     "peak": Kind(peak, {"series": SERIES}, True, frozenset({"direction"}), same_unit=False),
     "onset": Kind(

@@ -187,7 +187,8 @@ def value_range(case: Case) -> Finding:
 def sameness(case: Case) -> Finding:
     """Claim that `first` and `second`, pair by pair, differ by at most a stated margin.
 
-    Without a margin the claim cannot fail, so it is not checkable; the largest difference is still reported.
+    Where the sentence has a `vague` word instead of a margin, the finding is the margin from which on the claim holds;
+    without either, the claim is not checkable.
 
     Examples:
         >>> from analysis.audit.kinds import printed_case
@@ -199,6 +200,10 @@ def sameness(case: Case) -> Finding:
     a, b = max(pairs, key=lambda pair: abs(pair[0].value - pair[1].value))
     gap = abs(a.value - b.value)
     arithmetic = phrase(f"The largest of {len(pairs)} differences is {shown(gap)}: ", a.named, " and ", b.named, ".")
+    if case.printed is None and case.options.vague:
+        word = case.options.vague
+        finding = Finding(f"'{word}'", shown(gap), "", Verdict.READING, (arithmetic,))
+        return finding.with_sensitivity(f"It holds where '{word}' allows {shown(gap)} or more.")
     if case.printed is None:
         reasons = (arithmetic, case.options.needs) if case.options.needs else (arithmetic,)
         return replace(not_checkable_because(*reasons, published="no margin stated"), recomputed=shown(gap))

@@ -130,8 +130,8 @@ class Options:
     direction: str = "rising"
     quantifier: str = "every"
     alpha: Decimal = Decimal("0.05")
-    share: Decimal = Decimal("0.5")
-    near: Decimal = Decimal(10)
+    share: Decimal | None = None
+    near: Decimal | None = None
     earliest: Decimal | None = None
     latest: Decimal | None = None
     n: Decimal | None = None
@@ -139,6 +139,9 @@ class Options:
     members: Decimal | None = None
     also_differs: str = ""
     needs: str = ""
+    vague: str = ""
+    rounded: bool = False
+    or_equal: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -18,8 +18,8 @@ class Verdict(StrEnum):
     ROUNDING = "consistent only with rounding"
     TIE = "consistent only by a tie"
     READING = "depends on the reading"
-    CANNOT_FAIL = "cannot fail"
     NOT_CHECKABLE = "not checkable"
+    CANNOT_FAIL = "cannot fail"
     UNSUPPORTED = "unsupported"
     SOURCES_DISAGREE = "sources disagree"
     CONTRADICTED = "contradicted"
@@ -95,6 +95,7 @@ class Finding:
         reason: the arithmetic, sentence by sentence.
         value: whether the stated value is off (first flag).
         changes: whether the conclusion changes (second flag).
+        sensitivity: for which meanings of a vague word the claim holds, where a word stands for a limit.
         gap: distance of the decisive number from what the claim needs, as a share of the larger of the two:
             0 where the claim holds or nothing can be measured, at most 1.
         conditions: gives `needs`; called only when they are asked for, since an order has one per pair of numbers.
@@ -109,6 +110,7 @@ class Finding:
     changes: bool = False
     gap: Decimal = Decimal(0)
     conditions: Callable[[], Iterable[Need]] = tuple
+    sensitivity: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -119,6 +121,10 @@ class Finding:
     def why(self) -> str:
         """The reason as text, with the identifiers of the numbers in brackets."""
         return " ".join(sentence.text for sentence in self.reason)
+
+    def with_sensitivity(self, sensitivity: str) -> Finding:
+        """Return the finding with a sentence that says for which meanings of a vague word the claim holds."""
+        return replace(self, sensitivity=sensitivity, reason=(*self.reason, phrase(sensitivity)))
 
     @cached_property
     def needs(self) -> tuple[Need, ...]:

@@ -10,12 +10,16 @@ from analysis.audit.kinds.reason import Citation, Phrase, phrase
 from analysis.audit.numbers import Bounds, shown
 from analysis.audit.published import Published
 
+GENEROUS = Decimal(10)
+
 
 def chance(case: Case) -> Finding:
     """Claim that every one of `values` is near the level of chance, which is published or 1/`classes`.
 
-    "Near" means at most `near` times chance (by default ten, a generous order of magnitude). A higher value is
-    a fact from which nearness to chance does not follow, so the claim is unsupported rather than contradicted.
+    "Near" means at most `near` times chance. Where the article gives no such number, the finding is the multiple of
+    chance from which on the claim holds: it depends on the reading up to ten times chance, a generous order of
+    magnitude. A higher value is a fact from which nearness to chance does not follow, so the claim is unsupported
+    rather than contradicted.
 
     Examples:
         >>> from analysis.audit.kinds import Options, printed_case
@@ -24,7 +28,7 @@ def chance(case: Case) -> Finding:
         ('unsupported', '2.1 times chance')
     """
     values, level = case.parts["values"], case.maybe("chance")
-    near, classes = case.options.near, case.options.classes
+    near, classes = case.options.near or GENEROUS, case.options.classes
     if level is not None:
         chance_level, width, told = level.value, level.width, phrase("chance is ", level.named)
     elif classes:
@@ -42,22 +46,25 @@ def chance(case: Case) -> Finding:
     verdict = Verdict.ROUNDING if beyond else Verdict.CONSISTENT
     if far:
         verdict = Verdict.UNSUPPORTED
+    elif case.options.near is None and not highest.bounds.may_be_at_most(Bounds(chance_level, chance_level + width)):
+        verdict = Verdict.READING
     times = f"{shown(highest.value / chance_level, 3)} times chance" if chance_level else "above a chance of zero"
     why = phrase(
         f"{len(values) - len(beyond)} of {len(values)} values are at most {shown(near)} times chance; the highest, ",
         *(highest.named, f", is {times} (", told, ")."),
     )
-    return Finding(
+    found = Finding(
         published="near chance",
         recomputed=times,
         tolerance=shown(near * width, 3),
         verdict=verdict,
         reason=(why,),
-        value=Value.WITHIN_ROUNDING if beyond and not far else Value.NOT_STATED,
+        value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
         changes=bool(far),
         gap=share_apart(highest.value, limit) if far else Decimal(0),
         conditions=lambda: needs,
     )
+    return found.with_sensitivity(f"It holds where 'near' allows {times} or more.") if chance_level else found
 
 
 def significance(case: Case) -> Finding:

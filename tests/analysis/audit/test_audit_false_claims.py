@@ -137,7 +137,7 @@ TRUE = (
     claim("printed alike", "order", smaller=["4.0"], larger=["4.0"]),
     claim("rises, printed alike", "monotone", series=["0.1", "0.1", "0.2"]),
     claim("is highest at 10, printed alike", "peak", "10", series=["3.0@9", "6.0@10", "6.0@11"]),
-    claim("comes up at 10", "onset", options=Options(earliest=Decimal(10)), series=["0.1@0", "2.9@8", "6.0@11"]),
+    claim("comes up at 10", "onset", options=Options(earliest=Decimal(10)), series=["0.1@0", "1.4@8", "6.0@11"]),
     claim("5 of 7", "denominator", options=Options(n=Decimal(7)), values=["71.4", "71.43"]),
     claim("p < 0.001 of 10,000 draws", "attainable_p", "<0.001", draws=["10000"]),
     claim("p = 0.33 of 9 draws", "attainable_p", "0.33", draws=["9"]),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,8 @@ from analysis.audit.numbers import parse_digitised, parse_printed, parse_stored
 from analysis.audit.published import Published
 
 OK, ROUNDED = Verdict.CONSISTENT, Verdict.ROUNDING
-WRONG, DISAGREE, TIE = Verdict.CONTRADICTED, Verdict.SOURCES_DISAGREE, Verdict.TIE
+WRONG, DISAGREE = Verdict.CONTRADICTED, Verdict.SOURCES_DISAGREE
+TIE, READ = Verdict.TIE, Verdict.READING
 
 
 def text(value: str, qualifier: str = "") -> Published:
@@ -357,19 +359,24 @@ def test_a_peak_where_nothing_was_published_and_a_trough() -> None:
 )
 def test_onset(values: tuple[str, ...], window: tuple[str, str], verdict: Verdict) -> None:
     first, last = (NumberTerm((layer(end),)) for end in window)
-    assert judge("onset", series=series(*values), first=(first,), last=(last,)).verdict is verdict
-    words = Options(earliest=Decimal(window[0]), latest=Decimal(window[1]))
+    half = Options(share=Decimal("0.5"))
+    assert judge("onset", options=half, series=series(*values), first=(first,), last=(last,)).verdict is verdict
+    words = Options(earliest=Decimal(window[0]), latest=Decimal(window[1]), share=Decimal("0.5"))
     assert judge("onset", options=words, series=series(*values)).verdict is verdict
 
 
 def test_an_onset_by_a_layer_and_one_that_is_abrupt() -> None:
     steady = series("1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0")
-    by = Options(latest=Decimal(6))
+    by = Options(latest=Decimal(6), share=Decimal("0.5"))
     assert judge("onset", options=by, series=steady).verdict is OK
-    assert judge("onset", options=Options(latest=Decimal(2)), series=steady).verdict is WRONG
-    late = {"earliest": Decimal(6), "latest": Decimal(8)}
+    assert judge("onset", options=replace(by, latest=Decimal(2)), series=steady).verdict is WRONG
+    late: dict[str, Any] = {"earliest": Decimal(6), "latest": Decimal(8), "share": Decimal("0.5")}
     assert judge("onset", options=Options(**late), series=steady).verdict is OK
     assert judge("onset", options=Options(**late, abrupt=True), series=steady).verdict is WRONG
+    unsaid = judge("onset", options=Options(latest=Decimal(6)), series=steady)
+    assert (unsaid.verdict, unsaid.sensitivity) == (
+        READ, "It holds where emerging means reaching 5 to 55 % of the largest value."
+    )  # fmt: skip
     empty = Options(earliest=Decimal(7), latest=Decimal(7))
     assert judge("onset", options=empty, series=steady).verdict is Verdict.NOT_CHECKABLE
 
@@ -428,12 +435,22 @@ def test_an_onset_of_what_never_comes_up_is_judged_all_the_same(values: tuple[st
 
 
 @pytest.mark.parametrize(
-    ("values", "verdict"),
-    [(("0.1", "0.9"), OK), (("0.1", "1.4"), ROUNDED), (("0.1", "13.9"), Verdict.UNSUPPORTED)],
+    ("values", "verdict", "times"),
+    [
+        (("0.1", "0.1"), OK, "1"),
+        (("0.1", "0.9"), READ, "9"),
+        (("0.1", "1.4"), READ, "14"),
+        (("0.1", "13.9"), Verdict.UNSUPPORTED, "139"),
+    ],
 )
-def test_chance(values: tuple[str, ...], verdict: Verdict) -> None:
+def test_chance(values: tuple[str, ...], verdict: Verdict, times: str) -> None:
     # Chance is printed as 0.1, so that ten times chance is anything from 0.5 to 1.5.
-    assert judge("chance", values=terms(*values), chance=terms("0.1")).verdict is verdict
+    found = judge("chance", values=terms(*values), chance=terms("0.1"))
+    assert found.verdict is verdict
+    assert found.sensitivity == f"It holds where 'near' allows {times} times chance or more."
+    strict = Options(near=Decimal(10))
+    judged = judge("chance", options=strict, values=terms(*values), chance=terms("0.1")).verdict
+    assert judged is {"9": OK, "14": ROUNDED}.get(times, verdict)
 
 
 def test_chance_from_the_number_of_classes_and_none_at_all() -> None:
