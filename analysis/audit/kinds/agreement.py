@@ -32,8 +32,14 @@ def agreement(first: NumberTerm, second: NumberTerm) -> Verdict:
         return Verdict.CONSISTENT if meets else Verdict.SOURCES_DISAGREE
     printed = coarse.printed
     if printed is None or printed.decimals is None:
-        # Digitised and stored values have no printed digits: they agree where their bounds overlap.
-        return Verdict.CONSISTENT if meets else Verdict.SOURCES_DISAGREE
+        if not meets:
+            return Verdict.SOURCES_DISAGREE
+        # Digitised and stored values have no printed digits: they agree where their bounds overlap. A sum of printed
+        # numbers has digits.
+        printed_sum = all(number.quantity.decimals is not None for number in coarse.numbers)
+        digits = fine.printed if fine.printed is not None and fine.printed.decimals is not None else None
+        away = digits is not None and rounded(coarse.value, digits) is Rounded.AWAY
+        return Verdict.ROUNDING if printed_sum and away else Verdict.CONSISTENT
     if rounded(fine.value, printed) is Rounded.TO_IT:
         return Verdict.CONSISTENT
     if is_exact_tie(fine.value, fine.width, printed):

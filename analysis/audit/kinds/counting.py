@@ -118,7 +118,7 @@ def attainable_p(case: Case) -> Finding:
         if not below and smallest == p.value:
             verdict = Verdict.TIE
         found = f"smallest {shown(smallest, 4)}"
-        fewest = 1 / p.bounds.high - 1
+        fewest = 1 / p.bounds.high - 1 if p.bounds.high > 0 else draws.value
         needs: tuple[Need, ...] = (
             need(p.bounds.high - smallest, {case.stated.id: ONE}),
             need(draws.value - fewest, draws.rates()),

@@ -150,7 +150,16 @@ def test_deleting_the_verdicts_and_running_again_restores_them(tmp_path: Path) -
     command = [sys.executable, "-m", "analysis.audit", str(FOLDER), "--out", str(tmp_path)]
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(before) == {"claims.csv", "claims.json", "summary.csv", "summary.md", "points.csv", "sources.csv"}
+    assert set(before) == {
+        "claims.csv",
+        "claims.json",
+        "summary.csv",
+        "summary.md",
+        "points.csv",
+        "sources.csv",
+        "power.csv",
+        "mutations.csv",
+    }
     (tmp_path / "claims.csv").unlink()
     main([str(FOLDER), "--out", str(tmp_path)])
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
