@@ -412,7 +412,7 @@ def test_a_denominator_printed_beside_its_share_and_the_n_that_would_fit() -> No
 @pytest.mark.parametrize(
     ("printed", "draws", "verdict"),
     [
-        (text("0.80"), "10000", OK),
+        (text("0.80"), "10000", Verdict.CANNOT_FAIL),  # so is every p with two digits
         (text("0.001", "<"), "10000", OK),  # the smallest is 1 / 10,001
         (text("0.0001", "<"), "9999", TIE),  # it is 0.0001 itself
         (text("0.0001", "<"), "1000", WRONG),
