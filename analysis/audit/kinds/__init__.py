@@ -104,7 +104,7 @@ KINDS: Mapping[str, Kind] = {
         paired=("larger", "smaller"),
     ),
     "percent_change": Kind(percent_change, {"from": ONE, "to": ONE}, True, frozenset({"drop"}), same_unit=False),
-    "equality": Kind(equality, {"values": MANY}, None),
+    "equality": Kind(equality, {"values": MANY}, None, frozenset({"versions"})),
     "baseline": Kind(
         baseline, {"scores": MANY, "changes": MANY}, True, frozenset({"drop"}), paired=("scores", "changes")
     ),

@@ -142,6 +142,7 @@ class Options:
     vague: str = ""
     rounded: bool = False
     or_equal: bool = False
+    versions: bool = False
     test: str = ""
     tails: str | None = None
     level: Decimal = Decimal("0.95")

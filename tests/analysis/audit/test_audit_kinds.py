@@ -235,6 +235,14 @@ def test_not_checkable_says_what_it_needs() -> None:
     )
 
 
+def test_a_number_that_changed_between_versions_is_a_revision() -> None:
+    older = Options(versions=True)
+    revised = judge("equality", None, older, values=terms("-0.7", "-0.6"))
+    assert (revised.verdict, revised.severity) == (READ, Severity.NONE)
+    assert revised.sensitivity == "It holds within a version only: the number was revised."
+    assert judge("equality", None, older, values=terms("-0.7", "-0.7")).verdict is OK
+
+
 def at(position: str, number: Published) -> Published:
     return replace(number, id=f"{number.id}@{position}", position=Decimal(position))
 

@@ -53,7 +53,8 @@ class Subject:
     @cached_property
     def is_checkable(self) -> bool:
         """Whether there is something to move; otherwise the reason says what would have to be published."""
-        vague = bool(self.claim.readings[0].options.vague)
+        options = self.claim.readings[0].options
+        vague = bool(options.vague) or options.versions
         return self.finding.verdict not in (Verdict.NOT_CHECKABLE, Verdict.CANNOT_FAIL) and not vague
 
     @cached_property
