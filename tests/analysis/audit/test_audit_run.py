@@ -271,6 +271,23 @@ def test_a_vague_word_gets_the_range_in_which_the_claim_holds(tmp_path: Path) ->
         audit(article(tmp_path, {"id": "c", "kind": "bound", "states": "margin", "parts": parts, "options": options}))
 
 
+def test_numbers_of_a_table_may_be_a_series(tmp_path: Path) -> None:
+    (tmp_path / "tables.csv").write_text(
+        "id,value,unit,qualifier,position\na,1.0,%,,0\nb,3.0,%,,5\nc,2.0,%,,6\nat,5,layer,,\n", encoding="utf-8"
+    )
+    claim = {
+        "id": "c",
+        "place": "p",
+        "claim": "C.",
+        "kind": "peak",
+        "states": "at",
+        "parts": {"series": ["a", "b", "c"]},
+    }
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump([claim]), encoding="utf-8")
+    (item,) = audit(tmp_path)
+    assert item.verdict is Verdict.CONSISTENT and "Of the positions 0, 5, 6" in item.why
+
+
 def test_findings_of_one_defect_are_one_finding(judged: tuple[Judged, ...], files: dict[str, str]) -> None:
     found = defects(judged)
     assert sum(map(len, found.values())) == sum(item.fails for item in judged)
