@@ -47,7 +47,7 @@ def images_of(
     rows: NDArray[np.int64],
     pixels: NDArray[np.uint8],
     seed: int,
-    conditions: tuple[Condition, ...],
+    conditions: tuple[Condition, ...] = (),
 ) -> Images:
     """Put images (pack rows, and their pixels) onto the device, with what ``conditions`` need of their clean pass."""
     x = network.input(pixels)

@@ -66,8 +66,8 @@ class Jobs:
         return [pack.images, pack.index, pack.pairs, pack.facts, *masks]
 
     def packs(self, task: str | None = None) -> list[Path]:
-        """Return the files of every pack, or of those that a task is run on."""
-        chosen = self.settings.datasets.values() if task is None else self.settings.datasets_with(task)
+        """Return the files of the packs that are recorded, or of those that a task is run on."""
+        chosen = self.settings.recorded if task is None else self.settings.datasets_with(task)
         return [file for dataset in chosen for file in self.pack(dataset.name)]
 
     def shard_pattern(self) -> list[Path]:
@@ -86,10 +86,10 @@ class Jobs:
         )
 
     def records(self, model: str) -> list[Path]:
-        """Return every record of a model."""
+        """Return every record of a model: of all data sets that are recorded."""
         return [
             self.run.records(model, dataset.name, f"{shard}-of-{dataset.shards}", condition)
-            for dataset in self.settings.datasets.values()
+            for dataset in self.settings.recorded
             for shard in range(1, dataset.shards + 1)
             for condition in self.settings.conditions
         ]

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from extract.models import Network
 from extract.observation import observe
 from extract.reduction import Plan, Reduction, plans
 from extract.replacements import Calibration
+from extract.unchanged import Unchanged, sharing
 
 
 class DeviceMemoryError(InputError):
@@ -82,6 +83,12 @@ class _OnDevice:
 
     images: Images
     reference: Reference
+    unchanged: Unchanged
+
+    @property
+    def given(self) -> Images:
+        """The images, with the prefix tokens of the unchanged pass where a condition needs them."""
+        return replace(self.images, clean=self.unchanged.clean)
 
 
 def fitting_passes(extraction: ShardExtraction, load: Load, batch_size: int) -> tuple[list[Kept], int]:
@@ -132,13 +139,15 @@ def passes(extraction: ShardExtraction, load: Load, batch_size: int) -> list[Kep
     Raises:
         FeatureError: for NaN or infinite features.
     """
-    conditions = tuple(plan.condition for plan in extraction.plans)
+    replacements = [plan.condition.replacement for plan in extraction.plans]
+    trajectories = any(each is not None and each.clean_pass for each in replacements)
     groups = extraction.pack.index["group"]
     pieces, start = [], 0
     for rows in batches(load.rows, groups, batch_size, whole_groups=extraction.mixes_images):
         pixels = load.pixels[start : start + len(rows)]
-        images = images_of(extraction.network, extraction.pack, rows, pixels, extraction.seed, conditions)
-        pieces.append(_OnDevice(images, Reference()))
+        images = images_of(extraction.network, extraction.pack, rows, pixels, extraction.seed)
+        attended = torch.from_numpy(np.flatnonzero(np.isin(rows, extraction.attended)))
+        pieces.append(_OnDevice(images, Reference(), Unchanged(attended, trajectories)))
         start += len(rows)
     return [_under(extraction, plan, load, pieces) for plan in extraction.plans]
 
@@ -153,7 +162,8 @@ def _under(extraction: ShardExtraction, plan: Plan, load: Load, pieces: Sequence
         rows = piece.images.rows
         places, attended = (np.flatnonzero(np.isin(rows, of)) for of in (extraction.measured, extraction.attended))
         with (
-            under(network, piece.images, plan.condition, extraction.calibration),
+            under(network, piece.given, plan.condition, extraction.calibration),
+            sharing(network, piece.unchanged),
             observe(network.module, plan.layers, reduction.observer(rows, paired)),
             measuring(network, extraction.layers, places, attended, piece.reference) as found,
         ):

@@ -42,7 +42,7 @@ class RecordChange:
 def record_changes(settings: Settings, folder: Run) -> Iterator[RecordChange]:
     """Yield how far each condition moves each token, after every layer that it and ``full`` were recorded after."""
     for model in settings.models:
-        for dataset in settings.datasets.values():
+        for dataset in settings.recorded:
             records = records_of(settings, folder, model, dataset)
             full = records.pop(REFERENCE)
             assert not isinstance(full, Skipped)
@@ -63,7 +63,7 @@ def untaken(settings: Settings, folder: Run) -> Iterator[str]:
     skipped: dict[str, list[str]] = {}
     taken = set()
     for model in settings.models:
-        for dataset in settings.datasets.values():
+        for dataset in settings.recorded:
             for condition, records in records_of(settings, folder, model, dataset).items():
                 if isinstance(records, Skipped):
                     skipped.setdefault(condition, []).append(records.reason)

@@ -54,7 +54,6 @@ class Work:
 
     Attributes:
         passed: images passed by :mod:`extract.run`, by what such a pass costs (see :func:`kind`).
-        clean: images passed unchanged once more, for the donors' trajectories.
         calibration: images passed to calibrate.
         measured, attended: images × conditions of geometry, and of attention too, after every layer.
         probes: probes of classification.
@@ -62,7 +61,6 @@ class Work:
     """
 
     passed: Counter[str]
-    clean: int
     calibration: int
     measured: int
     attended: int
@@ -81,13 +79,12 @@ def work(chosen: Settings, layout: TokenLayout, depth: int) -> Work:
     """Count what a config asks of a model of that layout."""
     possible = [each for each in chosen.conditions.values() if not layout.missing(each.tokens)]
     passed: Counter[str] = Counter()
-    clean = segmented = probes = 0
-    donors = any(each.replacement is not None and each.replacement.clean_pass for each in possible)
+    segmented = probes = 0
+    recorded = {dataset.name for dataset in chosen.recorded}
     for name, dataset in chosen.datasets.items():
         size = SIZES[name]
         for condition in possible:
-            passed[kind(condition)] += size.train + size.test + size.pairs
-        clean += (size.train + size.test + size.pairs) * donors
+            passed[kind(condition)] += (size.train + size.test + size.pairs) * (name in recorded)
         segmented += len(possible) * ("segmentation" in dataset.tasks)
         if "classification" in dataset.tasks:
             registers = tuple(f"r{k}" for k in range(1, len(layout.registers) + 1))
@@ -99,7 +96,6 @@ def work(chosen: Settings, layout: TokenLayout, depth: int) -> Work:
     options = chosen.measures
     return Work(
         passed,
-        clean,
         chosen.datasets[chosen.calibrate_on].calibration,
         options.images * len(options.datasets) * len(possible),
         options.attention_images * len(options.datasets) * len(possible),
@@ -139,8 +135,6 @@ def parts(on: Bench, chosen: Settings, arguments: argparse.Namespace) -> Iterato
     by_kind = {kind(each): each for each in chosen.conditions.values() if not network.layout.missing(each.tokens)}
     for name, condition in by_kind.items():
         yield Part(name, "image", timed(on.under(condition), repeats) / batch, asked.passed[name], True)
-    clean = timed(lambda: clean_prefix(network, on.images.x), repeats) / batch
-    yield Part("unchanged pass for trajectories", "image", clean, asked.clean, True)
     yield Part("calibration with covariances", "image", calibrated(on, repeats) / batch, asked.calibration)
     zero = next(each for each in by_kind.values() if each.by == "zero")
     for few, attended, name, units in (
