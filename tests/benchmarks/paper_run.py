@@ -23,6 +23,7 @@ from config.resolve import resolve
 from config.settings import Probe, Settings, settings
 from extract.datasets.packs import VOID
 from extract.features import clean_prefix, tokens_under, under
+from extract.geometry import Spectra
 from extract.measures import Reference, measuring
 from extract.tasks.classification import probed
 from extract.tasks.probes import LinearProbe, linear_probe
@@ -161,14 +162,16 @@ def parts(on: Bench, chosen: Settings, arguments: argparse.Namespace) -> Iterato
 def measured_pass(on: Bench, condition: Condition, geometry: int, attention: int) -> Callable[[], None]:
     """Return a pass that measures so many images of the batch after every layer."""
     places, layers = np.arange(len(on.images.rows)), tuple(range(on.network.depth))
-    reference = Reference()
+    reference, spectra = Reference.of(on.network, places[:geometry], places[:attention]), Spectra()
 
+    @torch.inference_mode()
     def run() -> None:
         with (
             under(on.network, on.images, condition, on.calibration),
-            measuring(on.network, layers, places[:geometry], places[:attention], reference),
+            measuring(on.network, layers, reference, spectra),
         ):
             on.network.run(on.images.x)
+        spectra.solve()
 
     return run
 
