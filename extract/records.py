@@ -18,12 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+from config.errors import InputError
 from config.files import written_whole
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 _NAMES = {np.dtype(np.int64): "I64", np.dtype(np.float32): "F32", np.dtype(np.float16): "F16"}
+
+
+HALF_LARGEST = float(np.finfo(np.float16).max)
+
+
+class RangeError(InputError):
+    """A number that cannot be stored as it was planned."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +72,17 @@ class TensorFile:
 
         Raises:
             ValueError: where they do not fit.
+            RangeError: for a number that half precision cannot hold.
         """
         planned = self._plan[name]
         if values.shape[1:] != planned.shape[1:] or start + len(values) > planned.shape[0]:
             raise ValueError(f"{name}: rows {start}+{values.shape} do not fit into {planned.shape}")
+        if planned.dtype is np.float16 and np.abs(values).max(initial=0) > HALF_LARGEST:
+            raise RangeError(
+                f"{self._file.name}: {name} holds {np.abs(values).max():.3g}, and half precision ends at "
+                f"{HALF_LARGEST:.0f}. Set extraction.record_precision to float32 and take the layer out of "
+                "extraction.curves.layers, or into extraction.layers"
+            )
         row = int(np.prod(planned.shape[1:])) * np.dtype(planned.dtype).itemsize
         self._file.seek(self._data + self._starts[name] + start * row)
         self._file.write(np.ascontiguousarray(values, dtype=planned.dtype).tobytes())
