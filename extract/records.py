@@ -48,9 +48,9 @@ class TensorFile:
     The format is eight bytes of header length, a JSON header, and the tensors one after the other.
     """
 
-    def __init__(self, file: BinaryIO, plan: Mapping[str, Planned], facts: Mapping[str, str]) -> None:
+    def __init__(self, file: BinaryIO, plan: Mapping[str, Planned], facts: Mapping[str, str], path: Path) -> None:
         header: dict[str, Any] = {"__metadata__": dict(facts)}
-        self._file, self._plan, self._starts = file, plan, dict[str, int]()
+        self._file, self._plan, self._starts, self._path = file, plan, dict[str, int](), path
         end = 0
         for name, tensor in plan.items():
             self._starts[name] = end
@@ -79,7 +79,7 @@ class TensorFile:
             raise ValueError(f"{name}: rows {start}+{values.shape} do not fit into {planned.shape}")
         if planned.dtype is np.float16 and np.abs(values).max(initial=0) > HALF_LARGEST:
             raise RangeError(
-                f"{self._file.name}: {name} holds {np.abs(values).max():.3g}, and half precision ends at "
+                f"{self._path}: {name} holds {np.abs(values).max():.3g}, and half precision ends at "
                 f"{HALF_LARGEST:.0f}. Set extraction.record_precision to float32 and take the layer out of "
                 "extraction.curves.layers, or into extraction.layers"
             )
@@ -92,7 +92,7 @@ class TensorFile:
 def tensor_file(path: Path, plan: Mapping[str, Planned], facts: Mapping[str, str]) -> Iterator[TensorFile]:
     """Open a file of planned tensors for writing; it gets its name when the ``with`` block ends well."""
     with written_whole(path) as partial, partial.open("wb") as file:
-        yield TensorFile(file, plan, facts)
+        yield TensorFile(file, plan, facts, path)
 
 
 @dataclass(frozen=True)
