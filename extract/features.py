@@ -146,6 +146,16 @@ def non_finite(network: Network, condition: Condition, unit: str) -> FeatureErro
     )
 
 
+def parts_of(
+    pack: OpenPack, rows: NDArray[np.int64], condition: Condition, batch_size: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+    """Yield the rows that pass together under a condition, and which of them were asked for, a batch at a time."""
+    mixes = mixes_images(condition)
+    passed = whole_groups(rows, pack.index["group"]) if mixes else rows
+    for part in batches(passed, pack.index["group"], batch_size, whole_groups=mixes):
+        yield part, np.isin(part, rows)
+
+
 def tokens_by_batch(
     network: Network,
     pack: OpenPack,
@@ -162,12 +172,9 @@ def tokens_by_batch(
     sums in another order: conditions that mix images get whole groups, and the rows that were not asked for are
     dropped afterwards.
     """
-    mixes = mixes_images(condition)
-    passed = whole_groups(rows, pack.index["group"]) if mixes else rows
-    for part in batches(passed, pack.index["group"], batch_size, whole_groups=mixes):
+    for part, wanted in parts_of(pack, rows, condition, batch_size):
         images = images_of(network, pack, part, np.asarray(pack.images[part]), seed, (condition,))
         tokens = tokens_under(network, images, condition, calibration, layers)
-        wanted = np.isin(part, rows)
         if not wanted.all():
             chosen = torch.from_numpy(wanted).to(network.device)
             part, tokens = part[wanted], Tokens(tokens.prefix[chosen], tokens.patches[chosen])

@@ -95,6 +95,28 @@ class Jobs:
         """Return the measures of one shard, with the same wildcards."""
         return [self.run.measures(*SHARD), self.run.spectra(*SHARD)]
 
+    @property
+    def whole_models(self) -> bool:
+        """Whether one job per model does all that its network is needed for: where no data set is cut into shards.
+
+        Shards are for several machines, or for going on in the middle; without them each model is loaded once, and its
+        images pass once.
+        """
+        return all(dataset.shards == 1 for dataset in self.settings.datasets.values())
+
+    def measures(self, model: str) -> list[Path]:
+        """Return every file of measures of a model."""
+        shards = [
+            (model, dataset.name, f"{shard}-of-{dataset.shards}")
+            for dataset in self.settings.recorded
+            for shard in range(1, dataset.shards + 1)
+        ]
+        return [file for shard in shards for file in (self.run.measures(*shard), self.run.spectra(*shard))]
+
+    def every_pack(self) -> list[Path]:
+        """Return the files of the packs of all data sets."""
+        return [file for dataset in self.settings.datasets for file in self.pack(dataset)]
+
     def covariances(self) -> bool:
         """Tell whether a condition draws from whole covariances, which calibration then measures."""
         return any(

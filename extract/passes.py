@@ -20,6 +20,7 @@ from extract.matching import PairCounts
 from extract.measures import PassMeasures, Reference, measured_rows, measuring
 from extract.models import Network
 from extract.observation import observe
+from extract.patch_store import PatchStore, keeping
 from extract.reduction import LoadPairs, Plan, Reduction, named_counts, named_features, plans
 from extract.replacements import Calibration
 from extract.transfer import on_host
@@ -40,6 +41,7 @@ class ShardExtraction:
         measured, attended: rows of the pack whose geometry, and whose attention too, is measured.
         layers: layers that are measured.
         seed: the run's seed.
+        store: where patches are kept for tasks in the same process; None where nothing is kept.
     """
 
     network: Network
@@ -50,15 +52,24 @@ class ShardExtraction:
     attended: NDArray[np.int64]
     layers: tuple[int, ...]
     seed: int
+    store: PatchStore | None = None
 
     @classmethod
     def of(
-        cls, network: Network, calibration: Calibration, pack: OpenPack, settings: Settings, dataset: str
+        cls,
+        network: Network,
+        calibration: Calibration,
+        pack: OpenPack,
+        settings: Settings,
+        dataset: str,
+        store: PatchStore | None = None,
     ) -> "ShardExtraction":
         """Return what a run's settings ask for of a model on the pack of a data set."""
         measured, attended = measured_rows(pack, dataset, settings.measures)
         layers = network.layers(settings.measures.layers)
-        return cls(network, calibration, pack, plans(network, settings), measured, attended, layers, settings.seed)
+        return cls(
+            network, calibration, pack, plans(network, settings), measured, attended, layers, settings.seed, store
+        )
 
     @property
     def mixes_images(self) -> bool:
@@ -224,6 +235,7 @@ def _under(extraction: ShardExtraction, plan: Plan, load: OnDevice, spectra: Spe
             under(network, piece.given, plan.condition, extraction.calibration),
             sharing(network, piece.unchanged),
             observe(network.module, plan.layers, reduction.observer(number)),
+            keeping(extraction.store, network, piece.images.rows, plan.condition.name),
             measuring(network, extraction.layers, piece.reference, spectra) as measured,
         ):
             network.run(piece.images.x)
