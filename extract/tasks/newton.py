@@ -121,19 +121,20 @@ def _descend(
 
 def _moves(logs: list[Tensor], change: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Return by how much a step changes a probability and a logit at most, to first order, B each, float64."""
-    probability, logit = [], []
+    logit = torch.stack([_largest(by) for by in change]).amax(dim=0).double()
+    if (logit > 1).all():
+        return torch.ones_like(logit), logit  # far from the optimum; how far does not matter
+    probability = []
     for each, by in zip(logs, change, strict=True):
         p = each.exp()
         both = p * by
         probability.append(_largest(both.addcmul_(p, both.sum(dim=1, keepdim=True), value=-1)))
-        logit.append(_largest(by))
-    return torch.stack(probability).amax(dim=0).double(), torch.stack(logit).amax(dim=0).double()
+    return torch.stack(probability).amax(dim=0).double(), logit
 
 
 def _largest(values: Tensor) -> Tensor:
     """Return the largest absolute value of each problem, B."""
-    low, high = torch.aminmax(values.flatten(1), dim=1)
-    return torch.maximum(high, -low)
+    return torch.maximum(values.amax(dim=1), -values.amin(dim=1)).amax(dim=1)
 
 
 def _normalise(logits: Tensor) -> Tensor:
