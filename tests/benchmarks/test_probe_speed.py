@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from config.settings import Probe
-from extract.tasks.probes import LinearProbe, linear_probes
-from tests.extract.scipy_probes import ScipyProbe, scipy_path, scipy_probe
+from extract.tasks.probes import LinearProbe
+from tests.extract.scipy_probes import ScipyProbe, scipy_path
 
 pytestmark = pytest.mark.benchmark
 

@@ -1,6 +1,7 @@
 """Which jobs a config asks for, read from dry runs."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,18 @@ def test_a_data_set_is_extracted_where_something_reads_its_records(
     assert re.search(r"rule prepare_masked:", said) and "statistics/masked/segmentation" in said
     assert ("records/sink_s/masked" in said) is measured
     assert "records/sink_s/scenes" in said
+
+
+@pytest.mark.parametrize(
+    ("shards", "jobs"),
+    [(1, {"extract": 3}), (2, {"calibrate": 3, "extract": 6, "segmentation": 3, "changes_of_records": 3})],
+)
+def test_a_model_is_one_job_where_no_data_set_has_shards(
+    checkout: Checkout, tmp_path: Path, shards: int, jobs: dict[str, int]
+) -> None:
+    small = datasets(checkout)
+    said = planned(checkout, tmp_path, datasets={"scenes": small["scenes"] | {"shards": shards}})  # type: ignore[operator]
+    rules = Counter(re.findall(r"^rule (\w+):$", said, flags=re.MULTILINE))
+    of_networks = ("calibrate", "extract", "segmentation", "changes_of_records")
+    assert {rule: n for rule, n in rules.items() if rule in of_networks} == jobs
+    assert rules["evaluate"] == 3
