@@ -9,6 +9,7 @@ from config.names import LONGEST_FILE, fault_of, remedy_for
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "analysis" / "published"
 ANCHORS = ROOT / "reports" / "anchors.yaml"
+PROTOCOL = ROOT / "reports" / "protocol.yaml"
 ERROR_RATES = ROOT / "analysis" / "error_rates" / "error_rates.csv"
 KNOWN_ANSWER_WEIGHTS = ROOT / "extract" / "known_answer" / "weights"
 AUDITS = Path("results") / "audits"

@@ -26,6 +26,7 @@ from reports.outcomes import (
 )
 from reports.plates import Plate, heatmap_plate, is_drawn, known_answer_plate, render_plate
 from reports.project import PAGES_FOLDER
+from reports.protocol import protocol_table
 from reports.questions import random_weights_note, three_questions
 from reports.statistics_includes import statistics_includes
 from reports.table import Table, render
@@ -79,6 +80,7 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "datasets.md": fenced(lines((render(dataset_table(inputs)), dataset_notes(inputs)))),
         "models.md": _table(model_table(inputs)),
         "conditions.md": _table(condition_table(inputs)),
+        "protocol.md": _table(protocol_table(inputs)),
         **statistics_includes(inputs),
         "downloads.md": _downloads(inputs),
         "columns.md": fenced(glossaries()),

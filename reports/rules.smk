@@ -1,6 +1,6 @@
 """From tables, figures and verdicts to the report."""
 
-from config.layout import ANCHORS, ERROR_RATES
+from config.layout import ANCHORS, ERROR_RATES, PROTOCOL
 from reports.project import page_sources, read_project
 
 
@@ -9,6 +9,7 @@ rule report:
         tables=[path_of(table, run) for table in DECLARED],
         error_rates=ERROR_RATES.relative_to(workflow.basedir),
         anchors=ANCHORS.relative_to(workflow.basedir),
+        protocol=PROTOCOL.relative_to(workflow.basedir),
         figures=[
             run.figure(dataset, figure) for dataset in run_settings.datasets for figure in FIGURES
         ],

@@ -42,7 +42,7 @@ class Source:
 
 
 _WARPED = frozenset({"twins", "pairs"})
-_PHOTOGRAPHS = frozenset({"path", "calibration", "pairs"})
+_PHOTOGRAPHS = frozenset({"path", "calibration", "pairs", "resize", "warps"})
 _ALL = (
     Source(
         name="scenes",
@@ -50,7 +50,7 @@ _ALL = (
         holds="",
         has=_WARPED | {"labels", "masks", "training"},
         pairs="warped",
-        keys=frozenset({"calibration", "train", "test", "pairs", "segmentation_train"}),
+        keys=frozenset({"calibration", "calibration_trains", "train", "test", "pairs", "segmentation_train", "warps"}),
     ),
     Source(
         name="class_folders",
@@ -58,7 +58,7 @@ _ALL = (
         holds="train/<class>/* and test/<class>/*, or <class>/* with test_share",
         has=_WARPED | {"labels", "training"},
         pairs="warped",
-        keys=_PHOTOGRAPHS | {"test_share", "per_class"},
+        keys=_PHOTOGRAPHS | {"calibration_trains", "test_share", "per_class"},
         layout=("train", "test"),
     ),
     Source(
@@ -67,7 +67,7 @@ _ALL = (
         holds="Pascal VOC: JPEGImages/, SegmentationClass/, ImageSets/Segmentation/train.txt and val.txt",
         has=_WARPED | {"masks", "training"},
         pairs="warped",
-        keys=_PHOTOGRAPHS | {"classes", "segmentation_train"},
+        keys=_PHOTOGRAPHS | {"calibration_trains", "classes", "segmentation_train"},
         layout=(
             "JPEGImages",
             "SegmentationClass",

@@ -46,7 +46,8 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
         )
     name_of = {file: name for split in SPLITS for name, files in classes[split].items() for file in files}
     train, test = (in_keyed_order([*_flat(classes[split])], root, seed) for split in SPLITS)
-    _require_every_class(train, name_of, dataset)
+    if not dataset.calibration_trains:
+        _require_every_class(train, name_of, dataset)
     calibration, train = map(list, calibration_and_rest(train, dataset, len(names), "to train probes on"))
     told = [part for folders in found.values() for part in folders.values()]
     loose = [_beside(root / split, dataset) for split in found]

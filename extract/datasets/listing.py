@@ -49,7 +49,6 @@ def photographs(
     splits: dict[str, Sequence[Path]],
     class_names: tuple[str, ...] = (),
     class_of: Callable[[Path], str] | None = None,
-    read: Callable[[Path, int], Pixels] = decode,
     left_out: tuple[str, ...] = (),
 ) -> Listing:
     """List the files of each split; without ``class_of`` they have no label.
@@ -60,12 +59,15 @@ def photographs(
         splits: split → its files, in the order of the pack.
         class_names: names of the labels.
         class_of: file → name of its class.
-        read: file and side → image side×side×3.
         left_out: what is not read, a sentence each.
     """
     files = [file for members in splits.values() for file in members]
     names = ["" if class_of is None else class_of(file) for file in files]
     labels = {name: label for label, name in enumerate(class_names)}
+
+    def read(row: int) -> Pixels:
+        return decode(files[row], dataset.image_size, dataset.resize)
+
     index = pd.DataFrame(
         {
             "unit": [f"{dataset.name}/{file.relative_to(root).as_posix()}" for file in files],
@@ -76,9 +78,9 @@ def photographs(
     )
     return Listing(
         index,
-        draw=lambda row: (read(files[row], dataset.image_size), None),
+        draw=lambda row: (read(row), None),
         class_names=class_names,
-        twin=lambda row, warp: warp_image(read(files[row], dataset.image_size), warp),
+        twin=lambda row, warp: warp_image(read(row), warp),
         left_out=left_out,
     )
 
@@ -106,11 +108,14 @@ def in_keyed_order(files: Sequence[Path], root: Path, *key: Key) -> list[Path]:
 def calibration_and_rest(
     files: Sequence[Path], dataset: Dataset, least: int, purpose: str
 ) -> tuple[Sequence[Path], Sequence[Path]]:
-    """Split off the first images for calibration; ``least`` of the others must be left for ``purpose``."""
+    """Split off the first images for calibration; ``least`` of the others must be left for ``purpose``.
+
+    With `calibration_trains`, nothing is taken away from the others: the same images are in both.
+    """
     n = dataset.calibration
     if len(files) < n + least:
         raise DatasetError(
             f"datasets.{dataset.name}.calibration: {n} of {len(files)} images leave too few {purpose}; "
             f"allowed: at most {max(0, len(files) - least)}"
         )
-    return files[:n], files[n:]
+    return files[:n], files if dataset.calibration_trains else files[n:]
