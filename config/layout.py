@@ -171,6 +171,15 @@ class Run:
         """A figure of a data set."""
         return inside(self.figures, dataset, f"{name}.svg")
 
+    def multiverse(self, name: str) -> Path:
+        """A table of the universes of this run: universes, conclusions or survival."""
+        return inside(self.folder, "multiverse", f"{name}.csv")
+
+    @property
+    def specification_curve(self) -> Path:
+        """The figure of the universes of this run."""
+        return inside(self.folder, "multiverse", "specification_curve.svg")
+
     @property
     def audit(self) -> Path:
         """Folder of the audit's verdicts."""

@@ -16,6 +16,7 @@ from reports.glossary import glossaries
 from reports.inputs import Cells, Inputs
 from reports.layers import FIGURES, last_layer_table, layer_plate, measure_definitions
 from reports.markup import NOTHING, download, fenced, fenced_script, lines, paragraph, source_link
+from reports.multiverse import multiverse_includes
 from reports.numbers import counted
 from reports.outcomes import (
     ablation_sections,
@@ -82,6 +83,7 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "conditions.md": _table(condition_table(inputs)),
         "protocol.md": _table(protocol_table(inputs)),
         **statistics_includes(inputs),
+        **multiverse_includes(inputs),
         "downloads.md": _downloads(inputs),
         "columns.md": fenced(glossaries()),
         "signature.md": fenced(signature(inputs)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from typing import Any
 from markupsafe import Markup
 
 from config.errors import InputError, did_you_mean
+from config.key_paths import require_key, values_of
 from config.layout import PROTOCOL
-from config.resolve import read_yaml, resolve, schema
+from config.resolve import read_yaml, resolve
 from reports.inputs import Inputs
 from reports.markup import code, lines
 from reports.table import Body, Table, TableColumn, TableRow
 
-EVERY = "*"  # in a key: every name of a section
 _TEXTS = ("name", "title", "says", "where", "ours", "why")
 _FEW = 4  # names that are printed beside a value
 
@@ -85,51 +85,6 @@ def _choice(entry: Any, place: str) -> Choice:
     for key in keys:
         require_key(key, place)
     return Choice(**{**entry, "readings": tuple(map(str, readings)), "keys": tuple(keys)})
-
-
-def require_key(key: str, place: str) -> None:
-    """Check that the schema has a key, such as ``datasets.*.resize``.
-
-    Raises:
-        InputError: it has not, with the nearest one that it has.
-    """
-    node: Mapping[str, Any] = schema()
-    for depth, name in enumerate(key.split(".")):
-        named, other = node.get("properties", {}), node.get("additionalProperties")
-        if name in named:
-            node = named[name]
-        elif name == EVERY and isinstance(other, Mapping):
-            node = other
-        else:
-            allowed = [*named, *([EVERY] if isinstance(other, Mapping) else [])]
-            at = ".".join(key.split(".")[:depth]) or "the config"
-            raise InputError(
-                f"{place}: {key!r} is no key of the config: {at} has no {name!r}{did_you_mean(name, allowed)}; "
-                f"allowed: {', '.join(allowed)}"
-            )
-
-
-def values_of(key: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a key in a resolved config: name under a `*` → value; without any, one under ''.
-
-    Names whose entry lacks the key are left out.
-
-    Examples:
-        >>> config = {"seed": 3, "datasets": {"a": {"resize": "crop"}, "b": {}}}
-        >>> values_of("seed", config), values_of("datasets.*.resize", config)
-        ({'': 3}, {'a': 'crop'})
-    """
-    return dict(_values(key.split("."), config, ""))
-
-
-def _values(names: Sequence[str], node: Any, under: str) -> Iterator[tuple[str, Any]]:
-    if not names:
-        yield under, node
-    elif isinstance(node, Mapping):
-        first, *rest = names
-        for name in node if first == EVERY else [first]:
-            if name in node:
-                yield from _values(rest, node[name], name if first == EVERY else under)
 
 
 def protocol_table(inputs: Inputs) -> Table:

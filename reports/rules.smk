@@ -1,6 +1,7 @@
 """From tables, figures and verdicts to the report."""
 
 from config.layout import ANCHORS, ERROR_RATES, PROTOCOL
+from analysis.rows.registry import MULTIVERSE
 from reports.project import page_sources, read_project
 
 
@@ -17,6 +18,12 @@ rule report:
         findings=rules.audit_figures.output.figures,
         reproduced=rules.audit_reproduced.output.reproduced,
         facts=[run.pack(dataset).facts for dataset in run_settings.datasets],
+        # Of the universes of the run, where they were run.
+        multiverse=[
+            file
+            for file in (*map(run.multiverse, MULTIVERSE), run.specification_curve)
+            if file.exists()
+        ],
         published=[published / name for name in ("tables.csv", "figures.csv", "interactive.csv")],
         pages=[page.relative_to(workflow.basedir) for page in page_sources()],
         modules=sources("reports.build"),
