@@ -64,7 +64,7 @@ def specification_curve(
     with house_style():
         figure, panels = plt.subplots(
             nrows=len(shown) + 1,
-            figsize=(max(7.2, 1.6 + 0.28 * len(columns)), 1.0 + 1.05 * len(shown) + 0.22 * len(options)),
+            figsize=(max(7.2, 3.0 + 0.28 * len(columns)), 1.0 + 1.3 * len(shown) + 0.22 * len(options)),
             height_ratios=heights,
             sharex=True,
             layout="constrained",
@@ -95,9 +95,10 @@ def _estimates(panel: Axes, about: Concluded, found: Mapping[str, ConclusionRow]
         if row.low is not None and row.high is not None:
             panel.plot([place, place], [factor * row.low, factor * row.high], color=colour, linewidth=1.5)
         panel.plot(place, factor * row.estimate, color=colour, marker=marker, markersize=5)
-    unit = task.unit_of_changes if task else "%"
-    about_what = (about.question.replace("_", " "), about.task, about.subject, about.condition, about.readout)
-    panel.set_title(f"{', '.join(filter(None, about_what))} ({unit})", loc="left", fontsize=8.5)
+    unit = "%" if task is None else "pp" if task.percent else task.unit_of_changes
+    question = about.question.replace("_", " ").replace("cls", "CLS")
+    where = ", ".join(filter(None, (about.dataset, about.task, about.subject, about.condition)))
+    panel.set_title("\n".join(filter(None, (question, f"{where}, {unit}"))), loc="left", fontsize=8)
     panel.tick_params(axis="x", length=0)
     panel.tick_params(axis="y", labelsize=8)
     panel.margins(y=0.15)
