@@ -125,14 +125,14 @@ def printed(found: Mapping[str, Any]) -> str:
 
     Examples:
         >>> printed({"a": "crop", "b": "squash"}), printed({"a": 64, "b": 64}), printed({}), printed({"": True})
-        ('crop (a), squash (b)', '64', 'left out', 'yes')
+        ('crop (a), squash (b)', '64', 'not set', 'yes')
     """
     by_text: dict[str, list[str]] = {}
     for name, value in found.items():
         by_text.setdefault(_text(value), []).append(name)
     if len(by_text) > 1 and len(found) <= _FEW:
         return ", ".join(f"{text} ({', '.join(names)})" for text, names in by_text.items())
-    return ", ".join(by_text) or "left out"
+    return ", ".join(by_text) or "not set"
 
 
 def _text(value: Any) -> str:

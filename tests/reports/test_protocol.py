@@ -75,7 +75,7 @@ def test_the_table_prints_the_values_of_its_run(make_run, page_reader) -> None:
     assert len(rows) == len(protocol())
     assert "probe.strengths 0.0625 or 7.5" in rows["Penalty and solver of the probe"][-1]
     assert rows["Scale of the features"][-1] == "probe.standardise no"
-    assert "datasets.*.resize left out" in rows["From a photograph to a square"][-1]
+    assert "datasets.*.resize not set" in rows["From a photograph to a square"][-1]
 
 
 def test_a_run_without_universes_says_how_to_get_them(make_run, page_reader) -> None:
