@@ -31,21 +31,18 @@ KINDS = {
     "compression": "Compression of the effective rank",
     "additivity": "Additivity of registers",
 }
-_HOW = (
-    "No other universe was run for this report. To see which conclusions depend on a choice, describe the choices in "
-    "the section {section} of a config, as {example} does, and run {command}."
-)
 
 
 def multiverse_includes(inputs: Inputs) -> dict[str, str]:
     """Return the contents of the page: file name → raw HTML in a fence."""
     if not inputs.multiverse:
-        how = Markup("<p>{}</p>").format(
-            Markup(_HOW).format(
-                section=code(SECTION),
-                example=code("config/multiverse.yaml"),
-                command=code("uv run snakemake multiverse --cores all --configfile config/multiverse.yaml"),
-            )
+        how = Markup(
+            "<p>No other universe was run for this report. To see which conclusions depend on a choice, describe the "
+            "choices in the section {section} of a config, as {example} does, and run {command}.</p>"
+        ).format(
+            section=code(SECTION),
+            example=code("config/multiverse.yaml"),
+            command=code("uv run snakemake multiverse --cores all --configfile config/multiverse.yaml"),
         )
         empty = fenced(NOTHING)
         return {"multiverse_state.md": fenced(how)} | {f"multiverse_{name}.md": empty for name in _PARTS}
