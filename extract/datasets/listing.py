@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ def photographs(
     splits: dict[str, Sequence[Path]],
     class_names: tuple[str, ...] = (),
     class_of: Callable[[Path], str] | None = None,
+    read: Callable[[Path, int], Pixels] | None = None,
     left_out: tuple[str, ...] = (),
 ) -> Listing:
     """List the files of each split; without ``class_of`` they have no label.
@@ -59,14 +61,13 @@ def photographs(
         splits: split → its files, in the order of the pack.
         class_names: names of the labels.
         class_of: file → name of its class.
+        read: file and side → image side×side×3; left out, files are images, and the data set's `resize` decides.
         left_out: what is not read, a sentence each.
     """
     files = [file for members in splits.values() for file in members]
     names = ["" if class_of is None else class_of(file) for file in files]
     labels = {name: label for label, name in enumerate(class_names)}
-
-    def read(row: int) -> Pixels:
-        return decode(files[row], dataset.image_size, dataset.resize)
+    pixels = partial(decode, resize=dataset.resize) if read is None else read
 
     index = pd.DataFrame(
         {
@@ -78,9 +79,9 @@ def photographs(
     )
     return Listing(
         index,
-        draw=lambda row: (read(row), None),
+        draw=lambda row: (pixels(files[row], dataset.image_size), None),
         class_names=class_names,
-        twin=lambda row, warp: warp_image(read(row), warp),
+        twin=lambda row, warp: warp_image(pixels(files[row], dataset.image_size), warp),
         left_out=left_out,
     )
 
