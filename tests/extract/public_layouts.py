@@ -100,7 +100,7 @@ def nyu_folder(root: Path, frames: int = 12, train: int = 7) -> Path:
     depths = np.zeros((frames, 640, 480), np.float32)
     for k in range(frames):
         shown = np.zeros((480, 640, 3), np.uint8)
-        shown[...] = (20 * k, 0, 0)
+        shown[...] = (10 * k, 0, 0)
         shown[:, 320:, 1] = 200
         images[k, :, 41:601, 45:471] = shown[45:471, 41:601].transpose(2, 1, 0)
         depths[k] = depth_of(k + 1, rows, columns).T

@@ -177,7 +177,7 @@ def test_nyu_frames_are_upright_without_margin_and_their_depth_in_millimetres(tm
     for row in np.flatnonzero(pack.index["split"] != "twin"):
         frame = int(pack.index["unit"][row].split("/")[1])
         # The frame's own colour; the left half without green, as the file's axes are those of MATLAB.
-        assert np.all(pack.images[row][:, :, 0] == 20 * (frame - 1)) and pack.images[row].max() < 255
+        assert np.all(pack.images[row][:, :, 0] == 10 * (frame - 1)) and pack.images[row].max() < 255
         assert pack.images[row][:, :25, 1].max() == 0 and pack.images[row][:, 40:, 1].min() == 200
         expected = depth_of(frame, rows, columns).astype(np.float32)
         metres = cropped(Image.fromarray(expected), 64, Image.Resampling.NEAREST)
