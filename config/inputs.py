@@ -24,7 +24,7 @@ def missing_data(dataset: Dataset) -> str | None:
     return None
 
 
-def tested_folder(root: Path) -> Path:
+def folder_of_tests(root: Path) -> Path:
     """Return the folder of the images that class folders are tested on: test, or val where there is none."""
     return root / "test" if (root / "test").is_dir() or not (root / "val").is_dir() else root / "val"
 

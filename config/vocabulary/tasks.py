@@ -169,7 +169,7 @@ _ALL = (
         pairs="annotated",
     ),
     Task(
-        name="depth",
+        name="metric_depth",
         metric="RMSE, mean over images",
         definition=(
             "root of the mean squared difference between the depth of a pixel and what a ridge regression on patch "

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from config.inputs import tested_folder
+from config.inputs import folder_of_tests
 from config.settings import Dataset
 from extract.datasets.decoding import SUFFIXES, decode
 from extract.datasets.folders import FolderFiles, files_below, left_out
@@ -29,11 +29,11 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
         DatasetError: for missing or empty folders, classes without training images, or too few images.
     """
     root = folder_of(dataset)
-    places = {"train": root / "train", "test": tested_folder(root)} if dataset.test_share is None else {"": root}
-    if dataset.test_share is not None and all(folder.is_dir() for folder in (root / "train", tested_folder(root))):
+    places = {"train": root / "train", "test": folder_of_tests(root)} if dataset.test_share is None else {"": root}
+    if dataset.test_share is not None and all(folder.is_dir() for folder in (root / "train", folder_of_tests(root))):
         raise DatasetError(
             f"datasets.{dataset.name}.test_share: {dataset.test_share} for {root}, which holds train/ and "
-            f"{tested_folder(root).name}/ already; remove the key"
+            f"{folder_of_tests(root).name}/ already; remove the key"
         )
     found = {split: _by_class(place) for split, place in places.items()}
     kept = {split: kept_per_class(_images(folders), dataset, root, seed) for split, folders in found.items()}
@@ -67,7 +67,7 @@ def labelled(
     """
     names = tuple(sorted(classes["train"]))
     if unseen := sorted(set(classes["test"]) - set(names)):
-        tested = tested_folder(root).name
+        tested = folder_of_tests(root).name
         raise DatasetError(
             f"{root}: classes {', '.join(unseen)} are in {tested}/ but not in train/; add images to train/, or take "
             f"them out of {tested}/"

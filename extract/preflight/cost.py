@@ -169,7 +169,7 @@ def _probes(settings: Settings, shape: Shape, sizes: Mapping[str, Size], possibl
             probe_flops += len(possible) * images * shape.grid**2 * classes * each
             passes += len(possible) * (images + size.test)
             flops += len(possible) * (images + size.test) * shape.flops
-        if "depth" in tasks:  # fitted in closed form, from products of features
+        if "metric_depth" in tasks:  # fitted in closed form, from products of features
             probe_flops += 2 * len(possible) * size.train * shape.grid**2 * (shape.dimension + 2) ** 2
             passes += len(possible) * (size.train + size.test)
             flops += len(possible) * (size.train + size.test) * shape.flops

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from config.inputs import tested_folder
+from config.inputs import folder_of_tests
 from config.settings import Dataset
 from extract.preflight.catalogue import public_dataset
 
@@ -141,7 +141,9 @@ class Counts:
 def class_counts(dataset: Dataset) -> Counts:
     """Count the images of every class folder, for as long as SECONDS allow."""
     assert dataset.path is not None
-    roots = [dataset.path] if dataset.test_share is not None else [dataset.path / "train", tested_folder(dataset.path)]
+    roots = (
+        [dataset.path] if dataset.test_share is not None else [dataset.path / "train", folder_of_tests(dataset.path)]
+    )
     found: dict[str, int] = {}
     empty: list[str] = []
     start, whole = time.monotonic(), True

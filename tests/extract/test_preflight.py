@@ -332,8 +332,10 @@ def test_what_can_be_downloaded_is_told_as_a_command() -> None:
 
 def test_depth_costs_its_passes_and_its_maps(tmp_path: Path) -> None:
     config = {**CONFIGS["quick"], "measures": {"images": 0, "attention_images": 0}}
-    config["datasets"] = {"nyu": {"source": "nyu", "path": "x", "image_size": 224, "pairs": 0, "tasks": ["depth"]}}
-    config["analysis"] = {"margins": {"depth": {"margin": 0.01, "reason": "a centimetre"}}, "comparisons": {}}
+    config["datasets"] = {
+        "nyu": {"source": "nyu", "path": "x", "image_size": 224, "pairs": 0, "tasks": ["metric_depth"]}
+    }
+    config["analysis"] = {"margins": {"metric_depth": {"margin": 0.01, "reason": "a centimetre"}}, "comparisons": {}}
     asked = settings(resolve(config))
     size = size_of(asked.datasets["nyu"], Run(tmp_path))
     assert size == Size(256, 795 - 256, 654, 0, 0, 0)

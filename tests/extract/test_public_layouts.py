@@ -163,7 +163,7 @@ def test_broken_folders_of_ade20k_are_refused_with_the_file(tmp_path: Path) -> N
 
 
 def nyu(root: Path, **changes: object) -> Dataset:
-    common = {"calibration": 2, "pairs": 3, "name": "nyu", "tasks": ("depth",), "image_size": 64}
+    common = {"calibration": 2, "pairs": 3, "name": "nyu", "tasks": ("metric_depth",), "image_size": 64}
     return dataset("nyu", root, **{**common, **changes})
 
 

@@ -1,4 +1,4 @@
-"""Depth: a ridge regression on patch tokens, scored in metres; ``python -m extract.tasks.depth --help``.
+"""Depth in metres: a ridge regression on patch tokens; ``python -m extract.tasks.metric_depth --help``.
 
 Where the literature trains a classifier of depth bins by gradient descent (Oquab et al., DINOv2, 2023: linear,
 256 bins), this fits its optimum in closed form, so that a score says what a linear map reads from the patches,
@@ -136,10 +136,10 @@ def squared_errors(depth: Tensor, actual: Tensor, grid: tuple[int, int]) -> tupl
 
 
 @dataclass(frozen=True)
-class Depth(DenseTask[Ridge]):
+class MetricDepth(DenseTask[Ridge]):
     """The depth of one data set through one model."""
 
-    name: ClassVar[str] = "depth"
+    name: ClassVar[str] = "metric_depth"
 
     def truth(self, rows: NDArray[np.int64]) -> Tensor:
         """Return the depth maps of rows in metres, n×H×W, 0 where unknown."""
@@ -176,4 +176,4 @@ class Depth(DenseTask[Ridge]):
 
 
 if __name__ == "__main__":
-    report_errors(partial(main, Depth))
+    report_errors(partial(main, MetricDepth))

@@ -20,7 +20,7 @@ from extract.datasets.prepare import prepare
 from extract.models import Network
 from extract.replacements import Calibration
 from extract.tasks.dense import under_every_condition
-from extract.tasks.depth import Depth, Moments, ridge, squared_errors
+from extract.tasks.metric_depth import MetricDepth, Moments, ridge, squared_errors
 from tests.extract.public_layouts import nyu_folder
 
 RNG = np.random.default_rng(7)
@@ -84,7 +84,7 @@ def test_scores_by_hand() -> None:
         0.999**2
     )
     assert squared_errors(torch.tensor([[50.0]]), torch.full((1, 1, 1), 9.0), (1, 1))[0].item() == pytest.approx(1)
-    record = TASKS["depth"]
+    record = TASKS["metric_depth"]
     assert not (record.higher_is_better or record.bounded or record.percent) and record.value_unit == "m"
 
 
@@ -99,18 +99,18 @@ def chosen(path: Path) -> Settings:
                 "image_size": 64,
                 "calibration": 2,
                 "pairs": 0,
-                "tasks": ["depth"],
+                "tasks": ["metric_depth"],
             }
         },
         "conditions": {"full": {}, "zero_registers": {"tokens": ["registers"], "by": "zero"}},
         "measures": {"images": 0, "attention_images": 0},
-        "analysis": {"margins": {"depth": {"margin": 0.01, "reason": "a centimetre"}}},
+        "analysis": {"margins": {"metric_depth": {"margin": 0.01, "reason": "a centimetre"}}},
         "probe": {"strengths": [0.1, 1e6]},
     }
     return settings(resolve(config))
 
 
-class Plane(Depth):
+class Plane(MetricDepth):
     """Depth of a network whose tokens are the places of its patches, on scenes that are planes."""
 
     def patches(self, rows, condition):  # type: ignore[no-untyped-def]
@@ -148,7 +148,7 @@ def test_nyu_goes_from_its_files_to_outcomes(
     asked = chosen(nyu_folder(tmp_path / "nyu", frames=20, train=14))
     listed = asked.datasets["nyu"]
     prepare(listed, 0, Pack(tmp_path / "pack"))
-    task = Depth(networks["open"], calibration, open_pack(Pack(tmp_path / "pack")), listed, asked)
+    task = MetricDepth(networks["open"], calibration, open_pack(Pack(tmp_path / "pack")), listed, asked)
     counts, fits = under_every_condition(task, tuple(asked.conditions.values()))
     assert {(one.condition, one.readout) for one in counts} == {
         (condition, readout) for condition in asked.conditions for readout in ("matched", "frozen")
