@@ -2,8 +2,9 @@
 
 import re
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -19,6 +20,7 @@ class Site:
         states: that the next requests are answered with instead.
         length: whether it states the length.
         etag: of the content.
+        pace: seconds between parts of 20,000 bytes; 0 for all at once.
         asked: the Range of every request.
         address: of the file, once it runs.
     """
@@ -29,6 +31,7 @@ class Site:
     states: list[int] = field(default_factory=list)
     length: bool = True
     etag: str = '"one"'
+    pace: float = 0
     asked: list[str | None] = field(default_factory=list)
     address: str = ""
 
@@ -69,8 +72,15 @@ def served(site: Site, name: str) -> Iterator[Site]:
                 self.send_header("Content-Length", str(total - start))
             self.end_headers()
             stop = site.breaks.pop(0) if site.breaks else None
-            self.wfile.write(site.content[start : None if stop is None else start + stop])
+            rest = site.content[start : None if stop is None else start + stop]
             self.close_connection = True
+            if not site.pace:
+                self.wfile.write(rest)
+                return
+            with suppress(OSError):  # the other side may be killed meanwhile
+                for first in range(0, len(rest), 20_000):
+                    self.wfile.write(rest[first : first + 20_000])
+                    time.sleep(site.pace)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

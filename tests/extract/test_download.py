@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -384,3 +385,27 @@ def test_the_command_lists_and_refuses_without_a_traceback(tmp_path: Path) -> No
         done = run(*words)
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_killed_download_continues_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    """By a real process, killed in the middle of a transfer."""
+    with served(Site(BYTES, pace=0.05), "a.bin") as site:
+        digest = hashlib.sha256(BYTES).hexdigest()
+        script = (
+            "from pathlib import Path; from extract.datasets.transfer import Remote, fetch; "
+            f"fetch(Remote({site.address!r}, {len(BYTES)}, {{'sha256': {digest!r}}}), "
+            f"Path({str(tmp_path / 'a.bin')!r}))"
+        )
+        part = part_of(tmp_path / "a.bin")
+        process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.DEVNULL)
+        while not (part.is_file() and part.stat().st_size):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        kept = part.stat().st_size
+        assert 0 < kept < len(BYTES) and not (tmp_path / "a.bin").exists()
+        site.pace = 0
+        fetched(remote(site), tmp_path / "a.bin")
+        assert site.asked[-1] == f"bytes={kept}-"
+    assert (tmp_path / "a.bin").read_bytes() == BYTES
