@@ -64,6 +64,11 @@ class Pack:
         return self.folder / "masks.npy"
 
     @property
+    def depths(self) -> Path:
+        """Depth maps, uint16 N×H×W in millimetres, 0 where unknown; absent where a data set has none."""
+        return self.folder / "depths.npy"
+
+    @property
     def index(self) -> Path:
         """One row per image."""
         return self.folder / "index.parquet"

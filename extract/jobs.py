@@ -62,8 +62,9 @@ class Jobs:
     def pack(self, dataset: str) -> list[Path]:
         """Return the files of a pack."""
         pack = self.run.pack(dataset)
-        masks = [pack.masks] if "masks" in SOURCES[self.settings.datasets[dataset].source].has else []
-        return [pack.images, pack.index, pack.pairs, pack.facts, *masks]
+        has = SOURCES[self.settings.datasets[dataset].source].has
+        by_pixel = [file for what, file in (("masks", pack.masks), ("depths", pack.depths)) if what in has]
+        return [pack.images, pack.index, pack.pairs, pack.facts, *by_pixel]
 
     def packs(self, task: str | None = None) -> list[Path]:
         """Return the files of every pack, or of those that a task is run on."""

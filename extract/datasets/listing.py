@@ -17,6 +17,7 @@ from extract.datasets.packs import NO_LABEL, DatasetError
 from extract.datasets.warps import Floats, warp_image
 
 Pixels = NDArray[np.uint8]
+Depths = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -25,23 +26,25 @@ class Listing:
 
     Attributes:
         index: one row per image: unit, split, label, class_name, and bundle, the images among which groups are cut.
-        draw: pack row → image size×size×3, and its mask size×size where the data set has masks.
+        draw: pack row → image size×size×3, and its mask or depth map size×size where the data set has them.
         class_names: names of the labels.
         mask_names: names of the mask's values, the background first.
         void: whether masks may hold VOID.
         twin: pack row and warp → the warped twin; None where a data set brings its own pairs.
         pairs: annotated pairs, without which the first test images are paired with their twins.
         left_out: what lies in the folders and is not read, a sentence each.
+        depths: whether draw returns depth maps, uint16 in millimetres, 0 where unknown; then there are no masks.
     """
 
     index: pd.DataFrame
-    draw: Callable[[int], tuple[Pixels, Pixels | None]]
+    draw: Callable[[int], tuple[Pixels, Pixels | Depths | None]]
     class_names: tuple[str, ...] = ()
     mask_names: tuple[str, ...] = ()
     void: bool = False
     twin: Callable[[int, Floats], Pixels] | None = None
     pairs: pd.DataFrame | None = None
     left_out: tuple[str, ...] = ()
+    depths: bool = False
 
 
 def photographs(

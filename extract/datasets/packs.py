@@ -38,6 +38,7 @@ class OpenPack:
             twin_points (x, y, x, y, … in fractions of the sides), radius_x and radius_y (how far from its point a
             prediction may lie, in fractions of the sides).
         mask_names: names of the masks' values, the background first.
+        depths: uint16 N×H×W depth in millimetres, 0 where unknown; or None.
     """
 
     images: NDArray[np.uint8]
@@ -45,6 +46,7 @@ class OpenPack:
     index: pd.DataFrame
     pairs: pd.DataFrame
     mask_names: tuple[str, ...] = ()
+    depths: NDArray[np.uint16] | None = None
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Return the rows of a split, in order."""
@@ -65,6 +67,7 @@ def open_pack(pack: Pack) -> OpenPack:
         pd.read_parquet(pack.index),
         pd.read_parquet(pack.pairs),
         tuple(yaml.safe_load(pack.facts.read_text(encoding="utf-8"))["mask_names"]),
+        np.load(pack.depths, mmap_mode="r") if pack.depths.exists() else None,
     )
 
 

@@ -16,11 +16,14 @@ from config.errors import report_errors
 from config.files import written_whole
 from config.layout import Pack, Run
 from config.settings import Dataset, load_settings
+from extract.datasets.ade20k import ade20k
 from extract.datasets.array_file import rows_written
 from extract.datasets.class_folders import class_folders
 from extract.datasets.drawn_scenes import drawn_scenes
+from extract.datasets.imagenet import imagenet
 from extract.datasets.images import images
 from extract.datasets.listing import Listing
+from extract.datasets.nyu import nyu
 from extract.datasets.packs import DatasetError, facts_of, group_names
 from extract.datasets.spair import spair
 from extract.datasets.voc import voc
@@ -29,7 +32,10 @@ from extract.datasets.warps import draw_warp
 LISTINGS: Mapping[str, Callable[[Dataset, int], Listing]] = {
     "scenes": drawn_scenes,
     "class_folders": class_folders,
+    "imagenet": imagenet,
     "voc": voc,
+    "ade20k": ade20k,
+    "nyu": nyu,
     "images": images,
     "spair": spair,
 }
@@ -121,6 +127,8 @@ def _write_pixels(
         if listing.mask_names:
             # Twins are never segmented; their rows keep the masks as long as the images.
             masks = files.enter_context(rows_written(pack.masks, (len(index), size, size)))
+        elif listing.depths:
+            masks = files.enter_context(rows_written(pack.depths, (len(index), size, size), np.uint16))
 
         def write(row: int) -> None:
             if row >= real:
