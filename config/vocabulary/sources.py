@@ -45,7 +45,7 @@ class Source:
 
 
 _WARPED = frozenset({"twins", "pairs"})
-_PHOTOGRAPHS = frozenset({"path", "calibration", "pairs"})
+_PHOTOGRAPHS = frozenset({"path", "calibration", "pairs", "resize", "warps"})
 _ALL = (
     Source(
         name="scenes",
@@ -53,7 +53,7 @@ _ALL = (
         holds="",
         has=_WARPED | {"labels", "masks", "training"},
         pairs="warped",
-        keys=frozenset({"calibration", "train", "test", "pairs", "segmentation_train"}),
+        keys=frozenset({"calibration", "calibration_trains", "train", "test", "pairs", "segmentation_train", "warps"}),
     ),
     Source(
         name="class_folders",
@@ -61,7 +61,7 @@ _ALL = (
         holds="train/<class>/* and test/<class>/* (or val/<class>/*), or <class>/* with test_share",
         has=_WARPED | {"labels", "training"},
         pairs="warped",
-        keys=_PHOTOGRAPHS | {"test_share", "per_class"},
+        keys=_PHOTOGRAPHS | {"calibration_trains", "test_share", "per_class"},
         layout=("train", "test or val"),
     ),
     Source(
@@ -70,7 +70,7 @@ _ALL = (
         holds="ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz, as they are distributed; nothing is unpacked",
         has=_WARPED | {"labels", "training"},
         pairs="warped",
-        keys=_PHOTOGRAPHS | {"test_share", "per_class"},
+        keys=_PHOTOGRAPHS | {"calibration_trains", "test_share", "per_class"},
         layout=("ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz"),
         required=frozenset({"test_share"}),
     ),
@@ -80,7 +80,7 @@ _ALL = (
         holds="Pascal VOC: JPEGImages/, SegmentationClass/, ImageSets/Segmentation/train.txt and val.txt",
         has=_WARPED | {"masks", "training"},
         pairs="warped",
-        keys=_PHOTOGRAPHS | {"classes", "segmentation_train"},
+        keys=_PHOTOGRAPHS | {"calibration_trains", "classes", "segmentation_train"},
         layout=(
             "JPEGImages",
             "SegmentationClass",
@@ -94,7 +94,7 @@ _ALL = (
         holds="ADEChallengeData2016: images/ and annotations/, each with training/ and validation/; objectInfo150.txt",
         has=_WARPED | {"masks", "training"},
         pairs="warped",
-        keys=_PHOTOGRAPHS | {"segmentation_train"},
+        keys=_PHOTOGRAPHS | {"calibration_trains", "segmentation_train"},
         layout=(
             "images/training",
             "images/validation",
@@ -109,7 +109,7 @@ _ALL = (
         holds="nyu_depth_v2_labeled.mat and splits.mat",
         has=_WARPED | {"depths", "training"},
         pairs="warped",
-        keys=_PHOTOGRAPHS,
+        keys=_PHOTOGRAPHS | {"calibration_trains"},
         layout=("nyu_depth_v2_labeled.mat", "splits.mat"),
     ),
     Source(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from config.settings import Dataset
-from extract.datasets.decoding import cropped, read_image, read_mask
+from extract.datasets.decoding import RESIZING, read_image, read_mask
 from extract.datasets.folders import FolderFiles, files_below, left_out, listed_names
 from extract.datasets.listing import Listing, calibration_and_rest, folder_of, in_keyed_order, photographs
 from extract.datasets.packs import VOID, DatasetError
@@ -43,10 +43,11 @@ def ade20k(dataset: Dataset, seed: int) -> Listing:
     def draw(row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         image = read_image(files[row])
         mask = read_mask(_mask_of(files[row], root), CLASSES + 1, image, files[row], f"Is it ADE20K's own? {AGAIN}")
-        values = cropped(mask, dataset.image_size, Image.Resampling.NEAREST)
+        square = RESIZING[dataset.resize]
+        values = square(mask, dataset.image_size, Image.Resampling.NEAREST)
         # 0, everything else, becomes 255; what is void already stays so.
         return (
-            cropped(image, dataset.image_size, Image.Resampling.BICUBIC),
+            square(image, dataset.image_size, Image.Resampling.BICUBIC),
             np.where(values == VOID, np.uint8(VOID), values - np.uint8(1)),
         )
 

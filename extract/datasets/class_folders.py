@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from config.inputs import folder_of_tests
 from config.settings import Dataset
-from extract.datasets.decoding import SUFFIXES, decode
+from extract.datasets.decoding import SUFFIXES
 from extract.datasets.folders import FolderFiles, files_below, left_out
 from extract.datasets.listing import (
     Listing,
@@ -49,7 +49,7 @@ def labelled(
     seed: int,
     root: Path,
     classes: Mapping[str, Mapping[str, Sequence[Path]]],
-    read: Callable[[Path, int], NDArray[np.uint8]] = decode,
+    read: Callable[[Path, int], NDArray[np.uint8]] | None = None,
     left_out: tuple[str, ...] = (),
 ) -> Listing:
     """List images of known classes; the first training images in keyed order are for calibration.
@@ -59,7 +59,7 @@ def labelled(
         seed: of the order.
         root: folder that units are named relative to.
         classes: split (train, test) → class → its images.
-        read: file and side → image side×side×3.
+        read: file and side → image side×side×3; left out, files are images.
         left_out: what is not read, a sentence each.
 
     Raises:
@@ -74,7 +74,8 @@ def labelled(
         )
     name_of = {file: name for split in SPLITS for name, files in classes[split].items() for file in files}
     train, test = (in_keyed_order(_flat(classes[split]), root, seed) for split in SPLITS)
-    _require_every_class(train, name_of, dataset)
+    if not dataset.calibration_trains:
+        _require_every_class(train, name_of, dataset)
     calibration, train = map(list, calibration_and_rest(train, dataset, len(names), "to train probes on"))
     return photographs(
         dataset,

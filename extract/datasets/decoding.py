@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -141,15 +142,34 @@ def cropped(image: Image.Image, size: int, resampling: Image.Resampling) -> NDAr
     return np.asarray(resized.crop((left, top, left + size, top + size)))
 
 
-def squeezed(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Resize both sides to ``size``, whatever the shape (bicubic, antialiased); size×size×3."""
-    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
+def squeezed(image: Image.Image, size: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
+    """Resize both sides to ``size``, whatever the shape; size×size, or size×size×3."""
+    return np.asarray(image.resize((size, size), resampling))
 
 
-def decode(file: Path, size: int) -> NDArray[np.uint8]:
-    """Read an image, resize its short side (bicubic, antialiased) and crop the centre; uint8 size×size×3.
+def cropped_with_margin(image: Image.Image, size: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
+    """Resize the short side to 8/7 of ``size`` and crop the centre, as 256 and 224; size×size, or size×size×3."""
+    margin = max(1, round(size / 14))
+    return cropped(image, size + 2 * margin, resampling)[margin:-margin, margin:-margin]
+
+
+# Value of the key `resize` of a data set → how images, and their masks, become squares of `size`.
+RESIZING: Mapping[str, Callable[[Image.Image, int, Image.Resampling], NDArray[np.uint8]]] = {
+    "crop": cropped,
+    "crop_margin": cropped_with_margin,
+    "squash": squeezed,
+}
+
+
+def decode(file: Path, size: int, resize: str = "crop") -> NDArray[np.uint8]:
+    """Read an image and resize it to a square (bicubic, antialiased); uint8 size×size×3.
+
+    Args:
+        file: the image.
+        size: side of the square.
+        resize: a key of `RESIZING`.
 
     Raises:
         DatasetError: for a file that is no image or is cut short.
     """
-    return cropped(read_image(file), size, Image.Resampling.BICUBIC)
+    return RESIZING[resize](read_image(file), size, Image.Resampling.BICUBIC)

@@ -15,7 +15,7 @@ from scipy.io import loadmat
 
 from config.settings import Dataset
 from extract.datasets.class_folders import kept_per_class, labelled, split_by_share
-from extract.datasets.decoding import cropped, read_image
+from extract.datasets.decoding import RESIZING, read_image
 from extract.datasets.listing import Listing, folder_of
 from extract.datasets.packs import DatasetError
 
@@ -56,7 +56,7 @@ def imagenet(dataset: Dataset, seed: int) -> Listing:
         classes.setdefault(wnid, []).append(root / wnid / member.name)
 
     def read(file: Path, size: int) -> NDArray[np.uint8]:
-        return _decoded(root / IMAGES, place[file], size)
+        return _decoded(root / IMAGES, place[file], size, dataset.resize)
 
     splits = split_by_share(kept_per_class(classes, dataset, root, seed), dataset, root, seed)
     return labelled(dataset, seed, root, splits, read=read)
@@ -146,12 +146,12 @@ def validation_images(tar: Path, count: int) -> Sequence[Member]:
     return [found[number] for number in range(1, count + 1)]
 
 
-def _decoded(tar: Path, member: Member, size: int) -> NDArray[np.uint8]:
+def _decoded(tar: Path, member: Member, size: int, resize: str) -> NDArray[np.uint8]:
     with tar.open("rb") as file:
         file.seek(member.start)
         content = io.BytesIO(file.read(member.size))
     image = read_image(tar / member.name, content, _again(IMAGES))
-    return cropped(image, size, Image.Resampling.BICUBIC)
+    return RESIZING[resize](image, size, Image.Resampling.BICUBIC)
 
 
 def _again(archive: str) -> str:

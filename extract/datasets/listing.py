@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def photographs(
     splits: dict[str, Sequence[Path]],
     class_names: tuple[str, ...] = (),
     class_of: Callable[[Path], str] | None = None,
-    read: Callable[[Path, int], Pixels] = decode,
+    read: Callable[[Path, int], Pixels] | None = None,
     left_out: tuple[str, ...] = (),
 ) -> Listing:
     """List the files of each split; without ``class_of`` they have no label.
@@ -63,12 +64,14 @@ def photographs(
         splits: split → its files, in the order of the pack.
         class_names: names of the labels.
         class_of: file → name of its class.
-        read: file and side → image side×side×3.
+        read: file and side → image side×side×3; left out, files are images, and the data set's `resize` decides.
         left_out: what is not read, a sentence each.
     """
     files = [file for members in splits.values() for file in members]
     names = ["" if class_of is None else class_of(file) for file in files]
     labels = {name: label for label, name in enumerate(class_names)}
+    pixels = partial(decode, resize=dataset.resize) if read is None else read
+
     index = pd.DataFrame(
         {
             "unit": [f"{dataset.name}/{file.relative_to(root).as_posix()}" for file in files],
@@ -79,9 +82,9 @@ def photographs(
     )
     return Listing(
         index,
-        draw=lambda row: (read(files[row], dataset.image_size), None),
+        draw=lambda row: (pixels(files[row], dataset.image_size), None),
         class_names=class_names,
-        twin=lambda row, warp: warp_image(read(files[row], dataset.image_size), warp),
+        twin=lambda row, warp: warp_image(pixels(files[row], dataset.image_size), warp),
         left_out=left_out,
     )
 
@@ -109,11 +112,14 @@ def in_keyed_order(files: Sequence[Path], root: Path, *key: Key) -> list[Path]:
 def calibration_and_rest(
     files: Sequence[Path], dataset: Dataset, least: int, purpose: str
 ) -> tuple[Sequence[Path], Sequence[Path]]:
-    """Split off the first images for calibration; ``least`` of the others must be left for ``purpose``."""
+    """Split off the first images for calibration; ``least`` of the others must be left for ``purpose``.
+
+    With `calibration_trains`, nothing is taken away from the others: the same images are in both.
+    """
     n = dataset.calibration
     if len(files) < n + least:
         raise DatasetError(
             f"datasets.{dataset.name}.calibration: {n} of {len(files)} images leave too few {purpose}; "
             f"allowed: at most {max(0, len(files) - least)}"
         )
-    return files[:n], files[n:]
+    return files[:n], files if dataset.calibration_trains else files[n:]

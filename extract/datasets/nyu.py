@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.io import loadmat
 
 from config.settings import Dataset
-from extract.datasets.decoding import cropped
+from extract.datasets.decoding import RESIZING
 from extract.datasets.listing import Listing, calibration_and_rest, folder_of, in_keyed_order, photographs
 from extract.datasets.packs import DatasetError
 
@@ -47,11 +47,14 @@ def nyu(dataset: Dataset, seed: int) -> Listing:
 
     def draw(row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
         return (
-            _image(root / FRAMES, frames[row], dataset.image_size),
-            _depth(root / FRAMES, frames[row], dataset.image_size),
+            _image(root / FRAMES, frames[row], dataset.image_size, dataset.resize),
+            _depth(root / FRAMES, frames[row], dataset.image_size, dataset.resize),
         )
 
-    listed = photographs(dataset, root, splits, read=lambda frame, size: _image(root / FRAMES, frame, size))
+    def read(frame: Path, size: int) -> NDArray[np.uint8]:
+        return _image(root / FRAMES, frame, size, dataset.resize)
+
+    listed = photographs(dataset, root, splits, read=read)
     return replace(listed, draw=draw, depths=True)
 
 
@@ -103,13 +106,13 @@ def _split(path: Path, count: int) -> tuple[list[int], list[int]]:
     return train, test
 
 
-def _image(path: Path, frame: Path, size: int) -> NDArray[np.uint8]:
+def _image(path: Path, frame: Path, size: int, resize: str) -> NDArray[np.uint8]:
     with _opened(path) as file:
         pixels = file["images"][int(frame.name) - 1].transpose(2, 1, 0)
-    return cropped(Image.fromarray(pixels[ROWS, COLUMNS]), size, Image.Resampling.BICUBIC)
+    return RESIZING[resize](Image.fromarray(pixels[ROWS, COLUMNS]), size, Image.Resampling.BICUBIC)
 
 
-def _depth(path: Path, frame: Path, size: int) -> NDArray[np.uint16]:
+def _depth(path: Path, frame: Path, size: int, resize: str) -> NDArray[np.uint16]:
     with _opened(path) as file:
         metres = np.asarray(file["depths"][int(frame.name) - 1].T[ROWS, COLUMNS], dtype=np.float32)
     known = np.isfinite(metres) & (metres > 0)
@@ -118,6 +121,6 @@ def _depth(path: Path, frame: Path, size: int) -> NDArray[np.uint16]:
             f"{path}: frame {frame.name} has depths up to {metres[known].max():,.0f}; needed: metres, below "
             f"{FARTHEST:g}. Fetch the labelled data set, {FRAMES}"
         )
-    near: Any = cropped(Image.fromarray(np.where(known, metres, 0)), size, Image.Resampling.NEAREST)
+    near: Any = RESIZING[resize](Image.fromarray(np.where(known, metres, 0)), size, Image.Resampling.NEAREST)
     depth: NDArray[np.uint16] = np.rint(near * MILLIMETRES).astype(np.uint16)
     return depth

@@ -1,7 +1,7 @@
 """Packs: a data set decoded and resized once, with everything that later jobs need to know about its images.
 
 Rows of a pack are ordered by split (calibration, train, test, twin) and, within a split, by a keyed order, so
-that the groups of 64 within which registers are shuffled mix the classes.
+that the groups within which registers are shuffled mix the classes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,6 @@ from scipy.sparse.csgraph import connected_components
 from config.errors import InputError
 from config.layout import Pack
 
-GROUP = 64  # images within which a condition may shuffle rows
 NO_LABEL = -1  # of an image that has no class
 VOID = 255  # of a mask's pixel that belongs to no class: never trained on, and in no intersection and no union
 
@@ -53,6 +52,11 @@ class OpenPack:
         """Return the rows of a split, in order."""
         return np.flatnonzero(self.index["split"] == split)
 
+    @property
+    def largest_group(self) -> int:
+        """Number of images in the largest group: where a condition mixes images, they must pass at once."""
+        return int(self.index["group"].value_counts().iloc[0])
+
 
 def open_pack(pack: Pack) -> OpenPack:
     """Open a pack without reading its images."""
@@ -67,17 +71,18 @@ def open_pack(pack: Pack) -> OpenPack:
     )
 
 
-def group_names(dataset: str, split: str, n: int) -> list[str]:
-    """Return the group of each of the ``n`` images of a split.
+def group_names(dataset: str, split: str, n: int, size: int) -> list[str]:
+    """Return the group of each of the ``n`` images of a split: within it, a condition may shuffle rows.
 
-    Groups are runs of 64; a single image left over joins the group before it, since alone it would have no donor.
+    Groups are runs of ``size`` images; a single image left over joins the group before it, since alone it would have
+    no donor.
 
     Examples:
-        >>> group_names("scenes", "test", 65)[-1], group_names("scenes", "test", 66)[-1]
+        >>> group_names("scenes", "test", 65, 64)[-1], group_names("scenes", "test", 66, 64)[-1]
         ('scenes/test/0', 'scenes/test/1')
     """
-    last = max(0, (n - 1) // GROUP - (n > GROUP and n % GROUP == 1))
-    return [f"{dataset}/{split}/{min(i // GROUP, last)}" for i in range(n)]
+    last = max(0, (n - 1) // size - (n > size and n % size == 1))
+    return [f"{dataset}/{split}/{min(i // size, last)}" for i in range(n)]
 
 
 def batches(
@@ -157,7 +162,8 @@ def facts_of(
     return {
         "dataset": dataset,
         "source": source,
-        "images": len(real),
+        # An image that calibrates and trains is in both splits.
+        "images": int(real["unit"].nunique()),
         "classes": len(class_names),
         "class_names": list(class_names),
         "mask_names": list(mask_names),

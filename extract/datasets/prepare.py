@@ -60,7 +60,7 @@ def prepare(dataset: Dataset, seed: int, pack: Pack, workers: int = 1) -> None:
     """
     listing = LISTINGS[dataset.source](dataset, seed)
     index, pairs = _with_twins(listing, dataset, seed) if listing.pairs is None else (listing.index, listing.pairs)
-    index = index.assign(group=_groups(dataset.name, index)).drop(columns="bundle", errors="ignore")
+    index = index.assign(group=_groups(dataset, index)).drop(columns="bundle", errors="ignore")
     facts = facts_of(
         dataset.name,
         dataset.source,
@@ -95,19 +95,24 @@ def _with_twins(listing: Listing, dataset: Dataset, seed: int) -> tuple[pd.DataF
     units = listing.index["unit"].iloc[sources].tolist()
     twins = listing.index.iloc[sources].assign(split="twin", unit=[f"{unit}#twin" for unit in units])
     index = pd.concat([listing.index, twins], ignore_index=True)
-    warps = [draw_warp(seed, unit).ravel() for unit in units]
+    warps = [draw_warp(seed, unit, ranges=dataset.warps).ravel() for unit in units]
     rows = np.arange(len(listing.index), len(index))
     return index, pd.DataFrame({"unit": units, "source": sources, "twin": rows, "warp": warps, "cluster": units})
 
 
-def _groups(dataset: str, index: pd.DataFrame) -> list[str]:
+def _groups(dataset: Dataset, index: pd.DataFrame) -> list[str]:
     """Return the group of every row: runs of a split, or of a bundle of it."""
     if "bundle" not in index:
         index = index.assign(bundle="")
     return [
         name
         for (split, bundle), rows in index.groupby(["split", "bundle"], sort=False)
-        for name in group_names(dataset, f"{split}/{bundle}" if bundle != "" else str(split), len(rows))
+        for name in group_names(
+            dataset.name,
+            f"{split}/{bundle}" if bundle != "" else str(split),
+            len(rows),
+            dataset.shuffle_group,
+        )
     ]
 
 

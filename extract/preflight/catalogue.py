@@ -132,7 +132,7 @@ def public_dataset(dataset: Dataset) -> Mapping[str, Any] | None:
     """Return the public data set that a data set of the config seems to be; None for one's own."""
     place = f"{dataset.name} {dataset.path}".lower()
     for facts in catalogue()["datasets"].values():
-        named = dataset.source != "class_folders" or any(word in place for word in facts["words"])
+        named = dataset.source != "class_folders" or any(word in place for word in facts.get("words", ()))
         if dataset.source in facts["from_source"] and named and dataset.classes is None:
             found: Mapping[str, Any] = facts
             return found

@@ -145,7 +145,8 @@ def size_of(dataset: Dataset, run: Run) -> Size | None:
         calibration, train, test = (counts.get(name, 0) for name in ("calibration", "train", "test"))
         return Size(calibration, train, test, pairs, twins, int(splits["classes"]))
     if dataset.source == "scenes":
-        return Size(dataset.calibration, dataset.train, dataset.test, dataset.pairs, dataset.pairs, 10)
+        train = dataset.train + dataset.calibration * dataset.calibration_trains
+        return Size(dataset.calibration, train, dataset.test, dataset.pairs, dataset.pairs, 10)
     public = public_dataset(dataset) or {}
     there = missing_data(dataset) is None
     if dataset.source == "spair":
@@ -190,4 +191,5 @@ def _class_folder_size(dataset: Dataset, there: bool) -> Size | None:
 
 def _split(dataset: Dataset, train: int, test: int, classes: int) -> Size:
     twins = min(dataset.pairs, test)
-    return Size(dataset.calibration, max(train - dataset.calibration, 0), test, twins, twins, classes)
+    apart = 0 if dataset.calibration_trains else dataset.calibration
+    return Size(dataset.calibration, max(train - apart, 0), test, twins, twins, classes)

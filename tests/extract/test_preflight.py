@@ -96,7 +96,9 @@ def test_passes_are_counted_as_the_benchmark_of_the_paper_run_counts_them(regist
     # A probe of 384 features and 1,000 classes on 35,000 images, three penalties compared on 0.8 of them.
     one = 4 * 385 * 1000 * 35_000 * catalogue()["rates"]["probe_iterations"] * (3 * 0.8 + 1)
     segmented = asked.segmented * 4 * 385 * 21 * 1464 * 256 * catalogue()["rates"]["probe_iterations"] * 3.4
-    assert (cost.probe_flops - segmented) / one == pytest.approx(asked.probes)
+    # A refit is one fit of the 3 * 0.8 + 1 of a probe, and there are ten for each of the conditions.
+    refits = paper.probe.refits * asked.segmented / 3.4
+    assert (cost.probe_flops - segmented) / one == pytest.approx(asked.probes + refits)
 
 
 def headless(path: Path) -> int:
@@ -141,6 +143,19 @@ def test_the_paper_run_takes_as_much_disk_as_is_known_of_it() -> None:
     shapes = {name: shape_of(model) for name, model in paper.models.items()}
     cost = cost_of(paper, shapes, {"imagenet": PAPER_SIZES["imagenet"]})
     assert 70e9 < cost.disk["records"] < 86e9
+
+
+def test_the_cost_of_refits_is_told_by_itself(tmp_path: Path) -> None:
+    paper = chosen("paper")
+    assert paper.probe.refits == chosen("demo").probe.refits > 0
+    shapes = {name: shape_of(model) for name, model in paper.models.items()}
+    flops = [
+        cost_of(replace(paper, probe=replace(paper.probe, refits=times)), shapes, PAPER_SIZES).probe_flops
+        for times in (0, 1, paper.probe.refits)
+    ]
+    assert flops[2] - flops[0] == pytest.approx(paper.probe.refits * (flops[1] - flops[0]))
+    (line,) = [each for each in report(paper, Run(tmp_path))[0] if "probe.refits (10)" in each]
+    assert f"{(flops[2] - flops[0]) / 1e15:,.1f} PFLOP" in line
 
 
 def test_everything_that_is_missing_is_listed_with_its_terms(tmp_path: Path) -> None:
