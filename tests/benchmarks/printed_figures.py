@@ -74,6 +74,7 @@ def printed(config: Mapping[str, Any], folder: Path) -> dict[tuple[str, ...], st
         (table, identity of the row, column) → text. Fractions have one decimal of a percent, p-values four decimals,
         and all others four significant digits.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     chosen, place = settings(resolve(config)), Run(folder / "run")
     (dataset,) = chosen.datasets.values()
     prepare(dataset, chosen.seed, place.pack(dataset.name))
