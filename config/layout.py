@@ -125,6 +125,10 @@ class Run:
         """Largest absolute change of every record, by model and condition."""
         return self.folder / "measures" / "record_changes.csv"
 
+    def changes_of(self, model: str) -> Path:
+        """Largest absolute change of every record of a model, and the conditions that it could not be put under."""
+        return inside(self.folder, "record_changes", f"{model}.csv")
+
     def outcomes(self, task: str, model: str) -> Path:
         """The per-unit counts of a task."""
         return inside(self.folder, "outcomes", task, f"{model}.parquet")

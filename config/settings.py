@@ -113,13 +113,23 @@ class Curves:
 
 @dataclass(frozen=True)
 class Extraction:
-    """How features are computed."""
+    """How features are computed and stored.
+
+    Attributes:
+        device: auto, cpu or cuda.
+        batch_size: images per forward pass.
+        layers: recorded under every condition; negative ones count from the last.
+        precision: of forward passes: float32, tf32 or bfloat16.
+        curves: what is recorded after more layers, in half precision.
+        record_precision: float32 or float16: how features of ``layers`` are stored.
+    """
 
     device: str
     batch_size: int
     layers: tuple[int, ...]
     precision: str
     curves: Curves
+    record_precision: str = "float32"
 
     def layers_of(self, condition: Condition) -> Layers:
         """Return the layers that are recorded under a condition."""
@@ -161,7 +171,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked configuration."""
+    """A checked configuration; ``keep`` are the large intermediate files that stay after the run."""
 
     run: str
     title: str
@@ -174,6 +184,7 @@ class Settings:
     measures: Measures
     probe: Probe
     analysis: Analysis
+    keep: tuple[str, ...] = ("packs", "records")
 
     def outcomes_of(self, task: str) -> tuple[str, ...]:
         """Return the tasks whose outcomes are written where ``task`` is asked for: itself, and what comes with it."""
@@ -243,6 +254,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
             }
         ),
         analysis=analysis_of(config["analysis"]),
+        keep=tuple(config["keep"]),
     )
 
 

@@ -17,6 +17,7 @@ from config.layout import Run
 from config.settings import Settings, load_settings
 from extract.datasets.packs import OpenPack, open_pack
 from extract.features import clean_prefix
+from extract.gpu_pool import take_gpu
 from extract.models import Network, load_network
 from extract.records import Planned, tensor_file
 from extract.replacements import Calibration
@@ -131,7 +132,9 @@ def main() -> None:
     parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run")
     parser.add_argument("--model", required=True)
     arguments = parser.parse_args()
-    run(load_settings(arguments.settings), Run(arguments.settings.parent), arguments.model)
+    settings = load_settings(arguments.settings)
+    take_gpu(settings.extraction.device)
+    run(settings, Run(arguments.settings.parent), arguments.model)
 
 
 if __name__ == "__main__":

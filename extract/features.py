@@ -156,8 +156,9 @@ def tokens_by_batch(
 ) -> Iterator[tuple[NDArray[np.int64], Tokens]]:
     """Yield the rows and tokens of ``rows`` under a condition, a batch at a time.
 
-    An image's features depend neither on ``batch_size`` nor on which other rows are asked for: conditions that mix
-    images get whole groups, and the rows that were not asked for are dropped afterwards.
+    An image's features depend neither on ``batch_size`` nor on which other rows are asked for, up to the rounding of
+    sums in another order: conditions that mix images get whole groups, and the rows that were not asked for are
+    dropped afterwards.
     """
     mixes = mixes_images(condition)
     passed = whole_groups(rows, pack.index["group"]) if mixes else rows

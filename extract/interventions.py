@@ -16,7 +16,7 @@ from config.conditions import Condition
 from config.errors import InputError, did_you_mean
 from config.vocabulary.replacements import REPLACEMENTS
 from extract.draws import Batch
-from extract.observation import full_precision
+from extract.precision import full_precision
 from extract.replacements import NEW_ROWS, Calibration, Clean, Given, NewRows, Places
 from extract.tokens import TokenLayout
 

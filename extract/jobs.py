@@ -13,6 +13,8 @@ from config.vocabulary.tasks import TASKS
 
 NVIDIA = Path("/dev/nvidiactl")  # there where the driver is loaded; asking torch would import it in every dry run
 
+SHARD = "{model}", "{dataset}", "{shard}-of-{shards}"
+
 
 @dataclass(frozen=True)
 class Jobs:
@@ -54,31 +56,45 @@ class Jobs:
             return [(KNOWN_ANSWER_WEIGHTS / name).relative_to(ROOT)]
         return [] if chosen.weights in ("hub", "random", None) else [Path(chosen.weights)]
 
-    def gpus(self) -> int:
-        """Return 1 where a job takes the GPU, and 0 where there is none: jobs must not wait for each other then."""
+    def gpus(self, tasks: Iterable[str] | None = None) -> int:
+        """Return 1 where a job takes a GPU, and 0 where there is none: jobs must not wait for each other then.
+
+        Args:
+            tasks: that a job on records scores; of these, only probes are computed on a device. A job that runs a
+                network names none.
+        """
+        if tasks is not None and not any(TASKS[task].probed for task in tasks):
+            return 0
         device = self.settings.extraction.device
         return int(device == "cuda" or (device == "auto" and NVIDIA.exists()))
 
+    def pixels(self, dataset: str) -> list[Path]:
+        """Return the large files of a pack."""
+        pack, has = self.run.pack(dataset), SOURCES[self.settings.datasets[dataset].source].has
+        by_pixel = [file for what, file in (("masks", pack.masks), ("depths", pack.depths)) if what in has]
+        return [pack.images, *by_pixel]
+
+    def facts(self, dataset: str) -> list[Path]:
+        """Return the small files of a pack, which stay whatever the config keeps."""
+        pack = self.run.pack(dataset)
+        return [pack.index, pack.pairs, pack.facts]
+
     def pack(self, dataset: str) -> list[Path]:
         """Return the files of a pack."""
-        pack = self.run.pack(dataset)
-        has = SOURCES[self.settings.datasets[dataset].source].has
-        by_pixel = [file for what, file in (("masks", pack.masks), ("depths", pack.depths)) if what in has]
-        return [pack.images, pack.index, pack.pairs, pack.facts, *by_pixel]
+        return [*self.pixels(dataset), *self.facts(dataset)]
 
     def packs(self, task: str | None = None) -> list[Path]:
         """Return the files of every pack, or of those that a task is run on."""
         chosen = self.settings.datasets.values() if task is None else self.settings.datasets_with(task)
         return [file for dataset in chosen for file in self.pack(dataset.name)]
 
-    def shard_pattern(self) -> list[Path]:
-        """Return the records and measures of one shard, with wildcards model, dataset, shard and shards."""
-        shard = "{model}", "{dataset}", "{shard}-of-{shards}"
-        return [
-            *(self.run.records(*shard, condition) for condition in self.settings.conditions),
-            self.run.measures(*shard),
-            self.run.spectra(*shard),
-        ]
+    def record_pattern(self) -> list[Path]:
+        """Return the records of one shard, with wildcards model, dataset, shard and shards."""
+        return [self.run.records(*SHARD, condition) for condition in self.settings.conditions]
+
+    def measures_pattern(self) -> list[Path]:
+        """Return the measures of one shard, with the same wildcards."""
+        return [self.run.measures(*SHARD), self.run.spectra(*SHARD)]
 
     def covariances(self) -> bool:
         """Tell whether a condition draws from whole covariances, which calibration then measures."""

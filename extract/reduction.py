@@ -27,14 +27,16 @@ class Plan:
     Attributes:
         condition: what is replaced.
         layers: recorded layers, counted from 0, ascending.
-        exact: those recorded in single precision; the others, of a layer curve, in half.
+        exact: those recorded in the config's precision; the others, of a layer curve, in half.
         matched: layers after which image pairs are matched.
+        stored: float32 or float16: how the features of ``exact`` layers are recorded.
     """
 
     condition: Condition
     layers: tuple[int, ...]
     exact: tuple[int, ...]
     matched: tuple[int, ...]
+    stored: str = "float32"
 
 
 def plans(network: Network, settings: Settings) -> tuple[Plan, ...]:
@@ -50,7 +52,7 @@ def plans(network: Network, settings: Settings) -> tuple[Plan, ...]:
             wanted = options.layers_of(condition)
             layers = network.layers(wanted)
             matched = layers if condition.name in options.curves.conditions else layers[-1:]
-            found.append(Plan(condition, layers, exact, matched))
+            found.append(Plan(condition, layers, exact, matched, options.record_precision))
     return tuple(found)
 
 
@@ -62,8 +64,9 @@ def recorded_tokens(layout: TokenLayout) -> dict[str, int]:
 
 def planned_tensors(plan: Plan, network: Network, images: int, pairs: int) -> dict[str, Planned]:
     """Return the tensors of a record file (see :mod:`extract.records`) of so many images and pairs."""
+    stored = np.float16 if plan.stored == "float16" else np.float32
     features = {
-        f"{token}/{layer}": Planned((images, network.dimension), np.float32 if layer in plan.exact else np.float16)
+        f"{token}/{layer}": Planned((images, network.dimension), stored if layer in plan.exact else np.float16)
         for layer in plan.layers
         for token in (*recorded_tokens(network.layout), "patch_mean")
     }

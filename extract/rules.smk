@@ -11,13 +11,19 @@ TASKS_ON_RECORDS = [task for task in ASKED if TASKS[task].on_records]
 DENSE_TASKS = [task for task in ASKED if not TASKS[task].on_records]
 
 
+def kept(kind, files):
+    """Return files, marked to be deleted once no job needs them any more where the config does not keep their kind."""
+    return files if kind in run_settings.keep else [temp(file) for file in files]
+
+
 for _dataset in run_settings.datasets:
 
     rule:
         name:
             f"prepare_{_dataset}"
         output:
-            jobs.pack(_dataset),
+            kept("packs", jobs.pixels(_dataset)),
+            jobs.facts(_dataset),
         log:
             run.folder / "logs" / "prepare" / f"{_dataset}.log",
         threads: 2
@@ -69,7 +75,8 @@ rule extract:
         weights=lambda wildcards: jobs.weights(wildcards.model),
         calibration=run.calibration("{model}"),
     output:
-        jobs.shard_pattern(),
+        kept("records", jobs.record_pattern()),
+        jobs.measures_pattern(),
     log:
         run.folder / "logs" / "extract" / "{model}" / "{dataset}" / "{shard}-of-{shards}.log",
     resources:
@@ -95,7 +102,7 @@ rule evaluate:
     log:
         run.folder / "logs" / "evaluate" / "{model}.log",
     resources:
-        gpu=jobs.gpus(),
+        gpu=jobs.gpus(jobs.tasks(TASKS_ON_RECORDS)),
     params:
         settings=run.settings,
         tasks=jobs.tasks(TASKS_ON_RECORDS),
@@ -135,9 +142,25 @@ for _task in jobs.tasks(DENSE_TASKS):
             "--model {wildcards.model} 2>&1 | tee {log}"
 
 
+# A job a model, so that records can be deleted model by model.
+rule changes_of_records:
+    input:
+        records=lambda wildcards: jobs.records(wildcards.model),
+    output:
+        run.changes_of("{model}"),
+    log:
+        run.folder / "logs" / "record_changes" / "{model}.log",
+    params:
+        settings=run.settings,
+        code=code_of("extract.record_changes"),
+    shell:
+        "python -m extract.record_changes --settings {params.settings} --model {wildcards.model} "
+        "2>&1 | tee {log}"
+
+
 rule record_changes:
     input:
-        records=[file for model in run_settings.models for file in jobs.records(model)],
+        [run.changes_of(model) for model in run_settings.models],
     output:
         run.record_changes,
     log:

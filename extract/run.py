@@ -17,6 +17,7 @@ from config.layout import Run
 from config.settings import Dataset, Settings, load_settings
 from extract.calibration import load_calibration
 from extract.datasets.packs import OpenPack, open_pack, shard_blocks, shard_name
+from extract.gpu_pool import take_gpu
 from extract.loads import loads
 from extract.models import Network, load_network
 from extract.passes import ShardExtraction, fitting_passes
@@ -79,6 +80,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load_settings(arguments.settings)
     folder = Run(arguments.settings.parent)
+    take_gpu(settings.extraction.device)
     run(settings, folder, arguments.model, settings.datasets[arguments.dataset], arguments.shard)
 
 

@@ -77,11 +77,7 @@ def _costs(settings: Settings, run: Run) -> Iterator[str]:
     absent = " (extraction.device is cuda, and no GPU is here)" if device.absent else ""
     yield f"Estimates on {device.name}{absent}"
     yield from (f"  {line}" for line in _hours(settings, device, shapes, known, total))
-    disk = ", ".join(f"{kind} {size(each)}" for kind, each in total.disk.items() if each >= 1e6)
-    free = shutil.disk_usage(_existing(run.folder)).free
-    yield f"  disk: {size(total.bytes)} ({disk}); free here: {size(free)}" + (
-        ". NOT ENOUGH" if free < total.bytes else ""
-    )
+    yield from (f"  {line}" for line in _disk(settings, run, total))
     yield f"  memory: about {size(total.memory)} of a job, " + _device_memory(device, total)
 
 
@@ -103,6 +99,15 @@ def _hours(
         yield f"  {duration(of_model(settings, settings.models[name], shape, sizes).hours(device.flops)):>9}  {name}"
     yield f"time: about {duration(total.hours(device.flops))} without the analysis and the report, which take minutes;"
     yield f"  within a factor of 2 or 3 ({device.how})"
+
+
+def _disk(settings: Settings, run: Run, total: Cost) -> Iterator[str]:
+    kinds = ", ".join(f"{kind} {size(each)}" for kind, each in total.disk.items() if each >= 1e6)
+    free = shutil.disk_usage(_existing(run.folder)).free
+    enough = "" if free >= total.bytes else ". NOT ENOUGH"
+    yield f"disk: at most {size(total.bytes)} ({kinds}); free here: {size(free)}{enough}"
+    kept = " and ".join(settings.keep) or "neither packs nor records"
+    yield f"  {size(total.left(settings.keep))} of it left after the run, which keeps {kept}"
 
 
 def _device_memory(device: Device, total: Cost) -> str:

@@ -5,7 +5,7 @@ catalogue, and are rough; `tests/extract/test_preflight.py` compares disk with t
 `tests/benchmarks/test_preflight_time.py` hours and memory with measured ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from config.conditions import Condition
@@ -17,6 +17,7 @@ from extract.preflight.inventory import Size
 # Bytes of a recorded feature, of one of a layer curve (and of a depth in millimetres), and of a count.
 SINGLE, HALF, COUNT = 4, 2, 8
 MEASURE_BYTES = 40  # of one measured image, condition and layer, compressed
+TEMPORARY = ("packs", "records")  # kinds of files that a config may not keep
 BASE_MEMORY = 0.9e9  # of a process with torch and timm imported
 
 
@@ -61,8 +62,12 @@ class Cost:
 
     @property
     def bytes(self) -> float:
-        """All bytes on disk."""
+        """All bytes that a run writes; on disk at one time they are fewer where files are deleted on the way."""
         return sum(self.disk.values())
+
+    def left(self, keep: Sequence[str]) -> float:
+        """Return the bytes on disk after a run that keeps some kinds of large files (``keep`` of the config)."""
+        return sum(size for kind, size in self.disk.items() if kind in keep or kind not in TEMPORARY)
 
 
 def cost_of(settings: Settings, shapes: Mapping[str, Shape], sizes: Mapping[str, Size]) -> Cost:
@@ -127,7 +132,8 @@ def recorded_bytes(settings: Settings, condition: Condition, shape: Shape, image
     layers = _resolved(settings.extraction.layers_of(condition), shape.depth)
     matched = layers if condition.name in settings.extraction.curves.conditions else {max(layers)}
     numbers = (shape.prefix + 1) * shape.dimension  # every prefix token, and the mean of the patches
-    features = images * numbers * sum(SINGLE if layer in exact else HALF for layer in layers)
+    stored = HALF if settings.extraction.record_precision == "float16" else SINGLE
+    features = images * numbers * sum(stored if layer in exact else HALF for layer in layers)
     return features + COUNT * (images + pairs * (2 + 2 * len(matched)))
 
 

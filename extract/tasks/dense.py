@@ -24,6 +24,7 @@ from config.vocabulary.tasks import FROZEN, MATCHED, TASKS
 from extract.calibration import load_calibration
 from extract.datasets.packs import OpenPack, open_pack
 from extract.features import tokens_by_batch
+from extract.gpu_pool import take_gpu
 from extract.models import Network, load_network
 from extract.outcomes import Fit, OutcomeCounts, save_fits, save_outcomes
 from extract.replacements import Calibration
@@ -172,4 +173,5 @@ def main(kind: type[DenseTask[Probe]]) -> None:
     parser = run_parser(f"extract.tasks.{kind.name}", f"Evaluate {kind.name} through one model of a run.")
     parser.add_argument("--model", required=True)
     settings, folder, given = read_run(parser, None)
+    take_gpu(settings.extraction.device)
     run(kind, settings, folder, given.model)

@@ -107,11 +107,13 @@ def headless(path: Path) -> int:
         return path.stat().st_size - 8 - int.from_bytes(file.read(8), "little")
 
 
-def test_disk_is_what_an_extraction_leaves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("record_precision", ["float32", "float16"])
+def test_disk_is_what_an_extraction_leaves(tmp_path: Path, record_precision: str) -> None:
     config = {
         **CONFIGS["demo"],
         "models": {"m": CONFIGS["quick"]["models"]["dinov2_reg_s"] | {"weights": "random", "image_size": 28}},
         "measures": {"images": 0, "attention_images": 0},
+        "extraction": {"record_precision": record_precision},
     }
     scenes = CONFIGS["demo"]["datasets"]["scenes"]
     config["datasets"] = {"scenes": {**scenes, "calibration": 4, "train": 10, "test": 12, "pairs": 6, "shards": 1}}
@@ -134,8 +136,12 @@ def test_disk_is_what_an_extraction_leaves(tmp_path: Path) -> None:
     assert run.pack("scenes").images.stat().st_size + run.pack("scenes").masks.stat().st_size == pytest.approx(
         cost.disk["packs"], abs=300
     )
-    written = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
-    assert cost.bytes == pytest.approx(written, rel=0.1)
+    written = {path: path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()}
+    assert cost.bytes == pytest.approx(sum(written.values()), rel=0.1)
+    assert cost.left(("packs", "records")) == cost.bytes
+    pixels = sum(size for path, size in written.items() if path.suffix == ".npy")
+    kept = sum(size for path, size in written.items() if "records" not in path.parts) - pixels
+    assert cost.left(()) == pytest.approx(kept, rel=0.3)
 
 
 def test_the_paper_run_takes_as_much_disk_as_is_known_of_it() -> None:
@@ -156,6 +162,14 @@ def test_the_cost_of_refits_is_told_by_itself(tmp_path: Path) -> None:
     assert flops[2] - flops[0] == pytest.approx(paper.probe.refits * (flops[1] - flops[0]))
     (line,) = [each for each in report(paper, Run(tmp_path))[0] if "probe.refits (10)" in each]
     assert f"{(flops[2] - flops[0]) / 1e15:,.1f} PFLOP" in line
+
+
+def test_the_report_says_what_a_run_writes_and_what_it_leaves(tmp_path: Path) -> None:
+    for keep, said in ((["packs"], "which keeps packs"), ([], "which keeps neither packs nor records")):
+        lines = "\n".join(report(settings(resolve({**CONFIGS["demo"], "keep": keep})), Run(tmp_path))[0])
+        sizes = re.search(r"disk: at most (\d+) MB .*\n    (\d+) MB of it left after the run, (.*)", lines)
+        assert sizes is not None and sizes[3] == said, lines
+        assert int(sizes[2]) < 0.6 * int(sizes[1])
 
 
 def test_everything_that_is_missing_is_listed_with_its_terms(tmp_path: Path) -> None:
