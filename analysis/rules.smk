@@ -144,6 +144,8 @@ rule audit:
         findings=run.audit / "summary.md",
         points=run.audit / "points.csv",
         sources=run.audit / "sources.csv",
+        power=run.audit / "power.csv",
+        mutations=run.audit / "mutations.csv",
     log:
         run.folder / "logs" / "audit.log",
     params:
