@@ -75,6 +75,8 @@ def _of_dataset(place: str, dataset: Mapping[str, Any]) -> Iterator[str]:
     source = SOURCES[dataset["source"]]
     if source.read and "path" not in dataset:
         yield f"{place}: missing path; needed for source {source.name}: the folder of the data set"
+    for key in sorted(source.required - set(dataset)):
+        yield f"{place}: missing {key}; needed for source {source.name}"
     for task in dataset["tasks"]:
         if task not in source.tasks:
             yield (

@@ -57,6 +57,21 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Warps:
+    """Ranges of the warps that make twins.
+
+    Attributes:
+        turn: largest rotation in degrees.
+        zoom: largest magnification, and its inverse the smallest.
+        shift: largest shift, as a fraction of the side.
+    """
+
+    turn: float = 20
+    zoom: float = 1.25
+    shift: float = 0.08
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A data set of the run; what its source has no use for is 0 or None."""
 
@@ -74,6 +89,10 @@ class Dataset:
     test_share: float | None = None
     per_class: int | None = None
     classes: tuple[str, ...] | None = None
+    calibration_trains: bool = False
+    resize: str = "crop"
+    warps: Warps = Warps()
+    shuffle_group: int = 64
 
     @property
     def reported_tasks(self) -> tuple[str, ...]:
@@ -139,6 +158,7 @@ class Probe:
         tokens: classified under every condition.
         refits: bootstrap resamples of the training images on which the CLS probe is fitted again.
         iterations: most iterations of the solver.
+        standardise: whether every dimension is divided by its standard deviation.
     """
 
     strengths: tuple[float, ...]
@@ -146,6 +166,7 @@ class Probe:
     tokens: tuple[str, ...]
     refits: int
     iterations: int
+    standardise: bool = True
 
 
 @dataclass(frozen=True)
@@ -220,6 +241,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
                     "tasks": tuple(dataset["tasks"]),
                     "path": Path(dataset["path"]) if "path" in dataset else None,
                     "classes": tuple(dataset["classes"]) if "classes" in dataset else None,
+                    "warps": Warps(**dataset.get("warps", {})),
                 }
             )
             for name, dataset in config["datasets"].items()

@@ -70,8 +70,9 @@ class Jobs:
 
     def pixels(self, dataset: str) -> list[Path]:
         """Return the large files of a pack."""
-        pack = self.run.pack(dataset)
-        return [pack.images, *([pack.masks] if "masks" in SOURCES[self.settings.datasets[dataset].source].has else [])]
+        pack, has = self.run.pack(dataset), SOURCES[self.settings.datasets[dataset].source].has
+        by_pixel = [file for what, file in (("masks", pack.masks), ("depths", pack.depths)) if what in has]
+        return [pack.images, *by_pixel]
 
     def facts(self, dataset: str) -> list[Path]:
         """Return the small files of a pack, which stay whatever the config keeps."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from config.errors import InputError
 from config.settings import Settings
-from extract.datasets.packs import GROUP, OpenPack, batches
+from extract.datasets.packs import OpenPack, batches
 from extract.features import Images, images_of, mixes_images, non_finite, under
 from extract.geometry import Spectra
 from extract.loads import Load
@@ -174,7 +174,7 @@ def fitting_passes(extraction: ShardExtraction, load: Load, batch_size: int) -> 
         FeatureError: for NaN or infinite features.
         DeviceMemoryError: where not even the smallest pass fits.
     """
-    smallest = GROUP if extraction.mixes_images else 1
+    smallest = extraction.pack.largest_group if extraction.mixes_images else 1
     while True:
         try:
             return passes(extraction, load, batch_size), batch_size

@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from config.errors import InputError, report_errors
@@ -86,6 +87,11 @@ def _hours(
     yield f"work: {total.passes:,} images passed, {total.flops / 1e15:,.1f} PFLOP in passes, " + (
         f"{total.probe_flops / 1e15:,.1f} PFLOP in probes"
     )
+    if refits := settings.probe.refits:
+        without = cost_of(replace(settings, probe=replace(settings.probe, refits=0)), shapes, sizes)
+        more = total.probe_flops - without.probe_flops
+        hours = "" if device.flops is None else f", about {duration(Cost(probe_flops=more).hours(device.flops))}"
+        yield f"  of these for probe.refits ({refits}): {more / 1e15:,.1f} PFLOP{hours}; 0 leaves them out"
     if device.flops is None:
         yield f"hours: not estimated; {device.how}"
         return

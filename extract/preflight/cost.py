@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from config.conditions import Condition
 from config.settings import Dataset, Layers, Model, Settings
 from config.vocabulary.sources import SOURCES
-from extract.preflight.catalogue import Shape, catalogue
+from extract.preflight.catalogue import Shape, catalogue, mask_classes
 from extract.preflight.inventory import Size
 
-SINGLE, HALF, COUNT = 4, 2, 8  # bytes of a number in single and in half precision, and of a count
+# Bytes of a recorded feature, of one of a layer curve (and of a depth in millimetres), and of a count.
+SINGLE, HALF, COUNT = 4, 2, 8
 MEASURE_BYTES = 40  # of one measured image, condition and layer, compressed
 TEMPORARY = ("packs", "records")  # kinds of files that a config may not keep
 BASE_MEMORY = 0.9e9  # of a process with torch and timm imported
@@ -87,9 +88,10 @@ def cost_of(settings: Settings, shapes: Mapping[str, Shape], sizes: Mapping[str,
 
 def _of_pack(dataset: Dataset, size: Size) -> Cost:
     rates, pixels = catalogue()["rates"], dataset.image_size**2
-    masks = pixels * size.images if "masks" in SOURCES[dataset.source].has else 0
+    has = SOURCES[dataset.source].has
+    by_pixel = pixels * size.images * (("masks" in has) + HALF * ("depths" in has))
     seconds = size.images * rates["decode_ms"] / 1000 / 2 + rates["process_s"]
-    return Cost(seconds=seconds, disk={"packs": 3 * pixels * size.images + masks}, memory=BASE_MEMORY / 2)
+    return Cost(seconds=seconds, disk={"packs": 3 * pixels * size.images + by_pixel}, memory=BASE_MEMORY / 2)
 
 
 def of_model(settings: Settings, model: Model, shape: Shape, sizes: Mapping[str, Size]) -> Cost:
@@ -155,7 +157,7 @@ def _calibration(settings: Settings, shape: Shape) -> float:
 
 
 def _probes(settings: Settings, shape: Shape, sizes: Mapping[str, Size], possible: list[Condition]) -> Cost:
-    """Return the cost of the probes of classification and segmentation, and of the passes of segmentation."""
+    """Return the cost of the probes, and of the passes of the dense tasks."""
     rates, options = catalogue()["rates"], settings.probe
     fits = len(options.strengths) * (1 - options.held_out) + 1 if len(options.strengths) > 1 else 1.0
     each = 4 * (shape.dimension + 1) * rates["probe_iterations"] * fits  # forward and backward
@@ -169,10 +171,14 @@ def _probes(settings: Settings, shape: Shape, sizes: Mapping[str, Size], possibl
             probe_flops += refits
         if "segmentation" in tasks:
             images = min(settings.datasets[name].segmentation_train, size.train)
-            classes = len(settings.datasets[name].classes or ()) or 21
+            classes = mask_classes(settings.datasets[name])
             probe_flops += len(possible) * images * shape.grid**2 * classes * each
             passes += len(possible) * (images + size.test)
             flops += len(possible) * (images + size.test) * shape.flops
+        if "metric_depth" in tasks:  # fitted in closed form, from products of features
+            probe_flops += 2 * len(possible) * size.train * shape.grid**2 * (shape.dimension + 2) ** 2
+            passes += len(possible) * (size.train + size.test)
+            flops += len(possible) * (size.train + size.test) * shape.flops
     return Cost(passes, flops, probe_flops)
 
 
@@ -205,7 +211,7 @@ def _evaluated(settings: Settings, shape: Shape, sizes: Mapping[str, Size]) -> f
             rows, classes = size.train, size.classes
         if "segmentation" in tasks:
             rows = min(settings.datasets[name].segmentation_train, size.train) * shape.grid**2
-            classes = len(settings.datasets[name].classes or ()) or 21
+            classes = mask_classes(settings.datasets[name])
         if rows:
             largest = max(largest, SINGLE * rows * (3.0 * shape.dimension + 4.0 * classes))
     return largest

@@ -50,18 +50,22 @@ class Problems:
     blocks: Sequence[slice]
 
     @classmethod
-    def of(cls, raw: Tensor, labels: Tensor, classes: int, axes: Tensor | None = None) -> "Problems":
+    def of(
+        cls, raw: Tensor, labels: Tensor, classes: int, axes: Tensor | None = None, *, standardise: bool = True
+    ) -> "Problems":
         """Standardise features (B × rows × dimension, float32), and turn them to ``axes`` or to their principal axes.
 
         Any orthonormal axes lead to the same optimum, since they leave the penalty as it is; the nearer to the
-        principal ones, the fewer iterations.
+        principal ones, the fewer iterations. Without ``standardise``, features are centred and keep their scale; free
+        intercepts make centring no choice.
         """
         b, n, d = raw.shape
         parts = row_blocks(n, b * d, raw.device.type)
         centre = torch.stack([raw[:, part].double().sum(dim=1) for part in parts]).sum(dim=0) / n
         squares = [(raw[:, part] - centre[:, None]).square().sum(dim=1) for part in parts]
         deviation = (torch.stack(squares).sum(dim=0) / n).sqrt()
-        scale = deviation.where(deviation >= SMALLEST_DEVIATION, torch.inf)
+        divisor = deviation if standardise else torch.ones_like(deviation)
+        scale = divisor.where(deviation >= SMALLEST_DEVIATION, torch.inf)
         turned = torch.ones(b, n, d + 1, device=raw.device)
         for part in parts:
             turned[:, part, :d] = ((raw[:, part] - centre[:, None]) / scale[:, None]).float()

@@ -49,7 +49,7 @@ def config_of(extraction: Mapping[str, str], models: tuple[str, ...], images: in
         "datasets": {"scenes": {**scenes, "pairs": images // 2, "segmentation_train": 48}},
         "conditions": {name: demo["conditions"][name] for name in CONDITIONS},
         "extraction": dict(extraction),
-        "probe": {"tokens": ["cls", "patch_mean"]},
+        "probe": {"tokens": ["cls", "registers", "register_mean", "patch_mean"]},
         "measures": {"images": 30, "attention_images": 15},
     }
 
@@ -71,9 +71,10 @@ def printed(config: Mapping[str, Any], folder: Path) -> dict[tuple[str, ...], st
     """Run a config up to its tables and return every number as the report prints it.
 
     Returns:
-        (table, identity of the row, column) → text. Fractions have one decimal of a percent, p-values four decimals,
-        and all others four significant digits.
+        (table, number of the row, column) → text. Fractions have one decimal of a percent, p-values four decimals, all
+        else four significant digits; counts and words, such as conclusions, are as they are.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     chosen, place = settings(resolve(config)), Run(folder / "run")
     (dataset,) = chosen.datasets.values()
     prepare(dataset, chosen.seed, place.pack(dataset.name))
@@ -96,11 +97,12 @@ def printed(config: Mapping[str, Any], folder: Path) -> dict[tuple[str, ...], st
             if name in UNPRINTED or not path.exists():
                 continue
             declared = columns_of(row)
-            for cells in read_cells(row, path):
-                identity = tuple(cells[each.name] for each in declared if each.kind in (str, int, bool))
+            for line, cells in enumerate(read_cells(row, path)):  # in an order that no result decides
                 for each in declared:
-                    if each.kind is float:
-                        found[name, *identity, each.name] = _as_printed(each.name, each.unit, cells[each.name])
+                    shown = cells[each.name]
+                    found[name, str(line), each.name] = (
+                        _as_printed(each.name, each.unit, shown) if each.kind is float else shown
+                    )
     return found
 
 

@@ -191,7 +191,7 @@ def test_defaults_are_filled_in_and_written(tmp_path: Path) -> None:
 def test_keys_that_a_source_has_no_use_for_are_not_filled_in(tmp_path: Path) -> None:
     spair = {"source": "spair", "image_size": 64, "tasks": ["correspondence"], "path": "data/spair"}
     resolved = resolve(changed("datasets", "points", value=spair))
-    assert resolved["datasets"]["points"] == {**spair, "shards": 1}
+    assert resolved["datasets"]["points"] == {**spair, "shards": 1, "shuffle_group": 64}
     # What is written beside the results can be read again.
     save_resolved(resolved, tmp_path / "settings.yaml")
     assert load_settings(tmp_path / "settings.yaml").datasets["points"].calibration == 0
