@@ -16,7 +16,7 @@ from config.conditions import Condition, conditions_of
 from config.files import written_whole
 from config.resolve import read_yaml, resolve
 from config.vocabulary.sources import pairs_of
-from config.vocabulary.tasks import reported_tasks
+from config.vocabulary.tasks import TASKS, reported_tasks
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,18 @@ class Settings:
     def datasets_with(self, task: str) -> tuple[Dataset, ...]:
         """Return the data sets that ``task`` is run on."""
         return tuple(dataset for dataset in self.datasets.values() if task in dataset.tasks)
+
+    @property
+    def recorded(self) -> tuple[Dataset, ...]:
+        """Return the data sets that are recorded: those that a task on records, or the measures, are read from.
+
+        Tasks on patches pass their images themselves, so that a data set with such tasks alone needs no records.
+        """
+        return tuple(
+            dataset
+            for dataset in self.datasets.values()
+            if dataset.name in self.measures.datasets or any(TASKS[task].on_records for task in dataset.tasks)
+        )
 
     @property
     def for_analysis(self) -> AnalysisSettings:

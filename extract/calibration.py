@@ -111,9 +111,8 @@ def load_calibration(path: Path, device: torch.device) -> Calibration:
         )
 
 
-def run(settings: Settings, folder: Run, model: str) -> None:
-    """Calibrate one model of a run and write the result."""
-    network = load_network(settings.models[model], settings.seed, settings.extraction)
+def calibrated(network: Network, settings: Settings, folder: Run, model: str) -> Calibration:
+    """Calibrate one model of a run, write the result and return it."""
     pack = open_pack(folder.pack(settings.calibrate_on))
     replacements = (condition.replacement for condition in settings.conditions.values())
     covariances = any(each is not None and each.covariance for each in replacements)
@@ -124,6 +123,13 @@ def run(settings: Settings, folder: Run, model: str) -> None:
         "images": str(len(pack.rows("calibration"))),
     }
     save_calibration(calibration, folder.calibration(model), facts)
+    return calibration
+
+
+def run(settings: Settings, folder: Run, model: str) -> None:
+    """Load one model of a run, calibrate it and write the result."""
+    network = load_network(settings.models[model], settings.seed, settings.extraction)
+    calibrated(network, settings, folder, model)
 
 
 def main() -> None:

@@ -84,8 +84,8 @@ class Jobs:
         return [*self.pixels(dataset), *self.facts(dataset)]
 
     def packs(self, task: str | None = None) -> list[Path]:
-        """Return the files of every pack, or of those that a task is run on."""
-        chosen = self.settings.datasets.values() if task is None else self.settings.datasets_with(task)
+        """Return the files of the packs that are recorded, or of those that a task is run on."""
+        chosen = self.settings.recorded if task is None else self.settings.datasets_with(task)
         return [file for dataset in chosen for file in self.pack(dataset.name)]
 
     def record_pattern(self) -> list[Path]:
@@ -96,6 +96,28 @@ class Jobs:
         """Return the measures of one shard, with the same wildcards."""
         return [self.run.measures(*SHARD), self.run.spectra(*SHARD)]
 
+    @property
+    def whole_models(self) -> bool:
+        """Whether one job per model does all that its network is needed for: where no data set is cut into shards.
+
+        Shards are for several machines, or for going on in the middle; without them each model is loaded once, and its
+        images pass once.
+        """
+        return all(dataset.shards == 1 for dataset in self.settings.datasets.values())
+
+    def measures(self, model: str) -> list[Path]:
+        """Return every file of measures of a model."""
+        shards = [
+            (model, dataset.name, f"{shard}-of-{dataset.shards}")
+            for dataset in self.settings.recorded
+            for shard in range(1, dataset.shards + 1)
+        ]
+        return [file for shard in shards for file in (self.run.measures(*shard), self.run.spectra(*shard))]
+
+    def every_pack(self) -> list[Path]:
+        """Return the files of the packs of all data sets."""
+        return [file for dataset in self.settings.datasets for file in self.pack(dataset)]
+
     def covariances(self) -> bool:
         """Tell whether a condition draws from whole covariances, which calibration then measures."""
         return any(
@@ -103,10 +125,10 @@ class Jobs:
         )
 
     def records(self, model: str) -> list[Path]:
-        """Return every record of a model."""
+        """Return every record of a model: of all data sets that are recorded."""
         return [
             self.run.records(model, dataset.name, f"{shard}-of-{dataset.shards}", condition)
-            for dataset in self.settings.datasets.values()
+            for dataset in self.settings.recorded
             for shard in range(1, dataset.shards + 1)
             for condition in self.settings.conditions
         ]

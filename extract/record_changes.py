@@ -51,7 +51,7 @@ def record_changes(settings: Settings, folder: Run, model: str) -> Iterator[Reco
 
     A condition that the model could not be put under is one row without a token, with the reason.
     """
-    for dataset in settings.datasets.values():
+    for dataset in settings.recorded:
         records = records_of(settings, folder, model, dataset)
         full = records.pop(REFERENCE)
         assert not isinstance(full, Skipped)

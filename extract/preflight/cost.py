@@ -98,10 +98,10 @@ def of_model(settings: Settings, model: Model, shape: Shape, sizes: Mapping[str,
     """Return what one model of a run costs."""
     possible = [each for each in settings.conditions.values() if shape.has(each.tokens)]
     rates, options = catalogue()["rates"], settings.extraction
-    passes = sum(size.evaluated for size in sizes.values()) * len(possible)
-    extra = 0.0  # of forward passes
-    if any(each.replacement is not None and each.replacement.clean_pass for each in possible):
-        extra += sum(size.evaluated for size in sizes.values())
+    recorded = [sizes[dataset.name] for dataset in settings.recorded if dataset.name in sizes]
+    passes = sum(size.evaluated for size in recorded) * len(possible)
+    # Of forward passes: block 0 is run once for all conditions.
+    extra = -sum(size.evaluated for size in recorded) * (len(possible) - 1) / shape.depth
     if settings.calibrate_on in sizes:
         extra += sizes[settings.calibrate_on].calibration
     measured = [name for name in settings.measures.datasets if name in sizes]
@@ -110,10 +110,10 @@ def of_model(settings: Settings, model: Model, shape: Shape, sizes: Mapping[str,
     attention = len(measured) * settings.measures.attention_images * len(possible)
     part = layers / shape.depth
     extra += part * (geometry * rates["geometry"] + attention * rates["attention"]) + rates["condition"] * passes
-    records = sum(_records(settings, each, shape, size) for each in possible for size in sizes.values())
+    records = sum(_records(settings, each, shape, size) for each in possible for size in recorded)
     disk = {"records": records, "calibration": _calibration(settings, shape)}
     disk["measures"] = float(MEASURE_BYTES * geometry * layers)
-    jobs = 2 + sum(settings.datasets[name].shards for name in sizes)
+    jobs = 2 + sum(dataset.shards for dataset in settings.recorded if dataset.name in sizes)
     cost = Cost(
         passes,
         (passes + extra) * shape.flops,

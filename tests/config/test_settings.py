@@ -219,6 +219,13 @@ def test_a_comparison_is_of_families_or_of_scales(given: dict[str, Any]) -> None
         resolve(changed("analysis", "comparisons", value={"x": comparison}))
 
 
+def test_only_what_a_task_on_records_or_a_measure_reads_is_recorded() -> None:
+    photos = yaml.safe_load((ROOT / "config" / "photos.yaml").read_text())
+    assert [one.name for one in settings(resolve(photos)).recorded] == ["clothing"]
+    photos["measures"]["datasets"] = ["pets", "clothing"]
+    assert [one.name for one in settings(resolve(photos)).recorded] == ["clothing", "pets"]
+
+
 def test_settings_of_an_analysis_alone() -> None:
     found = resolve_analysis({"seed": 3, "analysis": {"draws": 999}})
     assert (found["seed"], found["conditions"], found["analysis"]["draws"]) == (3, {}, 999)
