@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 
 GPU = "cuda"
 FEATURES = 2e-4  # of a feature after the final norm
-FACTOR = 0.02  # of a factor of a covariance: the root of what rounding does to covariances, FEATURES
+FACTOR = 5e-3  # of a factor of a covariance, in the operator norm
 PROBABILITY = 2e-6  # of a probe, on the same features
 ATTENDED = np.array([0, 3, 6])
 BATCH = Batch(tuple("abcdefgh"), ("g",) * 8, seed=0)
@@ -151,12 +151,10 @@ def test_a_calibration_with_covariances_is_the_same_on_both(name: str, pack: Ope
     off = torch.linalg.matrix_norm(on_gpu.factor.cpu() @ on_gpu.factor.cpu().mT - covariance)
     # A register of `sink` has no variance: what is left of it is rounding, on both.
     assert float((off / (size + 1e-6)).max()) < FEATURES
-    # The factors themselves, that is eigenvectors too: roots are at most the root of the covariances' distance apart
-    # (in the operator norm; Bhatia 1997, Matrix Analysis, theorem X.1.1), whatever solver found them.
+    # The factors themselves, that is eigenvectors too. Noise of 7e-6 on every token, emulated on a CPU, moved them by
+    # 3e-5; eigenvectors that belong to other eigenvalues move them by about 1.
     apart = torch.linalg.matrix_norm(on_gpu.factor.cpu() - on_cpu.factor, ord=2)
-    distances = torch.linalg.matrix_norm(on_gpu.factor.cpu() @ on_gpu.factor.cpu().mT - covariance, ord=2)
-    assert bool((apart <= distances.sqrt() + 1e-5 * size.sqrt()).all())
-    assert float((apart / (torch.linalg.matrix_norm(on_cpu.factor, ord=2) + 1e-3)).max()) < FACTOR
+    assert float((apart / (torch.linalg.matrix_norm(on_cpu.factor, ord=2) + 1e-2)).max()) < FACTOR
     # And the directions of the largest spread, where their eigenvalues are apart: up to their sign, the same.
     values, vectors = torch.linalg.eigh(covariance.double())
     _, others = torch.linalg.eigh((on_gpu.factor.cpu() @ on_gpu.factor.cpu().mT).double())
