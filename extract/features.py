@@ -76,7 +76,7 @@ def batch_of(pack: OpenPack, rows: NDArray[np.int64], seed: int) -> Batch:
 def clean_prefix(network: Network, x: Tensor) -> Tensor:
     """Return the prefix tokens after every block of the unchanged pass over ``x``, layers × B × tokens × dimension."""
     seen: list[Tensor] = []
-    rows = torch.tensor(network.layout.prefix, device=network.device)  # once, not at every block
+    rows = torch.tensor(network.layout.prefix, dtype=torch.int64, device=network.device)  # once, not at every block
     with observe(
         network.module, range(network.depth), lambda _layer, output: seen.append(output.index_select(1, rows))
     ):

@@ -37,12 +37,12 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Te
     even, odd = torch.stack(words[0::2]), torch.stack(words[1::2])
     keys = torch.stack([half.view((1,) * (words[0].ndim - half.ndim) + half.shape) for half in key])
     multipliers, steps = (_of_halves(each, keys) for each in (_MULTIPLIERS, _KEY_STEPS))
-    for _ in range(_ROUNDS):
+    rounds = torch.arange(_ROUNDS, device=keys.device).view(-1, *(1,) * keys.ndim)
+    for round_keys in (keys + rounds * steps) & _WORD:
         # The 64-bit product may wrap into the sign; its bits are right all the same, and the mask drops the sign
         # that the arithmetic shift drags in.
         product = (even * multipliers).flip(0)
-        even, odd = ((product >> 32) & _WORD) ^ odd ^ keys, product & _WORD
-        keys = (keys + steps) & _WORD
+        even, odd = ((product >> 32) & _WORD) ^ odd ^ round_keys, product & _WORD
     return even[0], odd[0], even[1], odd[1]
 
 

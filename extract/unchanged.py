@@ -72,9 +72,13 @@ def sharing(network: Network, unchanged: Unchanged) -> Iterator[None]:
             stack.callback(shows.register_forward_pre_hook(remember).remove)
         prefix: list[Tensor] = []
         if unchanged.trajectories:
-            rows = list(network.layout.prefix)
-            see = observe(network.module, range(network.depth), lambda _layer, output: prefix.append(output[:, rows]))
-            stack.enter_context(see)
+            # On the device beforehand: a list would be copied there by every block.
+            rows = torch.tensor(network.layout.prefix, dtype=torch.int64, device=network.device)
+
+            def keep(_layer: int, output: Tensor) -> None:
+                prefix.append(output.index_select(1, rows))
+
+            stack.enter_context(observe(network.module, range(network.depth), keep))
         yield
         if prefix:
             found["prefix"] = torch.stack(prefix)
