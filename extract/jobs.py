@@ -1,6 +1,6 @@
 """What the jobs of the extraction read and write, for its rules."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,16 @@ class Jobs:
             return 0
         device = self.settings.extraction.device
         return int(device == "cuda" or (device == "auto" and NVIDIA.exists()))
+
+    def kept(self, kind: str, files: list[Path], temporary: Callable[[Path], Any]) -> list[Any]:
+        """Return files, marked to be deleted once no job needs them any more where the config does not keep them.
+
+        Args:
+            kind: as in the config's ``keep``.
+            files: that a rule writes.
+            temporary: Snakemake's ``temp``, which marks a file.
+        """
+        return list(files) if kind in self.settings.keep else [temporary(file) for file in files]
 
     def pixels(self, dataset: str) -> list[Path]:
         """Return the large files of a pack."""

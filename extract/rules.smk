@@ -11,18 +11,13 @@ TASKS_ON_RECORDS = [task for task in ASKED if TASKS[task].on_records]
 DENSE_TASKS = [task for task in ASKED if not TASKS[task].on_records]
 
 
-def kept(kind, files):
-    """Return files, marked to be deleted once no job needs them any more where the config does not keep their kind."""
-    return files if kind in run_settings.keep else [temp(file) for file in files]
-
-
 for _dataset in run_settings.datasets:
 
     rule:
         name:
             f"prepare_{_dataset}"
         output:
-            kept("packs", jobs.pixels(_dataset)),
+            jobs.kept("packs", jobs.pixels(_dataset), temp),
             jobs.facts(_dataset),
         log:
             run.folder / "logs" / "prepare" / f"{_dataset}.log",
@@ -56,7 +51,7 @@ if jobs.whole_models:
             weights=lambda wildcards: jobs.weights(wildcards.model),
         output:
             run.calibration("{model}"),
-            kept("records", jobs.records("{model}")),
+            jobs.kept("records", jobs.records("{model}"), temp),
             jobs.measures("{model}"),
             run.changes_of("{model}"),
             jobs.outcomes(jobs.tasks(DENSE_TASKS)),
@@ -112,7 +107,7 @@ else:
             weights=lambda wildcards: jobs.weights(wildcards.model),
             calibration=run.calibration("{model}"),
         output:
-            kept("records", jobs.record_pattern()),
+            jobs.kept("records", jobs.record_pattern(), temp),
             jobs.measures_pattern(),
         log:
             run.folder / "logs" / "extract" / "{model}" / "{dataset}" / "{shard}-of-{shards}.log",
