@@ -111,7 +111,7 @@ class KeyPoints:
         column, row = (np.clip(np.floor(here[..., k] * side), 0, side - 1) for k, side in enumerate((across, down)))
         patch = (row * across + column).astype(np.int64)
         halves = np.asarray(radii, dtype=np.float64)[:, None]
-        placed = [torch.from_numpy(each).to(device) for each in (asked, patch, there, halves)]
+        placed = [torch.tensor(each, device=device) for each in (asked, patch, there, halves)]
         return cls(placed[0], placed[1], placed[2], placed[3], grid)
 
     def counts(self, source: Tensor, twin: Tensor, pairs: slice) -> Tensor:

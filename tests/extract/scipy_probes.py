@@ -1,4 +1,4 @@
-"""The probes of SciPy's L-BFGS-B in float64, one after another: the reference of the batched solver and of its speed."""
+"""The probes of SciPy's L-BFGS-B in float64, one after another: the reference of the batched solver and its speed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
