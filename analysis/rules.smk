@@ -190,6 +190,17 @@ rule audit_reproduced:
         "2>&1 | tee {log}"
 
 
+# Never part of `all`: runs every universe by a call of Snakemake of its own, which knows what is finished; no output.
+rule multiverse:
+    log:
+        run.folder / "logs" / "multiverse.log",
+    threads: workflow.cores
+    params:
+        settings=run.settings,
+    shell:
+        "python -m analysis.jobs.multiverse --settings {params.settings} --cores {threads} 2>&1 | tee {log}"
+
+
 # Never part of `all`: the report prints the committed rates, and a test holds their signature against the code.
 rule error_rates:
     output:
