@@ -59,7 +59,7 @@ def write_audit(folder: Path, out: Path) -> tuple[Judged, ...]:
         ['claims.csv', 'claims.json', 'mutations.csv', 'points.csv', 'power.csv', 'sources.csv', 'summary.csv', \
 'summary.md']
         >>> sum(item.fails for item in judged), len(judged)
-        (8, 29)
+        (11, 41)
     """
     numbers, vocabulary = load_published(folder), load_vocabulary(folder)
     judged = tuple(judge(claim, numbers) for claim in load_claims(folder))

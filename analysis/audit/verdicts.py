@@ -143,12 +143,12 @@ def judge(claim: Claim, numbers: PublishedNumbers) -> Judged:
         found = KINDS[cut.kind].evaluate(case_of(claim, cut, numbers))
         if found.verdict in HELD:
             return Judged(replace(claim, readings=(*claim.readings, cut)), (*findings, found))
-    if findings[0].verdict in HELD and not any(findings[0].slack().values()) and _is_circular(claim, findings[0]):
+    if findings[0].verdict in HELD and KINDS[claim.kind].tells_needs and _is_true_of_any(findings[0]):
         findings[0] = replace(findings[0], verdict=Verdict.CANNOT_FAIL)
     return Judged(claim, tuple(findings), _last_digits(claim, numbers))
 
 
-def _is_circular(claim: Claim, finding: Finding) -> bool:
+def _is_true_of_any(finding: Finding) -> bool:
     """Whether no number of a claim could make it fail: it is compared with itself, or true of any numbers."""
     return all(not rate for need in finding.needs for rate in need.rates.values())
 
@@ -178,7 +178,7 @@ def audit(folder: Path) -> tuple[Judged, ...]:
         >>> from collections import Counter
         >>> verdicts = Counter(str(item.verdict) for item in audit(Path("docs/examples/invented_article")))
         >>> verdicts["consistent"], verdicts["contradicted"]
-        (16, 4)
+        (23, 7)
     """
     numbers = load_published(folder)
     return tuple(judge(claim, numbers) for claim in load_claims(folder))
@@ -260,7 +260,7 @@ def most_severe(judged: Sequence[Judged]) -> tuple[Judged, ...]:
 
     Examples:
         >>> [item.claim.id for item in most_severe(audit(Path("docs/examples/invented_article")))][:2]
-        ['monotone', 'chance']
+        ['no-worse', 'seven-of-ten']
     """
     severe = (item for item in judged if item.fails and item.finding.severity.rank >= Severity.NUMBER.rank)
     return tuple(sorted(severe, key=_by_severity))

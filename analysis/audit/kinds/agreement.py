@@ -61,6 +61,9 @@ def flag_of(verdict: Verdict, first: NumberTerm, second: NumberTerm) -> Value:
 def equality(case: Case) -> Finding:
     """Claim that all `values`, and the stated number if any, are one quantity in several places.
 
+    With `versions`, the places are versions of one document: a number that changed between them is a revision, which
+    the finding tells and does not hold against the article.
+
     Examples:
         >>> from analysis.audit.kinds import printed_case
         >>> found = equality(printed_case("-0.7", values=["-0.6", "-0.7"]))
@@ -69,7 +72,11 @@ def equality(case: Case) -> Finding:
 0.1.')
     """
     values = case.parts["values"]
-    return _all_equal(case, (NumberTerm((case.printed,)), *values) if case.printed is not None else values)
+    found = _all_equal(case, (NumberTerm((case.printed,)), *values) if case.printed is not None else values)
+    if found.verdict.fails and case.options.versions:
+        revised = replace(found, verdict=Verdict.READING, value=Value.NOT_STATED, gap=Decimal(0))
+        return revised.with_sensitivity("It holds within a version only: the number was revised.")
+    return found
 
 
 def _tie(first: NumberTerm, second: NumberTerm) -> Phrase:

@@ -142,6 +142,13 @@ class Options:
     vague: str = ""
     rounded: bool = False
     or_equal: bool = False
+    versions: bool = False
+    test: str = ""
+    tails: str | None = None
+    level: Decimal = Decimal("0.95")
+    lowest: Decimal | None = None
+    highest: Decimal | None = None
+    items: Decimal | None = None
 
 
 @dataclass(frozen=True)
