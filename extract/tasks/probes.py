@@ -18,7 +18,7 @@ from config.settings import Probe
 from extract.devices import resolve_device
 from extract.outcomes import Fit
 from extract.tasks.logistic import Problems, at_once, row_blocks, standardised_logits
-from extract.tasks.newton import Solution, solve
+from extract.tasks.quasi_newton import Solution, solve
 
 # Error of a probability at which the solver stops: where values of C are compared, and where the probe that is scored
 # is fitted. The former leaves an error of less than a thousandth of a held-out loss.
@@ -347,13 +347,10 @@ def _path(
     tolerance: float,
 ) -> list[_Fitted]:
     """Solve a stack for one C per problem after the other, each time from where the one before ended."""
-    at, path = stack.start(start), []
-    for each in strengths:
-        penalty = torch.from_numpy(1 / (each * stack.problems.rows)).to(at)
-        solution = solve(stack.problems, at, penalty, tolerance, iterations)
-        path.append(_Fitted(stack, solution, each))
-        at = solution.weights
-    return path
+    at = stack.start(start)
+    penalties = [torch.from_numpy(1 / (each * stack.problems.rows)).to(at) for each in strengths]
+    solutions = solve(stack.problems, at, penalties, tolerance, iterations)
+    return [_Fitted(stack, *each) for each in zip(solutions, strengths, strict=True)]
 
 
 def _told(probes: list[LinearProbe], iterations: int) -> list[LinearProbe]:
