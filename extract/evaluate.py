@@ -14,6 +14,7 @@ from config.vocabulary.tasks import TASKS
 from extract.datasets.packs import open_pack, shard_name
 from extract.outcomes import save_fits, save_outcomes
 from extract.records import Records, Skipped, open_records
+from extract.tasks.checkpoints import kept_probes
 from extract.tasks.classification import classification
 from extract.tasks.correspondence import correspondence
 from extract.tasks.recorded import Recorded, RecordTask
@@ -67,7 +68,9 @@ def main() -> None:
     parser.add_argument("--task", choices=RECORD_TASKS, nargs="+", required=True)
     arguments = parser.parse_args()
     settings = load_settings(arguments.settings)
-    run(settings, Run(arguments.settings.parent), arguments.model, arguments.task)
+    folder = Run(arguments.settings.parent)
+    with kept_probes(folder.unfinished_probes(arguments.model)):
+        run(settings, folder, arguments.model, arguments.task)
 
 
 if __name__ == "__main__":

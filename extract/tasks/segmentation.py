@@ -18,7 +18,8 @@ from config.errors import report_errors
 from extract.datasets.packs import VOID
 from extract.outcomes import Fit
 from extract.tasks.dense import DenseTask, main
-from extract.tasks.probes import LinearProbe, linear_probe
+from extract.tasks.linear_probe import LinearProbe
+from extract.tasks.probes import linear_probe
 
 PIXELS = 2**24  # logits interpolated at once, classes × pixels
 
