@@ -25,7 +25,7 @@ from extract.tasks.quasi_newton import Solution, solve
 # Error of a probability at which the solver stops: where values of C are compared, and where the probe that is scored
 # is fitted. The former leaves an error of less than a thousandth of a held-out loss.
 COMPARED = 1e-2
-SCORED = 1e-6
+SCORED = 3e-7
 
 
 class ProbeWarning(UserWarning):

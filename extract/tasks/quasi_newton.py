@@ -21,7 +21,7 @@ PAIRS = 10
 # Most change of a logit in one step, and since the gradient in float64 was taken.
 STEP, REACH = 4.0, 8.0
 # A step is shortened until the slope at its end is at most this part of the slope at its start, upwards.
-OVERSHOT = 0.5
+OVERSHOT = 0.9
 TRIALS = 10
 # Steps without progress after which the gradient is taken in float64 anew.
 STALLED = 10
@@ -92,7 +92,7 @@ def _descend(
     known = known or _Known(*Rows.single(problems, start), None, 0.0)
     rows, slope, moments, changed = known.rows, known.slope, known.moments, known.changed
     progress, pairs = _Progress.none(start), deque[_Pair](maxlen=PAIRS)
-    curvature, age = None, 0
+    curvature, age, lost = None, 0, torch.zeros_like(converged)
     while True:
         if moments is None:
             near = bool((progress.error < NEAR).all())
@@ -100,10 +100,10 @@ def _descend(
         curvature = curvature or moments.penalised(penalty)
         full = _penalised(slope, at, penalty)
         step = _direction(full, curvature, pairs)
-        shift, slope, moved, trials = _advance(rows, at, penalty, full, step)
+        shift, slope, moved, trials = _advance(rows, at, penalty, full, step, lost)
         at = at + shift
         pairs.append(_Pair.of(shift, _penalised(slope, at, penalty) - full))
-        progress = progress.after(moved)
+        progress = progress.after(moved, lost)
         used[live] += trials
         done = progress.error.maximum(rows.trusted) <= tolerance
         weights[live], converged[live] = at, done
@@ -116,13 +116,17 @@ def _descend(
         if len(keep) < len(live):
             live, at, penalty, slope, rows = live[keep], at[keep], penalty[keep], slope[keep], rows.take(keep)
             progress, curvature, moments = progress.take(keep), curvature.take(keep), moments.take(keep)
+            lost = lost[keep]
             pairs = deque((pair.take(keep) for pair in pairs), maxlen=PAIRS)
         age += 1
         if changed > CHANGED and (age >= RENEWED or (progress.error < NEAR).all()):
             moments = None
-        lost = (progress.error <= rows.trusted) | (progress.stalls >= STALLED) | (rows.reach() > REACH)
-        if tolerance < SINGLE and lost.all():
+        if tolerance < SINGLE:
+            # What needs a gradient in float64 waits until all do.
+            lost |= (progress.error <= rows.trusted) | (progress.stalls >= STALLED) | (rows.reach() > REACH)
+        if lost.all():
             rows, slope = Rows.exact(rows.problems, at, progress.error)
+            lost = torch.zeros_like(lost)
             progress = replace(progress, stalls=torch.zeros_like(progress.stalls))
 
 
@@ -134,27 +138,28 @@ def _penalised(slope: Tensor, weights: Tensor, penalty: Tensor) -> Tensor:
 
 
 def _advance(
-    rows: Rows, at: Tensor, penalty: Tensor, slope: Tensor, step: Tensor
-) -> tuple[Tensor, Tensor, Tensor, int]:
-    """Go along a step, less far where that would overshoot.
+    rows: Rows, at: Tensor, penalty: Tensor, slope: Tensor, step: Tensor, waiting: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Go along a step, less far where that would overshoot, and nowhere where a problem is waiting.
 
     Returns:
         By how much the weights have changed, the gradient of the mean log-loss there, by how much a probability has
-        changed at most (infinity where the step was shortened), and how many gradients that took.
+        changed at most (infinity where the step was shortened), and how many gradients that took, B.
     """
-    before, gone = _dot(step, slope), torch.zeros_like(penalty)
-    length = (STEP / rows.turn(step)).clamp(max=1)
-    whole, trials = length == 1, 0
-    while True:
+    before = _dot(step, slope)
+    length = torch.where(waiting, 0, (STEP / rows.turn(step)).clamp(max=1))
+    trials, gone, whole = (~waiting).long(), torch.zeros_like(length), torch.full_like(length, torch.inf)
+    for _ in range(TRIALS):
         moved, after = rows.move(length - gone)
-        trials, gone, shift = trials + 1, length, length[:, None, None] * step
+        whole = torch.where((length == 1) & (gone == 0), moved, whole)
+        gone, shift = length, length[:, None, None] * step
         rise = _dot(step, _penalised(after, at + shift, penalty))
-        steep = rise > -OVERSHOT * before
-        if trials == 1:
-            first = torch.where(whole, moved, torch.inf)
-        if trials == TRIALS or not steep.any():
-            return shift, after, torch.where(gone < 1, torch.inf, first), trials
+        steep = ~waiting & (rise > -OVERSHOT * before)
+        if not steep.any():
+            break
+        trials += steep
         length = torch.where(steep, length * (before / (before - rise)).clamp(0.1, 0.9), length)
+    return shift, after, torch.where(gone < 1, torch.inf, whole), trials
 
 
 @dataclass(frozen=True)
@@ -180,8 +185,8 @@ class _Progress:
         infinite = torch.full_like(start[:, 0, 0], torch.inf)
         return cls(infinite, infinite, torch.full_like(infinite, FIRST), infinite, torch.zeros_like(infinite))
 
-    def after(self, moved: Tensor) -> "_Progress":
-        """Return the progress after a step; one that was shortened tells nothing of the error.
+    def after(self, moved: Tensor, waiting: Tensor) -> "_Progress":
+        """Return the progress after a step; a shortened one tells nothing of the error, and waiting changes nothing.
 
         What is left is a geometric series, at the slower rate of the last two steps: a short step after a long one
         may be due to a curvature that is out of date.
@@ -192,11 +197,17 @@ class _Progress:
         slower = torch.maximum(rate, self.rate)
         error = moved * slower / (1 - slower)
         stalls = torch.where(error < 0.7 * self.least, 0, self.stalls + 1)
-        return _Progress(error, moved, rate, torch.fmin(error, self.least), stalls)
+        found = error, moved, rate, torch.fmin(error, self.least), stalls
+        return _Progress(*(torch.where(waiting, old, new) for old, new in zip(self.parts, found, strict=True)))
 
     def take(self, chosen: Tensor) -> "_Progress":
         """Return that of some of the problems, by index."""
-        return _Progress(*(each[chosen] for each in (self.error, self.moved, self.rate, self.least, self.stalls)))
+        return _Progress(*(each[chosen] for each in self.parts))
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """All of it, in order."""
+        return self.error, self.moved, self.rate, self.least, self.stalls
 
 
 @dataclass(frozen=True)
