@@ -137,6 +137,10 @@ class Run:
         """How the probes of a task were fitted: penalty, held-out loss, iterations."""
         return inside(self.folder, "outcomes", task, f"{model}.probes.csv")
 
+    def unfinished_probes(self, model: str) -> Path:
+        """Folder of the probes of a model while its outcomes are not written yet."""
+        return inside(self.folder, "unfinished", "probes", model)
+
     def part(self, dataset: str, task: str, name: str) -> Path:
         """A table of one data set and task, before p-values are adjusted."""
         return inside(self.folder, "statistics", dataset, task, f"{name}.csv")

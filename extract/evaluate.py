@@ -16,6 +16,7 @@ from extract.datasets.packs import open_pack, shard_name
 from extract.gpu_pool import take_gpu
 from extract.outcomes import save_fits, save_outcomes
 from extract.records import Records, Skipped, open_records
+from extract.tasks.checkpoints import kept_probes
 from extract.tasks.classification import classification
 from extract.tasks.correspondence import correspondence
 from extract.tasks.recorded import Recorded, RecordTask
@@ -94,7 +95,9 @@ def main() -> None:
     settings = load_settings(arguments.settings)
     if any(TASKS[task].probed for task in arguments.task):  # nothing else here computes on a device
         take_gpu(settings.extraction.device)
-    run(settings, Run(arguments.settings.parent), arguments.model, arguments.task)
+    folder = Run(arguments.settings.parent)
+    with kept_probes(folder.unfinished_probes(arguments.model)):
+        run(settings, folder, arguments.model, arguments.task)
 
 
 if __name__ == "__main__":

@@ -87,8 +87,8 @@ _ALL = (
         label="shuffle",
         article_label="Shuffle",
         meaning=(
-            "the same row of another image in the same pass; donors are a derangement within fixed groups of 64 "
-            "images, drawn per layer, keyed by (seed, group, layer)"
+            "the same row of another image in the same pass; donors are a derangement within fixed groups of "
+            "`shuffle_group` (64) images, drawn per layer, keyed by (seed, group, layer)"
         ),
         methods="the same token of another image, with a new donor image at every layer",
         mixes_images=True,

@@ -18,8 +18,9 @@ from config.vocabulary.tasks import FROZEN, MATCHED
 from extract.devices import resolve_device
 from extract.outcomes import Fit, OutcomeCounts
 from extract.records import Records
+from extract.tasks.linear_probe import LinearProbe
 from extract.tasks.logistic import at_once
-from extract.tasks.probes import LinearProbe, linear_probes, predictions, refitted
+from extract.tasks.probes import linear_probes, predictions, refitted
 from extract.tasks.recorded import Recorded, Scores, finite_features
 
 

@@ -1,7 +1,7 @@
 """Multinomial logistic regressions on several sets of features that share their labels, stacked on one device.
 
 The features of several conditions, tokens or layers are standardised, and turned to their principal axes, in which the
-solver (:mod:`extract.tasks.newton`) needs few iterations.
+solver (:mod:`extract.tasks.quasi_newton`) needs few iterations.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ BLOCK = {"cpu": 2**19, "cuda": 2**27}
 
 def at_once(rows: int, dimension: int, classes: int, device: str) -> int:
     """Return how many problems of a shape are stacked on a device, at least one."""
-    features, logits, weights = 12 * rows * dimension, 12 * rows * classes, 128 * classes * dimension
+    features, logits, weights = 12 * rows * dimension, 20 * rows * classes, 256 * classes * dimension
     return max(1, BUDGET[torch.device(device).type] // (features + logits + weights))
 
 
@@ -95,7 +95,7 @@ class Problems:
         Weights are zero, and intercepts the logarithms of the classes' frequencies.
         """
         weights = self.axes.new_zeros(len(self.raw), self.classes, self.raw.shape[2] + 1)
-        counts = torch.stack([(self.labels == k).sum() for k in range(self.classes)])
+        counts = torch.bincount(self.labels, minlength=self.classes)
         weights[..., -1] = (counts.clamp(min=1) / self.rows).double().log()
         return weights
 

@@ -7,6 +7,7 @@ is found to a stated tolerance. Probes that share labels are fitted together (:m
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,69 +17,19 @@ from torch import Tensor
 from config.keys import digest
 from config.settings import Probe
 from extract.devices import resolve_device
-from extract.outcomes import Fit
+from extract.tasks.checkpoints import fitted_once
+from extract.tasks.linear_probe import LinearProbe
 from extract.tasks.logistic import Problems, at_once, row_blocks, standardised_logits
-from extract.tasks.newton import Solution, solve
+from extract.tasks.quasi_newton import Solution, solve
 
 # Error of a probability at which the solver stops: where values of C are compared, and where the probe that is scored
 # is fitted. The former leaves an error of less than a thousandth of a held-out loss.
 COMPARED = 1e-2
-SCORED = 1e-6
+SCORED = 3e-7
 
 
 class ProbeWarning(UserWarning):
     """A probe whose solver has not converged, with the key to change."""
-
-
-@dataclass(frozen=True)
-class LinearProbe:
-    """A fitted probe.
-
-    Attributes:
-        centre, scale: features enter as (value − centre) / scale, dimension each; constant features as 0.
-        weights: dimension × classes.
-        intercept: classes.
-        classes: the labels that were seen in training, ascending.
-        strength: inverse regularisation strength C.
-        held_out_loss: mean log-loss on the held-out part of the training data; NaN where there was no choice to make.
-        iterations: of the last fit.
-        rows: that it was fitted on.
-        converged: whether the solver reached its tolerance, in the fits that C was chosen by as well.
-    """
-
-    centre: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    intercept: NDArray[np.float64]
-    classes: NDArray[np.int64]
-    strength: float
-    held_out_loss: float
-    iterations: int
-    rows: int
-    converged: bool = True
-
-    def logits(self, features: Tensor) -> Tensor:
-        """Return the logits of features (… × dimension), … × classes, in float64 on their device."""
-        centre, scale, weights, intercept = (
-            torch.from_numpy(each).to(features.device)
-            for each in (self.centre, self.scale, self.weights, self.intercept)
-        )
-        return (features.double() - centre) / scale @ weights + intercept
-
-    def decision(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the logits of features (rows × dimension), rows × classes."""
-        logits: NDArray[np.float64] = self.logits(torch.from_numpy(features)).numpy()
-        return logits
-
-    def summary(self, dataset: str, condition: str, features: str, layer: int) -> Fit:
-        """Return its summary, given what it was fitted on."""
-        chosen = self.strength, self.held_out_loss, self.iterations, self.rows, self.converged
-        return Fit(dataset, condition, features, layer, *chosen)
-
-    def predict(self, features: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Return the likeliest label of every row."""
-        labels: NDArray[np.int64] = self.classes[self.decision(features).argmax(axis=1)]
-        return labels
 
 
 def linear_probe(
@@ -137,26 +88,33 @@ def linear_probes(
     held = held_out(units, options.held_out, seed)
     probes: list[LinearProbe] = []
     for raw in _stacks(features, len(np.unique(labels)), where):
-        strengths = [np.full(len(raw), strength) for strength in sorted(options.strengths)]
-        losses, converged = np.full(len(raw), np.nan), np.full(len(raw), True)
-        start, axes = None, None
-        if len(strengths) > 1:
-            kept, others = (raw[:, torch.from_numpy(rows).to(where)] for rows in (~held, held))
-            training = _Stack.of(kept, labels[~held], standardise=options.standardise)
-            path = _path(training, None, strengths, options.iterations, COMPARED)
-            found = np.stack([each.log_losses(others, labels[held]) for each in path])
-            converged = np.stack([each.converged for each in path])
-            best = np.argmin(np.nan_to_num(np.where(converged, found, np.inf), nan=np.inf), axis=0)
-            every = np.arange(len(raw))
-            losses, converged = found[best, every], np.all(converged, axis=0)
-            strengths = [np.sort(options.strengths)[best]]
-            start, axes = [path[k].probe(problem) for problem, k in enumerate(best)], training.problems.axes
-        whole = _Stack.of(raw, labels, axes, standardise=options.standardise)
-        (fitted,) = _path(whole, start, strengths, options.iterations, SCORED)
-        for k, (loss, well) in enumerate(zip(losses, converged, strict=True)):
-            probe = fitted.probe(k)
-            probes.append(replace(probe, held_out_loss=float(loss), converged=bool(well) and probe.converged))
+        fit = partial(_chosen, raw, labels, held, options)
+        probes += fitted_once(fit, [raw.cpu().numpy(), labels, held], (options, where))
     return _told(probes, options.iterations)
+
+
+def _chosen(raw: Tensor, labels: NDArray[np.int64], held: NDArray[np.bool_], options: Probe) -> list[LinearProbe]:
+    """Fit a stack of probes, each with the C of the least loss on the rows that are held out."""
+    strengths = [np.full(len(raw), strength) for strength in sorted(options.strengths)]
+    losses, converged = np.full(len(raw), np.nan), np.full(len(raw), True)
+    start, axes = None, None
+    if len(strengths) > 1:
+        kept, others = (raw[:, torch.from_numpy(rows).to(raw.device)] for rows in (~held, held))
+        training = _Stack.of(kept, labels[~held], standardise=options.standardise)
+        path = _path(training, None, strengths, options.iterations, COMPARED)
+        found = np.stack([each.log_losses(others, labels[held]) for each in path])
+        converged = np.stack([each.converged for each in path])
+        best = np.argmin(np.nan_to_num(np.where(converged, found, np.inf), nan=np.inf), axis=0)
+        losses, converged = found[best, np.arange(len(raw))], np.all(converged, axis=0)
+        strengths = [np.sort(options.strengths)[best]]
+        start, axes = [path[k].probe(problem) for problem, k in enumerate(best)], training.problems.axes
+    whole = _Stack.of(raw, labels, axes, standardise=options.standardise)
+    (fitted,) = _path(whole, start, strengths, options.iterations, SCORED)
+    probes = [fitted.probe(k) for k in range(len(raw))]
+    return [
+        replace(probe, held_out_loss=float(loss), converged=bool(well) and probe.converged)
+        for probe, loss, well in zip(probes, losses, converged, strict=True)
+    ]
 
 
 def refitted(
@@ -178,11 +136,21 @@ def refitted(
     again: list[LinearProbe] = []
     for raw in _stacks(features, len(np.unique(labels)), resolve_device(device)):
         before = probes[len(again) : len(again) + len(raw)]
-        strengths = [np.array([probe.strength for probe in before])]
-        stack = _Stack.of(raw, labels, standardise=options.standardise)
-        (fitted,) = _path(stack, before, strengths, options.iterations, SCORED)
-        again += [fitted.probe(k) for k in range(len(raw))]
+        fit = partial(_refitted, before, raw, labels, options)
+        weights = [np.vstack([probe.weights, probe.intercept]) for probe in before]
+        inputs = [raw.cpu().numpy(), labels, *weights, *(probe.classes for probe in before)]
+        again += fitted_once(fit, inputs, ([probe.strength for probe in before], options, raw.device.type))
     return _told(again, options.iterations)
+
+
+def _refitted(
+    before: Sequence[LinearProbe], raw: Tensor, labels: NDArray[np.int64], options: Probe
+) -> list[LinearProbe]:
+    """Fit a stack of probes from where others ended, each with the C of the other."""
+    strengths = [np.array([probe.strength for probe in before])]
+    stack = _Stack.of(raw, labels, standardise=options.standardise)
+    (fitted,) = _path(stack, before, strengths, options.iterations, SCORED)
+    return [fitted.probe(k) for k in range(len(raw))]
 
 
 def predictions(
@@ -352,13 +320,10 @@ def _path(
     tolerance: float,
 ) -> list[_Fitted]:
     """Solve a stack for one C per problem after the other, each time from where the one before ended."""
-    at, path = stack.start(start), []
-    for each in strengths:
-        penalty = torch.from_numpy(1 / (each * stack.problems.rows)).to(at)
-        solution = solve(stack.problems, at, penalty, tolerance, iterations)
-        path.append(_Fitted(stack, solution, each))
-        at = solution.weights
-    return path
+    at = stack.start(start)
+    penalties = [torch.from_numpy(1 / (each * stack.problems.rows)).to(at) for each in strengths]
+    solutions = solve(stack.problems, at, penalties, tolerance, iterations)
+    return [_Fitted(stack, *each) for each in zip(solutions, strengths, strict=True)]
 
 
 def _told(probes: list[LinearProbe], iterations: int) -> list[LinearProbe]:

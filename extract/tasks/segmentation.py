@@ -20,8 +20,9 @@ from extract.datasets.packs import VOID
 from extract.devices import resolve_device
 from extract.outcomes import Fit
 from extract.tasks.dense import DenseTask, main
+from extract.tasks.linear_probe import LinearProbe
 from extract.tasks.logistic import at_once
-from extract.tasks.probes import LinearProbe, linear_probes
+from extract.tasks.probes import linear_probes
 
 PIXELS = 2**24  # logits interpolated at once, classes × pixels
 

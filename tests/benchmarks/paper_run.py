@@ -26,7 +26,8 @@ from extract.features import clean_prefix, tokens_under, under
 from extract.geometry import Spectra
 from extract.measures import Reference, measuring
 from extract.tasks.classification import probed
-from extract.tasks.probes import LinearProbe, linear_probe
+from extract.tasks.linear_probe import LinearProbe
+from extract.tasks.probes import linear_probe
 from extract.tasks.segmentation import class_logits, overlaps, pixel_classes
 from extract.tokens import TokenLayout
 from tests.benchmarks.extraction import Bench, bench, seconds

@@ -1,4 +1,4 @@
-"""The probes of SciPy's L-BFGS-B in float64, one after another: the reference of the batched solver and its speed."""
+"""Probes by SciPy's L-BFGS-B in float64, one after another: reference of the batched solver and of its speed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from config.settings import Probe
-from extract.tasks.probes import COMPARED, SCORED, held_out
+from extract.tasks.probes import held_out
+
+# Largest entry of the gradient at which the solver stops: where values of C are compared, and for the scored probe.
+COMPARED, SCORED = 1e-4, 1e-7
 
 
 @dataclass(frozen=True)

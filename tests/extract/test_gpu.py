@@ -29,7 +29,8 @@ from extract.measures import Block, PassMeasures, Reference, measuring
 from extract.models import Network, load_network
 from extract.noise import keyed_normal
 from extract.replacements import Calibration
-from extract.tasks.probes import SCORED, LinearProbe, fit_path, linear_probe
+from extract.tasks.linear_probe import LinearProbe
+from extract.tasks.probes import SCORED, fit_path, linear_probe
 from extract.tasks.segmentation import class_logits, overlaps, pixel_classes
 from extract.transfer import on_host
 from tests.extract.conftest import EVERY, FAMILIES, timm_model

@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 
 from config.settings import Probe
 from extract.tasks import logistic
-from extract.tasks.probes import LinearProbe, ProbeWarning, fit_path, held_out, linear_probe, linear_probes
+from extract.tasks.linear_probe import LinearProbe
+from extract.tasks.probes import ProbeWarning, fit_path, held_out, linear_probe, linear_probes
 
 DEVICES = [
     "cpu",
