@@ -60,7 +60,7 @@ def test_a_killed_job_resumes_without_refitting_what_was_fitted(
 ) -> None:
     folder, features = tmp_path / "probes", sets()
     whole = linear_probes(features, LABELS, UNITS, OPTIONS)
-    again = refitted(whole, features, LABELS[::-1].copy(), 500, "cpu")
+    again = refitted(whole, features, LABELS[::-1].copy(), OPTIONS, "cpu")
     solved(5)  # two solves per set: one along the penalties, one on all rows
     with pytest.raises(Killed), kept_probes(folder):
         linear_probes(features, LABELS, UNITS, OPTIONS)
@@ -69,9 +69,9 @@ def test_a_killed_job_resumes_without_refitting_what_was_fitted(
     with kept_probes(folder):
         resumed = linear_probes(features, LABELS, UNITS, OPTIONS)
         assert len(calls) == 4
-        assert_same(refitted(resumed, features, LABELS[::-1].copy(), 500, "cpu"), again)
+        assert_same(refitted(resumed, features, LABELS[::-1].copy(), OPTIONS, "cpu"), again)
         assert len(calls) == 8
-        refitted(resumed, features, LABELS[::-1].copy(), 500, "cpu")
+        refitted(resumed, features, LABELS[::-1].copy(), OPTIONS, "cpu")
         assert len(calls) == 8
     assert_same(resumed, whole)
     assert not folder.exists()
