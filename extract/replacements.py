@@ -230,14 +230,6 @@ def trajectories(given: Given, depth: int) -> Tensor:
     return tokens.index_select(1, given.batch.donors("shuffle_trajectory").to(tokens.device))
 
 
-# What is drawn or gathered for all layers before a pass; replacements that read the block's own output alone lack it.
-PREPARED: Mapping[str, Prepare] = {
-    "mean": lambda given, depth: given.moments("mean"),
-    "noise": noise_by_layer,
-    "resample": resampled_by_layer,
-    "shuffle": donors_by_layer,
-    "shuffle_trajectory": trajectories,
-}
 NEW_ROWS: Mapping[str, NewRows] = {
     "zero": zero,
     "mean": mean,
@@ -245,4 +237,12 @@ NEW_ROWS: Mapping[str, NewRows] = {
     "resample": resample,
     "shuffle": shuffle,
     "shuffle_trajectory": shuffle_trajectory,
+}
+# What is drawn or gathered for all layers before a pass; replacements that read the block's own output alone lack it.
+PREPARED: Mapping[str, Prepare] = {
+    "mean": lambda given, depth: given.moments("mean"),
+    "noise": noise_by_layer,
+    "resample": resampled_by_layer,
+    "shuffle": donors_by_layer,
+    "shuffle_trajectory": trajectories,
 }
