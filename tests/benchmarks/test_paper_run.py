@@ -10,7 +10,8 @@ from extract.tokens import TokenLayout
 from tests.benchmarks.paper_run import work
 
 PAPER = settings(resolve(yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())))
-IMAGES = 35_000 + 10_000 + 2000 + 1464 + 1449 + 1800  # ImageNet and its twins, VOC, SPair-71k
+# ImageNet and its twins, SPair-71k; VOC, which is segmented alone, passes in that task and not here.
+IMAGES = 35_000 + 10_000 + 2000 + 1800
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,6 @@ def test_the_work_is_that_counted_by_hand(registers: tuple[int, ...], conditions
     first = 1 + len(registers)
     asked = work(PAPER, TokenLayout(0, registers, range(first, first + 256), (16, 16)), 12)
     assert asked.passed.total() == conditions * IMAGES and asked.passed["zero random_patches"] == 5 * IMAGES
-    assert asked.clean == (IMAGES if registers else 0) and asked.calibration == 5000
+    assert asked.calibration == 5000
     assert (asked.measured, asked.attended) == (500 * conditions, 200 * conditions)
     assert asked.probes == probes and asked.segmented == conditions

@@ -9,10 +9,11 @@ import yaml
 
 from tests.end_to_end.conftest import Checkout, copy_checkout
 
-ON_A_GPU = {"calibrate", "extract", "segmentation"}
+# By the number of shards: one job for all that a model's network is needed for, or one for each part of it.
+ON_A_GPU = {1: {"extract"}, 2: {"calibrate", "extract", "segmentation"}}
 
 
-def resources(folder: Path, tasks: list[str], profile: str, *arguments: str) -> tuple[dict[str, dict[str, str]], str]:
+def resources(folder: Path, tasks: list[str], profile: str, shards: int = 1) -> tuple[dict[str, dict[str, str]], str]:
     """Plan a run with a profile, on GPUs that nobody has; return every rule's resources, and what was said."""
     checkout = copy_checkout(folder / "checkout")
     path = checkout.folder / "profiles" / profile / "profile.yaml"
@@ -20,12 +21,12 @@ def resources(folder: Path, tasks: list[str], profile: str, *arguments: str) -> 
     options.pop("executor", None)  # whose plugin is no part of this environment
     path.write_text(yaml.safe_dump(options))
     config = yaml.safe_load(checkout.config.read_text())
-    config["datasets"]["scenes"]["tasks"] = tasks
+    config["datasets"]["scenes"] |= {"tasks": tasks, "shards": shards}
     config["extraction"] = {"device": "cuda"}
     config["analysis"] = {"comparisons": {}}
     (folder / "c.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     plan = Checkout(checkout.folder, folder / "c.yaml").snakemake(
-        "--workflow-profile", f"profiles/{profile}", "--dry-run", *arguments
+        "--workflow-profile", f"profiles/{profile}", "--dry-run"
     )
     assert plan.returncode == 0, plan.stdout
     found = {}
@@ -37,15 +38,17 @@ def resources(folder: Path, tasks: list[str], profile: str, *arguments: str) -> 
     return found, plan.stdout
 
 
+@pytest.mark.parametrize("shards", ON_A_GPU)
 @pytest.mark.parametrize("profile", ["default", "slurm"])
-def test_jobs_that_compute_on_a_gpu_ask_for_one_and_no_others(tmp_path: Path, profile: str) -> None:
-    found, _ = resources(tmp_path, ["classification", "segmentation", "retrieval"], profile)
-    assert {rule for rule, asked in found.items() if int(asked.get("gpu", 0)) == 1} == {*ON_A_GPU, "evaluate"}
+def test_jobs_that_compute_on_a_gpu_ask_for_one_and_no_others(tmp_path: Path, profile: str, shards: int) -> None:
+    found, _ = resources(tmp_path, ["classification", "segmentation", "retrieval"], profile, shards)
+    asking = {rule for rule, asked in found.items() if int(asked.get("gpu", 0)) == 1}
+    assert asking == {*ON_A_GPU[shards], "evaluate"}
     if profile == "slurm":
         assert (found["extract"]["runtime"], found["evaluate"]["mem_mb"]) == ("720", "32000")
 
 
 def test_without_probes_the_evaluation_blocks_no_gpu(tmp_path: Path) -> None:
     found, said = resources(tmp_path, ["retrieval", "correspondence", "segmentation"], "default")
-    assert {rule for rule, asked in found.items() if int(asked.get("gpu", 0)) == 1} == ON_A_GPU
+    assert {rule for rule, asked in found.items() if int(asked.get("gpu", 0)) == 1} == ON_A_GPU[1]
     assert "evaluate" in found and "rule evaluate:" in said
