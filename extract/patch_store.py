@@ -4,6 +4,7 @@ A task on patches needs those of training images under every condition before it
 would pass all of its images once more. Where the extraction runs in the same process, it leaves the patches here.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from config.files import is_full, no_space
 from extract.models import Network
 from extract.observation import observe
 
@@ -47,12 +49,17 @@ class PatchStore:
             conditions: names of those that the network is put under.
             rows: of the pack.
             folder: on the disk that has room for them.
+
+        Raises:
+            DiskFull: where it has not.
         """
         shape = len(conditions), len(rows), len(network.layout.patches), network.dimension
-        if not 0 < 4 * int(np.prod(shape)) <= LARGEST:
+        size = 4 * int(np.prod(shape))
+        if not 0 < size <= LARGEST:
             return None
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
+            _reserve(file.fileno(), size, folder)
             values: NDArray[np.float32] = np.memmap(file, np.float32, "w+", shape=shape)
         return cls(tuple(conditions), np.sort(rows), values)
 
@@ -69,6 +76,18 @@ class PatchStore:
         """Return the patches of rows, n × patches × dimension, on the host."""
         places = np.searchsorted(self.rows, rows)
         return torch.from_numpy(self.values[self.conditions.index(condition), places])
+
+
+def _reserve(file: int, size: int, folder: Path) -> None:
+    """Take the space of a file at once: a mapped one that finds the disk full later ends the process with a bus error."""
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise no_space(folder / "patches (temporary)", size) from error
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """One process per model leaves the files that the single commands leave, and does once what they do several times."""
 
+import errno
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from config.files import DiskFull
 from config.layout import Run
 from config.resolve import resolve
 from config.settings import Settings, settings
@@ -127,3 +130,18 @@ def test_a_store_is_bounded_and_gone_with_its_process(tmp_path: Path) -> None:
     many = np.arange(patch_store.LARGEST // patches[0].nbytes + 1)
     assert PatchStore.of(network, ["full"], many, tmp_path) is None
     assert PatchStore.of(network, ["full"], many[:0], tmp_path) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system reserves no space")
+def test_a_disk_without_room_for_patches_is_told_before_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_file: int, _start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, f"No room for {size} bytes")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    network = load_network(small().models["m"], 0)
+    size = 4 * 2 * len(network.layout.patches) * network.dimension
+    with pytest.raises(DiskFull, match=rf"patches \(temporary\): no space is left.*needs {size / 1e6:.2f} MB"):
+        PatchStore.of(network, ["full"], np.array([7, 3]), tmp_path)
+    assert not list(tmp_path.iterdir())
