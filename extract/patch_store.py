@@ -79,7 +79,7 @@ class PatchStore:
 
 
 def _reserve(file: int, size: int, folder: Path) -> None:
-    """Take the space of a file at once: a mapped one that finds the disk full later ends the process with a bus error."""
+    """Take the space of a file at once: a mapped one that meets a full disk later ends the process by a bus error."""
     if not hasattr(os, "posix_fallocate"):  # macOS
         return
     try:
