@@ -57,7 +57,10 @@ class TermIds:
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to understand a claim: a kind, the stated number, and terms by role."""
+    """One way to understand a claim: a kind, the stated number, and terms by role.
+
+    With `cut_off`, the further digits of printed numbers are taken to have been cut off instead of rounded.
+    """
 
     wording: str
     kind: str
@@ -65,6 +68,7 @@ class Reading:
     states: str | None
     parts: Mapping[str, tuple[TermIds, ...]]
     options: Options
+    cut_off: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -76,13 +80,25 @@ class Reading:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the article; the first reading is the one that its wording suggests."""
+    """A statement of the article; the first reading is the statement as worded.
+
+    Attributes:
+        id, place, text: name, section of the article, and the statement in our words.
+        note: context.
+        readings: as worded first, then the other ways to understand the sentence.
+        quote: a few words of the sentence, to find it by.
+        origin: `article`, or `audit` for a check that the audit adds by itself.
+        defect: what is wrong where the claim fails; claims with the same defect are one finding.
+    """
 
     id: str
     place: str
     text: str
     note: str
     readings: tuple[Reading, ...]
+    quote: str = ""
+    origin: str = "article"
+    defect: str = ""
 
     @property
     def kind(self) -> str:
@@ -185,7 +201,7 @@ def _readings(entry: Entry) -> Iterator[tuple[str | None, Entry]]:
 def _faults_of_kind(reading: Entry) -> Iterator[str]:
     name, states = reading["kind"], reading.get("states")
     kind, parts, options = KINDS[name], reading.get("parts", {}), reading.get("options", {})
-    if kind.states is True and states is None:
+    if kind.states is True and states is None and not options.get("vague"):
         yield f"states: missing; kind {name!r} needs the identifier of the stated number"
     if kind.states is False and states is not None:
         yield f"states: {states!r} cannot be set for kind {name!r}, which takes no stated number; remove it"
@@ -193,6 +209,11 @@ def _faults_of_kind(reading: Entry) -> Iterator[str]:
     yield from lines
     if lines:
         return
+    if options.get("vague") and kind.states is True:
+        if states is not None:
+            yield f"options.vague: {options['vague']!r} stands where {states!r} is stated; keep one of the two"
+        if "relation" not in options:
+            yield "options: missing relation; a vague limit needs its side"
     if kind.paired:
         one, other = kind.paired
         if len(parts[one]) != len(parts[other]):
@@ -205,7 +226,7 @@ def _faults_of_kind(reading: Entry) -> Iterator[str]:
 def _is_unpublished(kind: str, states: str | None, parts: Entry, options: Entry) -> bool:
     if kind == "causal":
         return not (parts.get("smaller") and parts.get("larger")) or bool(options.get("also_differs"))
-    return kind == "not_checkable" or (kind == "sameness" and states is None)
+    return kind == "not_checkable" or (kind == "sameness" and states is None and not options.get("vague"))
 
 
 def _claim(entry: Entry) -> Claim:
@@ -215,6 +236,9 @@ def _claim(entry: Entry) -> Claim:
         text=_text(entry["claim"]),
         note=_text(entry.get("note", "")),
         readings=tuple(_reading(wording or "as worded", reading) for wording, reading in _readings(entry)),
+        quote=entry.get("quote", ""),
+        origin=entry.get("origin", "article"),
+        defect=_text(entry.get("defect", "")),
     )
 
 

@@ -2,15 +2,21 @@
 
 A printed number is text: 78.50 is more precise than 78.5. The logic follows GRIM-type checks (`scrutiny`) and
 `statcheck`: a number stands for every value that rounds to it, and two numbers disagree only where no such values
-agree.
+agree. Three rules make that strict.
+
+- The bounds themselves are left out. What lies exactly between two printed numbers rounds to one of them by convention,
+  so it is a *tie*, and 84.7 and 84.8 have no value in common.
+- Counts of things (layers, registers, images) are exact, and so are stated limits ("<1", "≤0.2"), unless "~" is
+  printed next to them.
+- Numbers are rounded, not cut off. `Quantity.cut_off` gives the other reading.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from config.errors import InputError
 
@@ -19,6 +25,39 @@ FLOAT32_DIGITS = 7
 APPROXIMATE_SHARE = Decimal("0.1")
 DIGITISED_HALF_UNIT = Decimal("5e-8")
 STORED_HALF_UNIT = Decimal("0.0005")
+APPROXIMATE = "~"
+LIMITS = ("<", "<=", ">", ">=")
+# What is counted in whole things; a number of them is exact.
+COUNTING_UNITS = frozenset(
+    {
+        *(
+            "classes",
+            "conditions",
+            "count",
+            "draws",
+            "heads",
+            "images",
+            "items",
+            "layer",
+            "layers",
+            "models",
+            "patches",
+        ),
+        *(
+            "participants",
+            "people",
+            "permutations",
+            "pixels",
+            "registers",
+            "runs",
+            "seeds",
+            "tasks",
+            "tokens",
+            "trials",
+        ),
+        *("unit", "units"),
+    }
+)
 
 _PRINTED = re.compile(r"(?P<qualifier><=|>=|≤|≥|<|>|~|≈)?\s*(?P<number>[+-]?\d[\d,]*(?:\.\d+)?)")
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -28,14 +67,17 @@ _SAME_QUALIFIER = {"≤": "<=", "≥": ">=", "≈": "~"}
 
 @dataclass(frozen=True)
 class Bounds:
-    """Smallest and largest value that a number may have; arithmetic follows interval arithmetic.
+    """Values between which a number lies, the ends left out; a number known exactly has two equal ends.
+
+    Arithmetic follows interval arithmetic. The ends are left out because a number exactly at one of them rounds to its
+    neighbour as well.
 
     Examples:
         >>> score, change = parse_printed("69.1").bounds, parse_printed("-0.6").bounds
         >>> score + change
         Bounds(low=Decimal('68.40'), high=Decimal('68.60'))
-        >>> score.overlaps(parse_printed("69.2").bounds)
-        True
+        >>> score.overlaps(parse_printed("69.2").bounds), score.overlaps(parse_printed("69.14").bounds)
+        (False, True)
     """
 
     low: Decimal
@@ -71,7 +113,28 @@ class Bounds:
 
     def overlaps(self, other: Bounds) -> bool:
         """Tell whether some value lies within both."""
-        return self.low <= other.high and other.low <= self.high
+        if self.is_exact and other.is_exact:
+            return self.low == other.low
+        return self.low < other.high and other.low < self.high
+
+    def may_be_below(self, other: Bounds) -> bool:
+        """Tell whether some value within these bounds is below some value within the others.
+
+        Examples:
+            >>> earlier, later = parse_printed("73.3").bounds, parse_printed("73.2").bounds
+            >>> earlier.may_be_below(later), later.may_be_below(later)
+            (False, True)
+        """
+        return self.low < other.high
+
+    def may_be_at_most(self, other: Bounds) -> bool:
+        """Tell whether some value within these bounds is below, or is, some value within the others."""
+        return self.may_be_below(other) or self.overlaps(other)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the number is known exactly."""
+        return self.low == self.high
 
     @property
     def half_width(self) -> Decimal:
@@ -124,6 +187,29 @@ class Quantity:
             qualifier=self.qualifier,
         )
 
+    def exactly(self) -> Quantity:
+        """Return the number as one that stands for itself alone: a count, or a limit."""
+        return replace(self, bounds=Bounds(self.value, self.value))
+
+    def cut_off(self) -> Quantity:
+        """Return a printed number as one whose further digits were cut off instead of rounded; others unchanged.
+
+        Examples:
+            >>> parse_printed("0.11").cut_off().bounds
+            Bounds(low=Decimal('0.11'), high=Decimal('0.12'))
+        """
+        unit = self.unit_of_last_digit()
+        if unit is None or self.bounds.is_exact or self.is_approximate:
+            return self
+        # Zero may have lost digits of either sign.
+        low = self.value - unit if self.value <= 0 else self.value
+        return replace(self, bounds=Bounds(low, self.value + unit if self.value >= 0 else self.value))
+
+    @property
+    def is_approximate(self) -> bool:
+        """Whether the article marks the number as approximate."""
+        return self.qualifier == APPROXIMATE
+
     def unit_of_last_digit(self) -> Decimal | None:
         """Return the step between two numbers printed with this many decimals; None if not printed."""
         return None if self.decimals is None else Decimal(1).scaleb(-self.decimals)
@@ -133,14 +219,15 @@ def _around(value: Decimal, half_width: Decimal) -> Bounds:
     return Bounds(value - half_width, value + half_width)
 
 
-def parse_printed(text: str, qualifier: str = "") -> Quantity:
+def parse_printed(text: str, qualifier: str = "", unit: str = "") -> Quantity:
     """Parse a number as printed; its bounds are half a unit of the last digit away.
 
     Args:
         text: the digits, with an optional sign of comparison or `~` in front. `~` widens the bounds to a tenth of the
-            value, or to half a unit of the last non-zero digit where that is wider. `<` and `<=` are kept as the
-            qualifier; the bounds are those of the number itself.
+            value, or to half a unit of the last non-zero digit where that is wider. A number with a sign of comparison
+            is a limit, which is exact.
         qualifier: the sign, where it is not part of the text.
+        unit: whole numbers of one of `COUNTING_UNITS` are exact, unless marked with `~`.
 
     Raises:
         InputError: if the text is not a number.
@@ -150,8 +237,9 @@ def parse_printed(text: str, qualifier: str = "") -> Quantity:
         Bounds(low=Decimal('78.495'), high=Decimal('78.505'))
         >>> parse_printed("~250").bounds
         Bounds(low=Decimal('225.0'), high=Decimal('275.0'))
-        >>> parse_printed("<1").qualifier
-        '<'
+        >>> limit = parse_printed("<1")
+        >>> limit.qualifier, limit.bounds.is_exact, parse_printed("12", unit="layers").bounds.is_exact
+        ('<', True, True)
     """
     match = _PRINTED.fullmatch(text.strip().replace(MINUS_SIGN, "-"))
     if match is None:
@@ -162,7 +250,9 @@ def parse_printed(text: str, qualifier: str = "") -> Quantity:
     decimals = len(digits.partition(".")[2])
     value = Decimal(digits)
     half_width = Decimal(5).scaleb(-decimals - 1)
-    if sign == "~":
+    if sign in LIMITS or (unit in COUNTING_UNITS and not decimals and sign != APPROXIMATE):
+        half_width = Decimal(0)
+    if sign == APPROXIMATE:
         exponent = value.normalize().as_tuple().exponent
         assert isinstance(exponent, int)  # the pattern matches finite numbers only
         coarse = Decimal(5).scaleb(exponent - 1) if value else half_width
@@ -234,24 +324,6 @@ def _decimal(text: str) -> Decimal:
     if _DECIMAL.fullmatch(text.strip()) is None:
         raise InputError(f"{text!r} is not a number")
     return Decimal(text.strip())
-
-
-def rounds_to(value: Decimal, printed: Quantity) -> bool:
-    """Tell whether `value`, rounded to the printed decimals, is the printed number.
-
-    A tie may round either way, because articles do not say how they round. False for a number that was not printed.
-
-    Examples:
-        >>> rounds_to(Decimal("35.5556"), parse_printed("36"))
-        True
-        >>> rounds_to(Decimal("-99.75"), parse_printed("-99.7")), rounds_to(Decimal("-99.75"), parse_printed("-99.8"))
-        (True, True)
-    """
-    unit = printed.unit_of_last_digit()
-    if unit is None:
-        return False
-    modes = (ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_HALF_DOWN)
-    return any(value.quantize(unit, rounding=mode) == printed.value for mode in modes)
 
 
 def total(summands: Iterable[Bounds]) -> Bounds:

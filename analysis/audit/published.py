@@ -140,13 +140,13 @@ def _identifier(prefix: str, row: Row, key: tuple[str, ...]) -> str:
 
 
 def _from_tables(row: Row) -> Published:
-    quantity = parse_printed(row["value"], row["qualifier"])
+    quantity = parse_printed(row["value"], row["qualifier"], row["unit"])
     return Published(row["id"], quantity, row["unit"], "article text", row=row)
 
 
 def _from_figures(row: Row) -> Published:
     if "printed value" in row["method"]:
-        quantity = parse_printed(row["y"])
+        quantity = parse_printed(row["y"], unit=row["unit"])
     else:
         quantity = parse_digitised(row["y"], row["precision"])
     identifier = _identifier("fig", row, FIGURE_KEY)

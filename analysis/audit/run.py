@@ -98,6 +98,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     out: Path = options.out or AUDITS / options.folder.resolve().name
     judged = write_audit(options.folder, out)
-    counts = Counter(item.finding.verdict for item in judged)
+    counts = Counter(item.verdict for item in judged)
     parts = [f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]]
     print(f"{len(judged)} claims: {', '.join(parts)}. Written to {out / 'claims.csv'}")

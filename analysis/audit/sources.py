@@ -31,6 +31,7 @@ class Agreement(StrEnum):
 
     SAME = "same"
     ROUNDING = "within rounding"
+    TIE = "at a tie"
     SPREAD = "within the spread of repeats"
     BEYOND = "beyond rounding and repeats"
     UNKNOWN = "beyond rounding, no repeats published"
@@ -190,6 +191,8 @@ def _compared(
         compares = Agreement.SAME
     elif found is Verdict.ROUNDING:
         compares = Agreement.ROUNDING
+    elif found is Verdict.TIE:
+        compares = Agreement.TIE
     elif spread is None:
         compares = Agreement.UNKNOWN
     else:

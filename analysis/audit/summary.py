@@ -9,9 +9,11 @@ from analysis.audit.kinds import Severity, Verdict
 from analysis.audit.numbers import shown
 from analysis.audit.sources import Agreement, Pair
 from analysis.audit.tables import section_rows
-from analysis.audit.verdicts import Judged, most_severe
+from analysis.audit.verdicts import Judged, defects, most_severe
 from analysis.rows.audit import SectionRow
 from analysis.rows.schema import names_of
+
+AUDIT = "audit"
 
 
 def summary_markdown(judged: Sequence[Judged], pairs: Sequence[Pair] | None, title: str) -> str:
@@ -23,11 +25,16 @@ def summary_markdown(judged: Sequence[Judged], pairs: Sequence[Pair] | None, tit
         title: name of what was audited.
     """
     severe = most_severe(judged)
+    readings = [item for item in judged if item.verdict is Verdict.READING]
+    checks = [item for item in judged if item.claim.origin == AUDIT]
+    wrong = defects(judged)
     lines = [
         f"# Audit of {title}",
         "",
-        f"{len(judged)} claims; {sum(item.fails for item in judged)} do not hold; {len(severe)} findings of severity "
-        "number or above. Written by `python -m analysis.audit`; do not edit.",
+        f"{len(judged)} claims: {len(judged) - len(checks)} statements of the article and {len(checks)} checks that "
+        f"the audit adds. {sum(item.fails for item in judged)} do not hold, from {len(wrong)} defects; "
+        f"{len(readings)} depend on the reading; {len(severe)} findings of severity number or above. Written by "
+        "`python -m analysis.audit`; do not edit.",
         "",
         "## Verdicts",
         "",
@@ -42,14 +49,30 @@ def summary_markdown(judged: Sequence[Judged], pairs: Sequence[Pair] | None, tit
         "Most severe first: by severity, then by verdict, then by the distance of the decisive number from what the "
         "claim needs (0 to 1, in parentheses).",
         "",
-        *(_finding_line(item) for item in severe),
+        *(_finding_line(item) for item in severe if item.claim.origin != AUDIT),
+        "",
+        "## Findings of checks that the audit adds",
+        "",
+        *(_finding_line(item) for item in severe if item.claim.origin == AUDIT),
+        "",
+        "## Defects",
+        "",
+        "Findings of one defect are one finding.",
+        "",
+        *(_defect_line(name, items) for name, items in wrong.items()),
+        "",
+        "## Holds only if read as …",
+        "",
+        "Neither consistent nor held against the article: each with its verdict as worded.",
+        "",
+        *(_reading_line(item) for item in readings),
         *(_sweep_lines(pairs) if pairs is not None else ()),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _verdict_rows(judged: Sequence[Judged]) -> Iterator[list[str]]:
-    counts = Counter((item.finding.verdict, item.finding.severity) for item in judged)
+    counts = Counter((item.verdict, item.finding.severity) for item in judged)
     for verdict in Verdict:
         row = [counts[verdict, severity] for severity in Severity]
         if any(row):
@@ -61,9 +84,20 @@ def _finding_line(item: Judged) -> str:
     arithmetic = _plain(" ".join(sentence.plain for sentence in finding.reason))
     gap = f" ({shown(finding.gap, 2)})" if finding.gap else ""
     return (
-        f"- **{item.claim.id}** · {finding.severity.value} · {finding.verdict.value}{gap} · "
-        f"{item.claim.text} {arithmetic}"
+        f"- **{item.claim.id}** · {finding.severity.value} · {item.verdict.value}{gap} · {item.claim.text} {arithmetic}"
     )
+
+
+def _defect_line(name: str, items: Sequence[Judged]) -> str:
+    places = ", ".join(item.claim.id for item in items)
+    return f"- {_plain(name)}: {places}" if [name] != [item.claim.id for item in items] else f"- {name}"
+
+
+def _reading_line(item: Judged) -> str:
+    arithmetic = _plain(" ".join(sentence.plain for sentence in item.finding.reason))
+    worded = "" if item.as_worded is Verdict.READING else f" As worded: {item.as_worded.value}."
+    told = "" if item.holds_if == item.finding.sensitivity else f" {_plain(item.holds_if)}"
+    return f"- {item.claim.id} · {item.claim.text}{worded} {arithmetic}{told}"
 
 
 def _plain(text: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from analysis.audit.claims import Reading
 from analysis.audit.kinds import KINDS, Finding, NumberTerm, Severity
 from analysis.audit.kinds.agreement import implied
+from analysis.audit.kinds.inference import GENEROUS
+from analysis.audit.kinds.series import HALF
 from analysis.audit.numbers import shown
 from analysis.audit.published import Published, PublishedNumbers, file_of
 from analysis.audit.quantities import Vocabulary
@@ -18,6 +20,9 @@ LABEL_COLUMNS = ("model", "scale", "condition", "x", "token", "layer")
 COMPUTED = frozenset({"delta", "sum", "mean", "ratio", "percent_change"})
 SETTINGS = ("earliest", "latest", "share", "n", "near", "alpha")  # options that a figure draws
 
+# What a kind starts from where the article has a word instead of a number.
+ASSUMED = {"share": HALF, "near": GENEROUS}
+
 Row = dict[str, str]
 
 
@@ -26,7 +31,8 @@ def claim_rows(judged: Sequence[Judged]) -> Iterator[Row]:
 
     `value` and `conclusion` are the two flags; `gap` is the distance of the decisive number from what the claim needs;
     `rank` orders the findings of severity number or above, `foremost` those that a summary shows first; `strictest` is
-    the least favourable verdict of all readings.
+    the least favourable verdict of all readings. `as_worded` and `favourable` are the two ends of a verdict, `holds_if`
+    says what separates them, and `sensitivity` for which meanings of a vague word the claim holds.
     """
     ranks = {item.claim.id: str(rank) for rank, item in enumerate(most_severe(judged), 1)}
     first = {item.claim.id: str(rank) for rank, item in enumerate(foremost(judged), 1)}
@@ -37,6 +43,13 @@ def claim_rows(judged: Sequence[Judged]) -> Iterator[Row]:
             "place": claim.place,
             "claim": claim.text,
             **_outcome(item.reading, item.finding),
+            "verdict": item.verdict.value,
+            "as_worded": item.as_worded.value,
+            "favourable": item.favourable.value,
+            "holds_if": item.holds_if,
+            "sensitivity": item.findings[0].sensitivity,
+            "origin": claim.origin,
+            "defect": (claim.defect or claim.id) if item.fails else "",
             "gap": shown(item.finding.gap, 3) if item.fails else "",
             "why": item.why,
             "numbers": ";".join(claim.ids),
@@ -49,7 +62,8 @@ def claim_rows(judged: Sequence[Judged]) -> Iterator[Row]:
 def claims_data(judged: Sequence[Judged]) -> list[dict[str, object]]:
     """Return the content of `claims.json`: for each claim all readings, their reasons, and the numbers behind them.
 
-    A claim has `id`, `decides` (index of the reading whose verdict counts), `readings`, `note` and `numbers`. A reading
+    A claim has `id`, `verdict`, `decides` (index of the reading whose arithmetic is shown), `holds_if`, `readings`,
+    `note` and `numbers`. A reading
     has the columns of `claims.csv` that depend on it; its `why` is a list of sentences. A sentence is a list of texts
     and of mappings `{"numbers": [...]}`, which cite the identifiers of published numbers. `numbers` maps each
     identifier of the claim to the file that has its row.
@@ -57,6 +71,8 @@ def claims_data(judged: Sequence[Judged]) -> list[dict[str, object]]:
     return [
         {
             "id": item.claim.id,
+            "verdict": item.verdict.value,
+            "holds_if": item.holds_if,
             "decides": item.chosen,
             "readings": [
                 {**_outcome(reading, finding), "why": [sentence.data for sentence in finding.reason]}
@@ -120,7 +136,7 @@ def _points(item: Judged, numbers: PublishedNumbers, vocabulary: Vocabulary | No
         yield _value(item, RECOMPUTED, item.finding.recomputed)
     taken = KINDS[item.reading.kind].options
     for setting in SETTINGS:
-        value = getattr(case.options, setting)
+        value = getattr(case.options, setting) or ASSUMED.get(setting)
         if setting in taken and value is not None:
             yield _value(item, setting, shown(value))
 

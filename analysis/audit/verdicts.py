@@ -1,29 +1,35 @@
-"""Judge every claim of a folder: the most favourable reading decides, and the others are reported."""
+"""Judge every claim of a folder: as worded, and under the most favourable reading."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 
 from analysis.audit.claims import PERCENT_UNITS, Claim, Reading, TermIds, load_claims
-from analysis.audit.kinds import HELD, KINDS, RELATIONS, Case, Finding, NumberTerm, Severity, Verdict
+from analysis.audit.kinds import HELD, KINDS, RELATIONS, Case, Finding, NumberTerm, Severity, Value, Verdict
 from analysis.audit.kinds.finding import worst
 from analysis.audit.published import Published, PublishedNumbers, load_published
 from config.errors import InputError
 
 LIMITS = ("bound", "quantifier")
+CUT_OFF = "further digits were cut off, not rounded"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim with the finding of each of its readings, in their order.
+    """A claim with the finding of each of its readings, in their order, as worded first.
+
+    Where the claim holds as worded, that is its verdict. Where it does not, and another reading is more favourable, the
+    verdict is `depends on the reading`: neither an accusation nor a pass. Where it fails in every reading, the most
+    favourable one decides.
 
     Examples:
         >>> claims = {item.claim.id: item for item in audit(Path("docs/examples/invented_article"))}
         >>> claims["delta-beta"].finding.why
-        '60.0 - 81.3 = -21.3; stated -20.3. They differ by 1; rounding allows 0.15.'
+        '60.0 - 81.3 = -21.3; stated -20.3. They differ by 1; rounding allows less than 0.15.'
         >>> claims["delta-beta"].fails, str(claims["delta-beta"].strictest)
         (True, 'contradicted')
     """
@@ -32,35 +38,74 @@ class Judged:
     findings: tuple[Finding, ...]
 
     @property
-    def chosen(self) -> int:
-        """Index of the most favourable reading: by verdict, then by severity, then as listed."""
-        ranked = [(finding.verdict.rank, finding.severity.rank) for finding in self.findings]
-        return ranked.index(min(ranked))
+    def as_worded(self) -> Verdict:
+        """The verdict of the sentence as worded: one end."""
+        return self.findings[0].verdict
 
     @property
-    def finding(self) -> Finding:
-        """The finding that decides."""
-        return self.findings[self.chosen]
-
-    @property
-    def reading(self) -> Reading:
-        """The reading that decides."""
-        return self.claim.readings[self.chosen]
+    def favourable(self) -> Verdict:
+        """The most favourable verdict of all readings: the other end."""
+        return self.findings[self._best].verdict
 
     @property
     def strictest(self) -> Verdict:
         """The least favourable verdict of all readings."""
         return worst(finding.verdict for finding in self.findings)
 
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The verdict of the claim."""
+        worded, best = self.as_worded, self.favourable
+        if worded in (*HELD, Verdict.READING):
+            return worded
+        if best in HELD or (worded.fails and not best.fails):
+            return Verdict.READING
+        return best if worded.fails else worded
+
+    @property
+    def _best(self) -> int:
+        ranked = [(finding.verdict.rank, finding.severity.rank) for finding in self.findings]
+        return ranked.index(min(ranked))
+
+    @property
+    def chosen(self) -> int:
+        """Index of the reading whose arithmetic is shown: as worded, or the most favourable one if all fail."""
+        return self._best if self.verdict.fails else 0
+
+    @property
+    def finding(self) -> Finding:
+        """The finding whose arithmetic is shown."""
+        return self.findings[self.chosen]
+
+    @property
+    def reading(self) -> Reading:
+        """The reading whose arithmetic is shown."""
+        return self.claim.readings[self.chosen]
+
+    @property
+    def holds_if(self) -> str:
+        """For a verdict that depends on the reading: under which readings, or meanings of a word, the claim holds."""
+        if self.verdict is not Verdict.READING:
+            return ""
+        pairs = zip(self.claim.readings, self.findings, strict=True)
+        held = [reading.wording for reading, finding in pairs if finding.verdict in HELD]
+        if held:
+            return f"It holds only if read as: {'; or: '.join(held)}."
+        if self.finding.sensitivity:
+            return self.finding.sensitivity
+        return f"Read as: {self.claim.readings[self._best].wording}, it is {self.favourable.value}."
+
     @property
     def fails(self) -> bool:
         """Whether the claim is contradicted or unsupported, or its sources disagree."""
-        return self.finding.verdict not in (*HELD, Verdict.NOT_CHECKABLE)
+        return self.verdict.fails
 
     @property
     def why(self) -> str:
-        """The arithmetic of the reading that decides, that of the others, and the note, as text."""
+        """The arithmetic of the reading that is shown, that of the others, and the note, as text."""
         why = self.finding.why if self.chosen == 0 else f"Read as: {self.reading.wording}. {self.finding.why}"
+        if self.holds_if and self.holds_if != self.finding.sensitivity:
+            why += f" {self.holds_if}"
         for position, (reading, finding) in enumerate(zip(self.claim.readings, self.findings, strict=True)):
             if position != self.chosen:
                 why += f" Other reading ({reading.wording}): {finding.verdict.value}. {finding.why}"
@@ -70,11 +115,18 @@ class Judged:
 def judge(claim: Claim, numbers: PublishedNumbers) -> Judged:
     """Judge every reading of a claim.
 
+    A value that is off as worded is judged once more with the further digits of every printed number cut off instead of
+    rounded; if the claim holds so, that is one reading more.
+
     Raises:
         InputError: for a number that is not published, or for numbers of one claim in different units.
     """
-    cases = (case_of(claim, reading, numbers) for reading in claim.readings)
-    findings = (KINDS[r.kind].evaluate(case) for r, case in zip(claim.readings, cases, strict=True))
+    findings = [KINDS[r.kind].evaluate(case_of(claim, r, numbers)) for r in claim.readings]
+    if findings[0].verdict.fails and findings[0].value in (Value.NEAR, Value.OFF):
+        cut = replace(claim.readings[0], wording=CUT_OFF, cut_off=True)
+        found = KINDS[cut.kind].evaluate(case_of(claim, cut, numbers))
+        if found.verdict in HELD:
+            return Judged(replace(claim, readings=(*claim.readings, cut)), (*findings, found))
     return Judged(claim, tuple(findings))
 
 
@@ -89,9 +141,9 @@ def audit(folder: Path) -> tuple[Judged, ...]:
 
     Examples:
         >>> from collections import Counter
-        >>> verdicts = Counter(str(item.finding.verdict) for item in audit(Path("docs/examples/invented_article")))
+        >>> verdicts = Counter(str(item.verdict) for item in audit(Path("docs/examples/invented_article")))
         >>> verdicts["consistent"], verdicts["contradicted"]
-        (17, 4)
+        (16, 4)
     """
     numbers = load_published(folder)
     return tuple(judge(claim, numbers) for claim in load_claims(folder))
@@ -104,6 +156,8 @@ def case_of(claim: Claim, reading: Reading, numbers: PublishedNumbers) -> Case:
 
     def find(key: str) -> Published:
         number = numbers.find(key, where)
+        if reading.cut_off:
+            number = replace(number, quantity=number.quantity.cut_off())
         return number.percent() if in_percent else number
 
     def term(ids: TermIds) -> NumberTerm:
@@ -140,8 +194,26 @@ def _require_side(where: str, reading: Reading, limit: Published) -> None:
         )
 
 
+def defects(judged: Iterable[Judged]) -> Mapping[str, tuple[Judged, ...]]:
+    """Return the claims that fail by what is wrong, in file order: findings of one defect are one finding.
+
+    A claim without a declared defect is its own.
+
+    Examples:
+        >>> found = defects(audit(Path("docs/examples/invented_article")))
+        >>> {name: len(items) for name, items in found.items()}["delta-beta"]
+        1
+    """
+    found: dict[str, tuple[Judged, ...]] = {}
+    for item in judged:
+        if item.fails:
+            name = item.claim.defect or item.claim.id
+            found[name] = (*found.get(name, ()), item)
+    return found
+
+
 def _by_severity(item: Judged) -> tuple[int, int, Decimal]:
-    return -item.finding.severity.rank, -item.finding.verdict.rank, -item.finding.gap
+    return -item.finding.severity.rank, -item.verdict.rank, -item.finding.gap
 
 
 def most_severe(judged: Sequence[Judged]) -> tuple[Judged, ...]:

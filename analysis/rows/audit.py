@@ -9,7 +9,7 @@ from analysis.rows.schema import Row, column
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimRow(Row):
-    """One claim, by the reading that decides."""
+    """One claim, with the arithmetic of one reading and both ends of its verdict."""
 
     id: str = column("identifier of the claim")
     place: str = column("section of the article")
@@ -27,8 +27,14 @@ class ClaimRow(Row):
     gap: str = column("distance of the decisive number from what the claim needs, from 0 to 1")
     rank: str = column("place among the findings of severity number or above, most severe first")
     foremost: str = column("place among the findings that a summary shows first")
-    reading: str = column("the reading of the claim that decides")
+    reading: str = column("the reading whose arithmetic is shown")
     strictest: str = column("the least favourable verdict of all readings")
+    as_worded: str = column("the verdict of the sentence as worded")
+    favourable: str = column("the most favourable verdict of all readings")
+    holds_if: str = column("readings under which it holds, where it does not as worded")
+    sensitivity: str = column("for which meanings of a vague word it holds")
+    origin: str = column("article, or audit where the audit checks by itself")
+    defect: str = column("what is wrong, the same in every place of one defect")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ article. A new kind is a function and a row of `KINDS`.
 
 Four rules apply to all of them.
 
-- *Rounding first* (`statcheck`, `scrutiny`): a printed number is widened by half a unit of its last digit, a digitised
-  one by its precision, before anything is judged.
+- *Rounding first* (`statcheck`, `scrutiny`): a printed number stands for what rounds to it, a digitised one for what
+  lies within its precision, before anything is judged. Counts and limits are exact, and an exact tie is told as one.
 - *A wrong number is not a wrong conclusion*: there are two flags. A stated value can be off while the conclusion
   stands; a bound, an order, a trend or an inference can fail without a wrong value.
 - *Which documents disagree*: if all numbers come from one document, a mismatch is a contradiction; if they come from
@@ -102,15 +102,17 @@ KINDS: Mapping[str, Kind] = {
         baseline, {"scores": MANY, "changes": MANY}, True, frozenset({"drop"}), paired=("scores", "changes")
     ),
     "range": Kind(value_range, {"low": ONE, "high": ONE, "values": MANY}, False, frozenset({"attained"})),
-    "sameness": Kind(sameness, {"first": MANY, "second": MANY}, None, frozenset({"needs"}), paired=("first", "second")),
-    "bound": Kind(bound, {"values": MANY}, True, frozenset({"absolute", "relation"})),
+    "sameness": Kind(
+        sameness, {"first": MANY, "second": MANY}, None, frozenset({"needs", "vague"}), paired=("first", "second")
+    ),
+    "bound": Kind(bound, {"values": MANY}, True, frozenset({"absolute", "relation", "vague", "rounded"})),
     "quantifier": Kind(
         quantifier,
         {"values": MANY, "others": ANY},
         True,
         frozenset({"absolute", "relation", "quantifier", "members", "needs"}),
     ),
-    "order": Kind(order, {"smaller": MANY, "larger": MANY}, False, frozenset({"absolute"})),
+    "order": Kind(order, {"smaller": MANY, "larger": MANY}, False, frozenset({"absolute", "or_equal"})),
     "monotone": Kind(monotone, {"series": SERIES}, False, frozenset({"direction"})),
     "peak": Kind(peak, {"series": SERIES}, True, frozenset({"direction"}), same_unit=False),
     "onset": Kind(

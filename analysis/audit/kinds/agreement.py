@@ -9,8 +9,12 @@ from itertools import combinations
 
 from analysis.audit.kinds.case import ONE, Case, NumberTerm, apart, mismatch, need, stated_text
 from analysis.audit.kinds.finding import HELD, Finding, Value, Verdict, not_checkable_because, share_apart
-from analysis.audit.kinds.reason import phrase
-from analysis.audit.numbers import rounds_to, shown
+from analysis.audit.kinds.reason import Phrase, phrase
+from analysis.audit.numbers import shown
+from analysis.audit.rounding import Rounded, is_exact_tie, rounded, tie_told
+
+# What a verdict that rests on rounding says of the stated value.
+AS_ROUNDED = {Verdict.ROUNDING: Value.WITHIN_ROUNDING, Verdict.TIE: Value.TIE}
 
 
 def agreement(first: NumberTerm, second: NumberTerm) -> Verdict:
@@ -24,12 +28,16 @@ def agreement(first: NumberTerm, second: NumberTerm) -> Verdict:
     """
     coarse, fine = (first, second) if first.width >= second.width else (second, first)
     meets = coarse.bounds.overlaps(fine.bounds)
+    if coarse.bounds.is_exact:
+        return Verdict.CONSISTENT if meets else Verdict.SOURCES_DISAGREE
     printed = coarse.printed
     if printed is None or printed.decimals is None:
         # Digitised and stored values have no printed digits: they agree where their bounds overlap.
         return Verdict.CONSISTENT if meets else Verdict.SOURCES_DISAGREE
-    if rounds_to(fine.value, printed):
+    if rounded(fine.value, printed) is Rounded.TO_IT:
         return Verdict.CONSISTENT
+    if is_exact_tie(fine.value, fine.width, printed):
+        return Verdict.TIE
     return Verdict.ROUNDING if meets else Verdict.SOURCES_DISAGREE
 
 
@@ -37,8 +45,8 @@ def flag_of(verdict: Verdict, first: NumberTerm, second: NumberTerm) -> Value:
     """Return the flag of two terms that should be equal and whose agreement is `verdict`."""
     if verdict is Verdict.CONSISTENT:
         return Value.AS_PRINTED
-    if verdict is Verdict.ROUNDING:
-        return Value.WITHIN_ROUNDING
+    if verdict in AS_ROUNDED:
+        return AS_ROUNDED[verdict]
     units = [t.printed.unit_of_last_digit() for t in (first, second) if t.printed is not None]
     distance = abs(first.value - second.value)
     return Value.NEAR if any(unit is not None and distance < unit for unit in units) else Value.OFF
@@ -51,11 +59,17 @@ def equality(case: Case) -> Finding:
         >>> from analysis.audit.kinds import printed_case
         >>> found = equality(printed_case("-0.7", values=["-0.6", "-0.7"]))
         >>> str(found.verdict), found.why
-        ('consistent only with rounding', '-0.7 [-0.7] and -0.6 [-0.6] are 0.1 apart, the most of all pairs; rounding \
-allows 0.1.')
+        ('contradicted', '-0.7 [-0.7] and -0.6 [-0.6] are 0.1 apart, the most of all pairs; rounding allows less than \
+0.1.')
     """
     values = case.parts["values"]
     return _all_equal(case, (NumberTerm((case.printed,)), *values) if case.printed is not None else values)
+
+
+def _tie(first: NumberTerm, second: NumberTerm) -> Phrase:
+    fine, coarse = (first, second) if first.width < second.width else (second, first)
+    assert coarse.printed is not None  # a tie lies between printed numbers
+    return phrase(tie_told(fine.value, coarse.printed))
 
 
 def baseline(case: Case) -> Finding:
@@ -88,14 +102,17 @@ def _all_equal(case: Case, values: Sequence[NumberTerm]) -> Finding:
     gap = abs(first.value - second.value)
     most = ", the most of all pairs" if len(pairs) > 1 else ""
     tolerance = first.width + second.width
-    failed = verdict not in HELD
-    apart_by = f" are {shown(gap)} apart{most}; rounding allows {shown(tolerance, 3)}."
+    failed = verdict.fails
+    allowed = f"rounding allows less than {shown(tolerance, 3)}" if tolerance else "both are exact"
+    reason = [phrase(first.named, " and ", second.named, f" are {shown(gap)} apart{most}; {allowed}.")]
+    if verdict is Verdict.TIE:
+        reason.append(_tie(first, second))
     return Finding(
         published=stated_text(case.printed) if case.printed else shown(values[0].value),
         recomputed="; ".join(shown(term.value) for term in (values[1:] if case.printed else values)),
         tolerance=shown(tolerance, 3),
         verdict=mismatch(first.sources | second.sources) if failed else verdict,
-        reason=(phrase(first.named, " and ", second.named, apart_by),),
+        reason=tuple(reason),
         value=flag_of(verdict, first, second),
         gap=share_apart(first.value, second.value) if failed else Decimal(0),
         conditions=lambda: (each for a, b, _ in pairs for each in apart(a, b, a.width + b.width)),
@@ -141,23 +158,26 @@ def value_range(case: Case) -> Finding:
             if not any(agreement(other, e) in HELD for other in nexts[id(t)])
             for each in apart(t, e, t.width + e.width)
         ]
-        why = phrase("The values run ", ends, f"; stated {published}.")
+        reason = [phrase("The values run ", ends, f"; stated {published}.")]
+        reason += [_tie(t, e) for t, e, found in met if found is Verdict.TIE]
     else:
-        beyond = [t for t in values if t.bounds.high < low.bounds.low or t.bounds.low > high.bounds.high]
+        beyond = [
+            t for t in values if not (low.bounds.may_be_at_most(t.bounds) and t.bounds.may_be_at_most(high.bounds))
+        ]
         verdict = Verdict.SOURCES_DISAGREE if beyond else Verdict.CONSISTENT
         if len(inside) < len(values) and not beyond:
             verdict = Verdict.ROUNDING
         far_below = low.value - smallest.value > largest.value - high.value
         term, end = (smallest, low) if far_below else (largest, high)
-        why = phrase(f"{len(inside)} of {len(values)} values lie in {published}; they run ", ends, ".")
-    failed = verdict not in HELD
-    held = Value.AS_PRINTED if verdict is Verdict.CONSISTENT else Value.WITHIN_ROUNDING
+        reason = [phrase(f"{len(inside)} of {len(values)} values lie in {published}; they run ", ends, ".")]
+    failed = verdict.fails
+    held = AS_ROUNDED.get(verdict, Value.AS_PRINTED)
     return Finding(
         published=published,
         recomputed=f"{smallest.text} to {largest.text}",
         tolerance=shown(max(low.width, high.width), 3),
         verdict=mismatch(case.sources) if failed else verdict,
-        reason=(why,),
+        reason=tuple(reason),
         value=Value.OFF if failed else held,
         gap=share_apart(term.value, end.value) if failed else Decimal(0),
         conditions=lambda: needs,
@@ -167,7 +187,8 @@ def value_range(case: Case) -> Finding:
 def sameness(case: Case) -> Finding:
     """Claim that `first` and `second`, pair by pair, differ by at most a stated margin.
 
-    Without a margin the claim cannot fail, so it is not checkable; the largest difference is still reported.
+    Where the sentence has a `vague` word instead of a margin, the finding is the margin from which on the claim holds;
+    without either, the claim is not checkable.
 
     Examples:
         >>> from analysis.audit.kinds import printed_case
@@ -179,11 +200,15 @@ def sameness(case: Case) -> Finding:
     a, b = max(pairs, key=lambda pair: abs(pair[0].value - pair[1].value))
     gap = abs(a.value - b.value)
     arithmetic = phrase(f"The largest of {len(pairs)} differences is {shown(gap)}: ", a.named, " and ", b.named, ".")
+    if case.printed is None and case.options.vague:
+        word = case.options.vague
+        finding = Finding(f"'{word}'", shown(gap), "", Verdict.READING, (arithmetic,))
+        return finding.with_sensitivity(f"It holds where '{word}' allows {shown(gap)} or more.")
     if case.printed is None:
         reasons = (arithmetic, case.options.needs) if case.options.needs else (arithmetic,)
         return replace(not_checkable_because(*reasons, published="no margin stated"), recomputed=shown(gap))
-    margin = case.printed.quantity
-    failed = gap - a.width - b.width > margin.bounds.high
+    margin = case.limit.quantity
+    failed = gap > margin.value and not (a.bounds - b.bounds).magnitude().may_be_at_most(margin.bounds)
     verdict = Verdict.CONSISTENT if gap <= margin.value else Verdict.ROUNDING
     needs = []
     for x, y in pairs:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
-from analysis.audit.kinds.case import ONE, RELATIONS, Case, NumberTerm, mismatch, need, stated_text
+from analysis.audit.kinds.agreement import AS_ROUNDED
+from analysis.audit.kinds.case import ONE, RELATIONS, Case, NumberTerm, may_be_on_side, mismatch, need, stated_text
 from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, not_checkable_because, share_apart, worst
 from analysis.audit.kinds.reason import Phrase, phrase
-from analysis.audit.numbers import Bounds, Quantity, rounds_to, shown, total
+from analysis.audit.numbers import Bounds, Quantity, shown, total
+from analysis.audit.rounding import Rounded, is_exact_tie, rounded, tie_told
 
 
 def compared(
@@ -18,6 +21,7 @@ def compared(
     arithmetic: str,
     rates: Mapping[str, Decimal],
     neutral: Decimal | None = None,
+    divides: bool = False,
 ) -> Finding:
     """Compare a recomputed value with the stated one: equal as printed, within rounding, or neither.
 
@@ -31,10 +35,14 @@ def compared(
         arithmetic: the computation, for the reader.
         rates: identifier → change of `value` per unit of the number.
         neutral: the value that means "no change", if the kind has one.
+        divides: whether the result of exact numbers may still be rounded; a sum of counts is a count.
     """
     printed = case.stated.quantity
+    unit = printed.unit_of_last_digit()
+    if divides and unit is not None and printed.bounds.is_exact:
+        printed = replace(printed, bounds=Bounds(printed.value - unit / 2, printed.value + unit / 2))
     distance = abs(value - printed.value)
-    verdict, flag = _judged(case, value, bounds)
+    verdict, flag = _judged(case, printed, value, bounds)
     changes = (
         flag is Value.OFF
         and neutral is not None
@@ -45,7 +53,10 @@ def compared(
     tolerance = printed.bounds.half_width + bounds.half_width
     reason = [phrase(f"{arithmetic} = {shown(value)}; stated {stated_text(case.stated)}.")]
     if flag is not Value.AS_PRINTED:
-        reason.append(phrase(f"They differ by {shown(distance)}; rounding allows {shown(tolerance, 3)}."))
+        allowed = f"rounding allows less than {shown(tolerance, 3)}" if tolerance else "all numbers are exact"
+        reason.append(phrase(f"They differ by {shown(distance)}; {allowed}."))
+    if flag is Value.TIE:
+        reason.append(phrase(tie_told(value, printed)))
     stated = {case.stated.id: ONE}
     away = {key: -rate for key, rate in rates.items()}
     return Finding(
@@ -56,7 +67,7 @@ def compared(
         reason=tuple(reason),
         value=flag,
         changes=changes,
-        gap=Decimal(0) if verdict.rank <= Verdict.ROUNDING.rank else share_apart(value, printed.value),
+        gap=share_apart(value, printed.value) if verdict.fails else Decimal(0),
         conditions=lambda: (
             need(tolerance + value - printed.value, rates, {case.stated.id: -ONE}),
             need(tolerance - value + printed.value, away, stated),
@@ -64,13 +75,15 @@ def compared(
     )
 
 
-def _judged(case: Case, value: Decimal, bounds: Bounds) -> tuple[Verdict, Value]:
-    printed = case.stated.quantity
-    if rounds_to(value, printed):
+def _judged(case: Case, printed: Quantity, value: Decimal, bounds: Bounds) -> tuple[Verdict, Value]:
+    exact = printed.bounds.is_exact and bounds.is_exact
+    if rounded(value, printed) is Rounded.TO_IT and not (exact and value != printed.value):
         return Verdict.CONSISTENT, Value.AS_PRINTED
     unit = printed.unit_of_last_digit()
+    if not exact and not printed.is_approximate and is_exact_tie(value, bounds.half_width, printed):
+        return Verdict.TIE, Value.TIE
     if bounds.overlaps(printed.bounds):
-        if unit is None or printed.qualifier == "~":
+        if unit is None or printed.is_approximate:
             return Verdict.CONSISTENT, Value.AS_PRINTED
         return Verdict.ROUNDING, Value.WITHIN_ROUNDING
     near = unit is not None and abs(value - printed.value) < unit
@@ -84,7 +97,8 @@ def delta(case: Case) -> Finding:
         >>> from analysis.audit.kinds import printed_case
         >>> found = delta(printed_case("-4.9", from_=["69.1"], to=["64.3"]))
         >>> str(found.verdict), found.why
-        ('consistent only with rounding', '64.3 - 69.1 = -4.8; stated -4.9. They differ by 0.1; rounding allows 0.15.')
+        ('consistent only with rounding', '64.3 - 69.1 = -4.8; stated -4.9. They differ by 0.1; rounding allows less \
+than 0.15.')
     """
     to, origin = case.one("to"), case.one("from")
     first, second = (origin, to) if case.options.drop else (to, origin)
@@ -135,6 +149,7 @@ def mean(case: Case) -> Finding:
         total(term.bounds for term in values).times(share),
         f"mean of {', '.join(term.text for term in values)}",
         need(Decimal(0), *(term.rates(share) for term in values)).rates,
+        divides=True,
     )
 
 
@@ -156,7 +171,7 @@ def ratio(case: Case) -> Finding:
     except ZeroDivisionError:
         return undefined(case, f"{arithmetic}: the denominator may be zero within its rounding.")
     value = top.value / bottom.value
-    return compared(case, value, bounds, arithmetic, _quotient_rates(top, bottom), neutral=ONE)
+    return compared(case, value, bounds, arithmetic, _quotient_rates(top, bottom), neutral=ONE, divides=True)
 
 
 def _quotient_rates(top: NumberTerm, bottom: NumberTerm) -> Mapping[str, Decimal]:
@@ -177,8 +192,8 @@ def factor(case: Case) -> Finding:
         >>> str(found.verdict), found.why
         ('consistent', '36.6 [36.6] / 7.0 [7.0] = 5.22857; stated >=5×.')
     """
-    stated = case.stated.quantity
     relation = case.options.relation
+    stated = (case.stated if relation is None else case.limit).quantity
     pairs = list(zip(case.parts["larger"], case.parts["smaller"], strict=True))
     quotients, needs = [], list[Need]()
     for top, bottom in pairs:
@@ -196,7 +211,7 @@ def factor(case: Case) -> Finding:
         quotients.append((value, bounds, top, bottom, _factor_holds(value, bounds, stated, relation)))
     verdict = worst(found for *_, found in quotients)
     value, bounds, top, bottom, _ = max(quotients, key=lambda q: (q[4].rank, share_apart(q[0], stated.value)))
-    failed = verdict.rank > Verdict.ROUNDING.rank
+    failed = verdict.fails
     turned = failed and stated.value > 1 and bounds.high < 1
     sign = relation or stated.qualifier
     reason = [phrase(top.named, " / ", bottom.named, f" = {shown(value)}; stated {sign}{stated.text}×.")]
@@ -209,7 +224,7 @@ def factor(case: Case) -> Finding:
         tolerance=shown(stated.bounds.half_width + bounds.half_width, 3),
         verdict=mismatch(case.sources) if failed else verdict,
         reason=tuple(reason),
-        value=Value.OFF if failed else Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.AS_PRINTED,
+        value=Value.OFF if failed else AS_ROUNDED.get(verdict, Value.AS_PRINTED),
         changes=turned,
         gap=share_apart(value, stated.value) if failed else Decimal(0),
         conditions=lambda: needs,
@@ -219,12 +234,13 @@ def factor(case: Case) -> Finding:
 def _factor_holds(value: Decimal, bounds: Bounds, stated: Quantity, relation: str | None) -> Verdict:
     if relation is not None:
         met = RELATIONS[relation](value, stated.value)
-        upper = relation.startswith("<")
-        near = bounds.low <= stated.bounds.high if upper else bounds.high >= stated.bounds.low
+        near = may_be_on_side(bounds, relation, stated.bounds)
     else:
-        met = rounds_to(value, stated)
+        met = rounded(value, stated) is Rounded.TO_IT
         near = bounds.overlaps(stated.bounds)
-        met = met or (near and stated.qualifier == "~")
+        met = met or (near and stated.is_approximate)
+        if not met and is_exact_tie(value, bounds.half_width, stated):
+            return Verdict.TIE
     return Verdict.CONSISTENT if met else Verdict.ROUNDING if near else Verdict.CONTRADICTED
 
 
@@ -254,6 +270,7 @@ def percent_change(case: Case) -> Finding:
         arithmetic,
         rates,
         neutral=Decimal(0),
+        divides=True,
     )
 
 

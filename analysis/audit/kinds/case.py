@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 
@@ -130,8 +130,8 @@ class Options:
     direction: str = "rising"
     quantifier: str = "every"
     alpha: Decimal = Decimal("0.05")
-    share: Decimal = Decimal("0.5")
-    near: Decimal = Decimal(10)
+    share: Decimal | None = None
+    near: Decimal | None = None
     earliest: Decimal | None = None
     latest: Decimal | None = None
     n: Decimal | None = None
@@ -139,6 +139,9 @@ class Options:
     members: Decimal | None = None
     also_differs: str = ""
     needs: str = ""
+    vague: str = ""
+    rounded: bool = False
+    or_equal: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,14 @@ class Case:
         return self.printed
 
     @property
+    def limit(self) -> Published:
+        """The stated number as a limit: exactly that number, unless the article marks it as approximate."""
+        stated = self.stated
+        if stated.quantity.is_approximate:
+            return stated
+        return replace(stated, quantity=stated.quantity.exactly())
+
+    @property
     def relation(self) -> str:
         """The side of a stated limit: the option, or else the qualifier of the number."""
         return self.options.relation or self.stated.quantity.qualifier
@@ -175,6 +186,20 @@ class Case:
         """The documents that the stated number and all terms come from."""
         found = {source for terms in self.parts.values() for t in terms for source in t.sources}
         return frozenset(found | ({self.printed.source} if self.printed else set()))
+
+
+def may_be_on_side(bounds: Bounds, relation: str, limit: Bounds) -> bool:
+    """Tell whether some value within bounds is on one side of some limit within bounds.
+
+    Examples:
+        >>> value, limit = parse_printed("1.0").bounds, parse_printed("<1").bounds
+        >>> may_be_on_side(value, "<", limit), may_be_on_side(value, ">=", limit)
+        (True, True)
+        >>> may_be_on_side(parse_printed("1.5").bounds, "<=", limit)
+        False
+    """
+    low, high = (bounds, limit) if relation.startswith("<") else (limit, bounds)
+    return low.may_be_at_most(high) if relation.endswith("=") else low.may_be_below(high)
 
 
 def mismatch(sources: frozenset[str]) -> Verdict:
@@ -241,25 +266,28 @@ def printed_number(text: str, unit: str = "%", source: str = "article text") -> 
         ('<', Decimal('6'))
     """
     number, _, position = text.partition("@")
-    return Published(text, parse_printed(number), unit, source, Decimal(position) if position else None)
+    return Published(text, parse_printed(number, unit=unit), unit, source, Decimal(position) if position else None)
 
 
-def printed_case(states: str | None = None, options: Options | None = None, **parts: Sequence[str]) -> Case:
+def printed_case(
+    states: str | None = None, options: Options | None = None, unit: str = "%", **parts: Sequence[str]
+) -> Case:
     """Return a case of printed numbers of one document, to try a kind with.
 
     Args:
         states: the number that the claim states, as printed.
         options: settings of the kind.
+        unit: of all numbers.
         parts: role → numbers as printed, one per term. A keyword of Python takes an underscore: `from_`.
 
     Examples:
         >>> from analysis.audit.kinds import KINDS
         >>> found = KINDS["delta"].evaluate(printed_case("-14.2", from_=["72.9"], to=["58.9"]))
         >>> str(found.verdict), found.why
-        ('contradicted', '58.9 - 72.9 = -14; stated -14.2. They differ by 0.2; rounding allows 0.15.')
+        ('contradicted', '58.9 - 72.9 = -14; stated -14.2. They differ by 0.2; rounding allows less than 0.15.')
     """
     terms = {
-        role.rstrip("_"): tuple(NumberTerm((printed_number(number),)) for number in numbers)
+        role.rstrip("_"): tuple(NumberTerm((printed_number(number, unit),)) for number in numbers)
         for role, numbers in parts.items()
     }
-    return Case(None if states is None else printed_number(states), terms, options or Options())
+    return Case(None if states is None else printed_number(states, unit), terms, options or Options())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from analysis.audit.kinds.agreement import AS_ROUNDED
 from analysis.audit.kinds.arithmetic import undefined
 from analysis.audit.kinds.case import ONE, Case, NumberTerm, listed, mismatch, need, stated_text
 from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, not_checkable_because
 from analysis.audit.kinds.reason import phrase
-from analysis.audit.numbers import Bounds, rounds_to, shown
+from analysis.audit.numbers import Bounds, shown
+from analysis.audit.rounding import Rounded, rounded
 
 LARGEST_N = 20_000
 # The largest error found when digitised series were held against the data behind them (published/README.md).
@@ -43,27 +45,30 @@ def denominator(case: Case) -> Finding:
             f"Shares of {shown(n)} units are {shown(step, 3)} apart, the values known to {shown(widest, 3)}: any fits."
         )
         return not_checkable_because(why, published=shown(n), tolerance=shown(widest, 3))
-    impossible = [term for term in values if not _attainable(term, step)]
+    distances = [(term, abs(term.value - _nearest(term, step))) for term in values]
+    impossible = [term for term, off in distances if off > _known(term)]
+    ties = [term for term, off in distances if off == _known(term)]
     fitting_values = f"{len(values) - len(impossible)} of {len(values)}"
     reason = [phrase(f"{fitting_values} values are multiples of {shown(step, 3)} (1/{shown(n)}).")]
     if impossible:
         fitting = _smallest_n(impossible, whole)
         instead = f"the smallest n that gives them is {fitting}" if fitting else f"no n up to {LARGEST_N:,} gives them"
         reason.append(phrase("Not attainable: ", listed(impossible), f"; {instead}."))
+    if ties:
+        reason.append(phrase("Exactly between two printed numbers: ", listed(ties), "."))
+    verdict = Verdict.TIE if ties else Verdict.CONSISTENT
+    if impossible:
+        verdict = mismatch(case.sources) if stated else Verdict.SOURCES_DISAGREE
     return Finding(
         published=f"n = {shown(n)}",
         recomputed=fitting_values,
         tolerance=shown(widest, 3),
-        verdict=(mismatch(case.sources) if stated else Verdict.SOURCES_DISAGREE) if impossible else Verdict.CONSISTENT,
+        verdict=verdict,
         reason=tuple(reason),
-        value=Value.OFF if impossible else Value.AS_PRINTED,
+        value=Value.OFF if impossible else AS_ROUNDED.get(verdict, Value.AS_PRINTED),
         gap=Decimal(len(impossible)) / len(values),
         conditions=lambda: (_on_grid(term, step) for term in values),
     )
-
-
-def _attainable(term: NumberTerm, step: Decimal) -> bool:
-    return abs(term.value - _nearest(term, step)) <= _known(term)
 
 
 def _known(term: NumberTerm) -> Decimal:
@@ -95,7 +100,8 @@ def attainable_p(case: Case) -> Finding:
 
     Such a p-value is a multiple of 1/(draws + 1) when the observed arrangement is counted (Phipson and Smyth, 2010),
     and of 1/draws when it is not, which is accepted as well. "p < limit" requires the smallest p-value, 1/(draws + 1),
-    to lie below the limit.
+    to lie below the limit; one exactly at the limit is a tie, because a p-value without the observed arrangement may be
+    smaller.
 
     Examples:
         >>> from analysis.audit.kinds import printed_case
@@ -108,9 +114,9 @@ def attainable_p(case: Case) -> Finding:
     smallest = 1 / (draws.value + 1)
     if p.qualifier.startswith("<"):
         below = smallest < p.value or (p.qualifier == "<=" and smallest == p.value)
-        verdict = Verdict.CONSISTENT if below else Verdict.ROUNDING
-        if not below and smallest > p.bounds.high:
-            verdict = mismatch(case.sources)
+        verdict = Verdict.CONSISTENT if below else mismatch(case.sources)
+        if not below and smallest == p.value:
+            verdict = Verdict.TIE
         found = f"smallest {shown(smallest, 4)}"
         fewest = 1 / p.bounds.high - 1
         needs: tuple[Need, ...] = (
@@ -120,7 +126,7 @@ def attainable_p(case: Case) -> Finding:
     else:
         steps = [draws.value + 1, draws.value]
         near = [value for step in steps for value in _multiples(p.bounds, step)]
-        verdict = Verdict.CONSISTENT if any(rounds_to(value, p) for value in near) else Verdict.ROUNDING
+        verdict = Verdict.CONSISTENT if any(rounded(value, p) is Rounded.TO_IT for value in near) else Verdict.ROUNDING
         if not near:
             verdict = mismatch(case.sources)
         found = f"{len(near)} multiples of 1/{shown(draws.value + 1)} or 1/{shown(draws.value)}"
@@ -131,7 +137,7 @@ def attainable_p(case: Case) -> Finding:
             need(p.value - lowest, {case.stated.id: ONE}),
             need(draws.value, draws.rates()),
         )
-    failed = verdict.rank > Verdict.ROUNDING.rank
+    failed = verdict.fails
     why = phrase(
         *("With ", draws.named, f" draws p-values are multiples of 1/{shown(draws.value + 1)}, "),
         f"at least {shown(smallest, 4)}; stated {stated_text(case.stated)}.",
@@ -142,7 +148,7 @@ def attainable_p(case: Case) -> Finding:
         tolerance=shown(p.bounds.half_width, 3),
         verdict=verdict,
         reason=(why,),
-        value=Value.OFF if failed else Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.AS_PRINTED,
+        value=Value.OFF if failed else AS_ROUNDED.get(verdict, Value.AS_PRINTED),
         gap=ONE if failed else Decimal(0),
         conditions=lambda: needs,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -16,7 +16,10 @@ class Verdict(StrEnum):
 
     CONSISTENT = "consistent"
     ROUNDING = "consistent only with rounding"
+    TIE = "consistent only by a tie"
+    READING = "depends on the reading"
     NOT_CHECKABLE = "not checkable"
+    CANNOT_FAIL = "cannot fail"
     UNSUPPORTED = "unsupported"
     SOURCES_DISAGREE = "sources disagree"
     CONTRADICTED = "contradicted"
@@ -25,6 +28,11 @@ class Verdict(StrEnum):
     def rank(self) -> int:
         """0 for the most favourable."""
         return list(Verdict).index(self)
+
+    @property
+    def fails(self) -> bool:
+        """Whether the published numbers speak against the claim."""
+        return self in (Verdict.UNSUPPORTED, Verdict.SOURCES_DISAGREE, Verdict.CONTRADICTED)
 
 
 HELD = (Verdict.CONSISTENT, Verdict.ROUNDING)
@@ -50,6 +58,7 @@ class Value(StrEnum):
     NOT_STATED = ""
     AS_PRINTED = "as printed"
     WITHIN_ROUNDING = "within rounding"
+    TIE = "at a tie"
     NEAR = "off by less than its last digit"
     OFF = "off"
 
@@ -58,12 +67,14 @@ class Value(StrEnum):
         """The severity of the value alone, whatever becomes of the conclusion."""
         if self is Value.OFF:
             return Severity.NUMBER
-        return Severity.ROUNDING if self in (Value.WITHIN_ROUNDING, Value.NEAR) else Severity.NONE
+        return Severity.ROUNDING if self in (Value.WITHIN_ROUNDING, Value.TIE, Value.NEAR) else Severity.NONE
 
 
 @dataclass(frozen=True)
 class Need:
-    """A condition that the numbers must meet for a claim to hold; it is met, within rounding, while `room` ≥ 0.
+    """A condition that the numbers must meet for a claim to hold; it is met, within rounding, while `room` > 0.
+
+    Where no number is rounded, `room` = 0 meets it as well.
 
     Attributes:
         room: how far the condition is from failing, rounding included.
@@ -84,6 +95,7 @@ class Finding:
         reason: the arithmetic, sentence by sentence.
         value: whether the stated value is off (first flag).
         changes: whether the conclusion changes (second flag).
+        sensitivity: for which meanings of a vague word the claim holds, where a word stands for a limit.
         gap: distance of the decisive number from what the claim needs, as a share of the larger of the two:
             0 where the claim holds or nothing can be measured, at most 1.
         conditions: gives `needs`; called only when they are asked for, since an order has one per pair of numbers.
@@ -98,6 +110,7 @@ class Finding:
     changes: bool = False
     gap: Decimal = Decimal(0)
     conditions: Callable[[], Iterable[Need]] = tuple
+    sensitivity: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -108,6 +121,10 @@ class Finding:
     def why(self) -> str:
         """The reason as text, with the identifiers of the numbers in brackets."""
         return " ".join(sentence.text for sentence in self.reason)
+
+    def with_sensitivity(self, sensitivity: str) -> Finding:
+        """Return the finding with a sentence that says for which meanings of a vague word the claim holds."""
+        return replace(self, sensitivity=sensitivity, reason=(*self.reason, phrase(sensitivity)))
 
     @cached_property
     def needs(self) -> tuple[Need, ...]:
@@ -123,7 +140,7 @@ class Finding:
             >>> from analysis.audit.kinds import KINDS, printed_case
             >>> found = KINDS["bound"].evaluate(printed_case("<=1.0", values=["0.4", "0.9"]))
             >>> {key: str(move) for key, move in found.slack().items()}
-            {'0.9': '0.20', '<=1.0': '-0.20', '0.4': '0.70'}
+            {'0.9': '0.15', '<=1.0': '-0.15', '0.4': '0.65'}
         """
         slack: dict[str, Decimal] = {}
         for need in self.needs:

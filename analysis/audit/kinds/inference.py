@@ -7,15 +7,19 @@ from decimal import Decimal
 from analysis.audit.kinds.case import ONE, Case, above, mismatch, need, stated_text
 from analysis.audit.kinds.finding import Finding, Value, Verdict, not_checkable_because, share_apart
 from analysis.audit.kinds.reason import Citation, Phrase, phrase
-from analysis.audit.numbers import shown
+from analysis.audit.numbers import Bounds, shown
 from analysis.audit.published import Published
+
+GENEROUS = Decimal(10)
 
 
 def chance(case: Case) -> Finding:
     """Claim that every one of `values` is near the level of chance, which is published or 1/`classes`.
 
-    "Near" means at most `near` times chance (by default ten, a generous order of magnitude). A higher value is
-    a fact from which nearness to chance does not follow, so the claim is unsupported rather than contradicted.
+    "Near" means at most `near` times chance. Where the article gives no such number, the finding is the multiple of
+    chance from which on the claim holds: it depends on the reading up to ten times chance, a generous order of
+    magnitude. A higher value is a fact from which nearness to chance does not follow, so the claim is unsupported
+    rather than contradicted.
 
     Examples:
         >>> from analysis.audit.kinds import Options, printed_case
@@ -24,7 +28,7 @@ def chance(case: Case) -> Finding:
         ('unsupported', '2.1 times chance')
     """
     values, level = case.parts["values"], case.maybe("chance")
-    near, classes = case.options.near, case.options.classes
+    near, classes = case.options.near or GENEROUS, case.options.classes
     if level is not None:
         chance_level, width, told = level.value, level.width, phrase("chance is ", level.named)
     elif classes:
@@ -37,26 +41,30 @@ def chance(case: Case) -> Finding:
     rates = level.rates(near) if level is not None else {}
     needs = tuple(need(limit - t.value + t.width + near * width, t.rates(-ONE), rates) for t in values)
     beyond = [t for t in values if t.value > limit]
-    far = [t for t in beyond if t.value - t.width > limit + near * width]
+    allowed = Bounds(limit - near * width, limit + near * width)
+    far = [t for t in beyond if not t.bounds.may_be_at_most(allowed)]
     verdict = Verdict.ROUNDING if beyond else Verdict.CONSISTENT
     if far:
         verdict = Verdict.UNSUPPORTED
+    elif case.options.near is None and not highest.bounds.may_be_at_most(Bounds(chance_level, chance_level + width)):
+        verdict = Verdict.READING
     times = f"{shown(highest.value / chance_level, 3)} times chance" if chance_level else "above a chance of zero"
     why = phrase(
         f"{len(values) - len(beyond)} of {len(values)} values are at most {shown(near)} times chance; the highest, ",
         *(highest.named, f", is {times} (", told, ")."),
     )
-    return Finding(
+    found = Finding(
         published="near chance",
         recomputed=times,
         tolerance=shown(near * width, 3),
         verdict=verdict,
         reason=(why,),
-        value=Value.WITHIN_ROUNDING if beyond and not far else Value.NOT_STATED,
+        value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
         changes=bool(far),
         gap=share_apart(highest.value, limit) if far else Decimal(0),
         conditions=lambda: needs,
     )
+    return found.with_sensitivity(f"It holds where 'near' allows {times} or more.") if chance_level else found
 
 
 def significance(case: Case) -> Finding:
@@ -154,7 +162,7 @@ def causal(case: Case) -> Finding:
         return not_checkable_because(needs_told)
     low, high = max(smaller, key=lambda t: t.value), min(larger, key=lambda t: t.value)
     reason = [phrase("Largest of the smaller: ", low.named, "; smallest of the larger: ", high.named, ".")]
-    reversed_order = low.bounds.low > high.bounds.high
+    reversed_order = not low.bounds.may_be_below(high.bounds)
     if reversed_order:
         verdict = mismatch(low.sources | high.sources)
     elif case.options.also_differs:
@@ -170,7 +178,7 @@ def causal(case: Case) -> Finding:
         verdict=verdict,
         reason=tuple(reason),
         value=Value.WITHIN_ROUNDING if verdict is Verdict.ROUNDING else Value.NOT_STATED,
-        changes=verdict.rank > Verdict.ROUNDING.rank,
+        changes=verdict.fails,
         gap=share_apart(low.value, high.value) if reversed_order else Decimal(0),
         conditions=lambda: (each for a in smaller for b in larger for each in above(b, a)),
     )

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analysis.audit.kinds.case import ONE, RELATIONS, Case, NumberTerm, above, listed, mismatch, need
+from analysis.audit.kinds.case import ONE, RELATIONS, Case, NumberTerm, above, listed, may_be_on_side, mismatch, need
 from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, share_apart
 from analysis.audit.kinds.reason import phrase
-from analysis.audit.numbers import shown
+from analysis.audit.numbers import Bounds, shown
 
 OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
 def limit_needs(case: Case, term: NumberTerm, relation: str) -> tuple[Need, ...]:
     """Return the needs for a term to stay on one side of the stated limit, each widened by its rounding."""
-    absolute, limit = case.options.absolute, case.stated
-    high, low = limit.quantity.bounds.high, limit.quantity.bounds.low
+    absolute, limit, (_, bounds) = case.options.absolute, case.limit, _edge(case, relation)
+    high, low = bounds.high, bounds.low
     if relation.startswith(">"):
         value, _ = term.sized(absolute)
         return (need(value + term.width - low, term.rates(ONE, absolute), {limit.id: -ONE}),)
@@ -28,37 +28,54 @@ def limit_needs(case: Case, term: NumberTerm, relation: str) -> tuple[Need, ...]
 
 def side(case: Case, term: NumberTerm, relation: str) -> Verdict:
     """Tell whether a term is on a side of the stated limit: consistent, only with rounding, or contradicted."""
-    limit = case.stated.quantity
+    edge, edge_bounds = _edge(case, relation)
     value, bounds = term.sized(case.options.absolute)
-    if RELATIONS[relation](value, limit.value):
+    if RELATIONS[relation](value, edge):
         return Verdict.CONSISTENT
-    upper = relation.startswith("<")
-    meets = bounds.low <= limit.bounds.high if upper else bounds.high >= limit.bounds.low
-    return Verdict.ROUNDING if meets else Verdict.CONTRADICTED
+    if case.options.absolute and term.bounds.low < 0 < term.bounds.high and relation == "<=" and edge >= 0:
+        return Verdict.ROUNDING  # zero itself is possible
+    return Verdict.ROUNDING if may_be_on_side(bounds, relation, edge_bounds) else Verdict.CONTRADICTED
+
+
+def _edge(case: Case, relation: str) -> tuple[Decimal, Bounds]:
+    """Return the limit and its bounds; with `rounded`, of what rounds to a number on that side of it."""
+    limit = case.limit.quantity
+    unit = limit.unit_of_last_digit()
+    if not case.options.rounded or unit is None:
+        return limit.value, limit.bounds
+    outwards = relation in ("<=", ">")
+    shift = Bounds(*2 * (unit / 2 if outwards else -unit / 2,))
+    return limit.value + shift.low, limit.bounds + shift
 
 
 def bound(case: Case) -> Finding:
     """Claim that every one of `values` (with `absolute`, its absolute value) is on one side of a stated limit.
 
-    The side is the option `relation`, or the qualifier of the stated number. A value beyond the limit is still accepted
-    where the two, each widened by its rounding, overlap: for "<14 %", 14.01 is consistent only with rounding. The
-    verdict is `sources disagree` where one document keeps the limit and another does not, `contradicted` where none
-    keeps it.
+    The side is the option `relation`, or the qualifier of the stated number. The limit is exact unless it is marked
+    with "~". A value beyond it is still accepted where its own rounding reaches the limit: for "<14 %", a printed 14.0
+    is consistent only with rounding, and 14.01 from a data file is not. The verdict is `sources disagree` where one
+    document keeps the limit and another does not, `contradicted` where none keeps it. With `rounded`, a reading for
+    limits that are meant to the printed digit, values are rounded to the digits of the limit first.
+
+    Where the sentence has a `vague` word instead of a number, the finding is the limit from which on the claim holds.
 
     Examples:
         >>> from analysis.audit.kinds import Options, printed_case
         >>> found = bound(printed_case("<=1", Options(absolute=True), values=["0.6", "-1.4"]))
         >>> str(found.verdict), found.why
-        ('consistent only with rounding', '1 of 2 values are in size <= 1; the largest is -1.4 [-1.4]. Outside: -1.4 \
-[-1.4].')
+        ('contradicted', '1 of 2 values are in size <= 1; the largest is -1.4 [-1.4]. Outside: -1.4 [-1.4].')
+        >>> str(bound(printed_case("~1", Options(absolute=True, relation="<="), values=["0.6", "-1.4"])).verdict)
+        'consistent only with rounding'
     """
-    relation, limit = case.relation, case.stated.quantity
-    upper, absolute = relation.startswith("<"), case.options.absolute
+    upper, absolute = case.relation.startswith("<"), case.options.absolute
     ordered = sorted(case.parts["values"], key=lambda t: t.sized(absolute)[0], reverse=upper)
+    if case.options.vague:
+        return _vague(case, ordered[0])
+    relation, limit = case.relation, case.limit.quantity
     sides = [(term, side(case, term, relation)) for term in ordered]
     outside = [term for term, found in sides if found is not Verdict.CONSISTENT]
     verdict = _together(sides)
-    failed = verdict.rank > Verdict.ROUNDING.rank
+    failed = verdict.fails
     extreme, _ = ordered[0].sized(absolute)
     inside = f"{len(ordered) - len(outside)} of {len(ordered)} values are {'in size ' if absolute else ''}"
     reason = [
@@ -79,6 +96,20 @@ def bound(case: Case) -> Finding:
         gap=share_apart(extreme, limit.value) if failed else Decimal(0),
         conditions=lambda: (each for term in ordered for each in limit_needs(case, term, relation)),
     )
+
+
+def _vague(case: Case, extreme: NumberTerm) -> Finding:
+    word, (size, _) = case.options.vague, extreme.sized(case.options.absolute)
+    upper = case.relation.startswith("<")
+    found = Finding(
+        published=f"'{word}'",
+        recomputed=shown(size),
+        tolerance="",
+        verdict=Verdict.READING,
+        reason=(phrase(f"The {'largest' if upper else 'smallest'} is ", extreme.named, "."),),
+    )
+    allows = f"allows {shown(size)} or more" if upper else f"asks for {shown(size)} or less"
+    return found.with_sensitivity(f"It holds where '{word}' {allows}.")
 
 
 def _together(sides: Sequence[tuple[NumberTerm, Verdict]]) -> Verdict:
@@ -105,7 +136,7 @@ def quantifier(case: Case) -> Finding:
         >>> str(quantifier(printed_case("1", scope, values=["0.1", "2.0"])).verdict)
         'contradicted'
     """
-    options, relation, limit = case.options, case.relation, case.stated.quantity
+    options, relation, limit = case.options, case.relation, case.limit.quantity
     wanted = [(t, OPPOSITE[relation] if options.quantifier == "none" else relation) for t in case.parts["values"]]
     if options.quantifier == "only":
         wanted += [(t, OPPOSITE[relation]) for t in case.parts.get("others", ())]
@@ -114,7 +145,7 @@ def quantifier(case: Case) -> Finding:
     against = [term for term, found in sides if found is Verdict.CONTRADICTED]
     missing = 0 if options.members is None else int(options.members) - len(case.parts["values"])
     needs = tuple(one for term, each in wanted for one in limit_needs(case, term, each))
-    failed = verdict.rank > Verdict.ROUNDING.rank
+    failed = verdict.fails
     scope = f"{len(case.parts['values'])} of {options.members}" if missing > 0 else f"{len(wanted)}"
     agree = f"{len(sides) - len(against)} agree with '{options.quantifier}: {'size ' if options.absolute else ''}"
     reason = [phrase(f"{scope} members of the scope were published; {agree}{relation} {limit.text}'.")]
@@ -140,7 +171,10 @@ def quantifier(case: Case) -> Finding:
 def order(case: Case) -> Finding:
     """Claim that every one of `smaller` is below every one of `larger` (with `absolute`, in absolute value).
 
-    Values that tie within their rounding are consistent only with rounding.
+    With `or_equal`, a tie keeps the order.
+
+    Two values that are printed alike are consistent only with rounding; two that are printed in the wrong order, with
+    as many digits, are not: 73.2 is not above 73.3.
 
     Examples:
         >>> from analysis.audit.kinds import printed_case
@@ -152,13 +186,13 @@ def order(case: Case) -> Finding:
     low = max(case.parts["smaller"], key=lambda term: term.sized(absolute)[0])
     high = min(case.parts["larger"], key=lambda term: term.sized(absolute)[0])
     (below, low_bounds), (top, high_bounds) = low.sized(absolute), high.sized(absolute)
-    if below < top:
+    if below < top or (case.options.or_equal and below == top):
         verdict = Verdict.CONSISTENT
-    elif low_bounds.low <= high_bounds.high:
+    elif low_bounds.may_be_below(high_bounds):
         verdict = Verdict.ROUNDING
     else:
         verdict = mismatch(low.sources | high.sources)
-    failed = verdict.rank > Verdict.ROUNDING.rank
+    failed = verdict.fails
     size = " in size" if absolute else ""
     return Finding(
         published="",

@@ -6,17 +6,21 @@ the arithmetic lists them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
 from analysis.audit.kinds.arithmetic import undefined
 from analysis.audit.kinds.case import LISTED, ONE, Case, NumberTerm, above, need
-from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, not_checkable_because, share_apart
+from analysis.audit.kinds.finding import HELD, Finding, Need, Value, Verdict, not_checkable_because, share_apart
 from analysis.audit.kinds.reason import joined, phrase
 from analysis.audit.numbers import shown
 
-HALF = Decimal("0.5")
+HALF, QUARTER = Decimal("0.5"), Decimal("0.25")
+# Shares of the largest value at which an onset is tried, where the article does not say what emerging means.
+SHARE_STEP = Decimal("0.05")
+SHARES = tuple(SHARE_STEP * place for place in range(1, 20))
 
 
 def _positions(terms: tuple[NumberTerm, ...]) -> str:
@@ -40,7 +44,7 @@ def monotone(case: Case) -> Finding:
     falling = case.options.direction == "falling"
     steps = [(b, a) if falling else (a, b) for a, b in pairwise(series)]
     against = [(a, b) for a, b in steps if a.value >= b.value]
-    clear = [(a, b) for a, b in against if a.bounds.low > b.bounds.high]
+    clear = [(a, b) for a, b in against if not a.bounds.may_be_below(b.bounds)]
     verdict = Verdict.ROUNDING if against else Verdict.CONSISTENT
     if clear:
         verdict = Verdict.CONTRADICTED
@@ -83,7 +87,8 @@ def peak(case: Case) -> Finding:
         return undefined(case, f"Published positions are {_positions(series)}; {shown(place)} is not among them.")
     highest = min(series, key=lambda t: t.value) if falling else max(series, key=lambda t: t.value)
     others = [t for t in series if t is not at]
-    clear = at.bounds.low > highest.bounds.high if falling else at.bounds.high < highest.bounds.low
+    low, high = (at, highest) if falling else (highest, at)
+    clear = not low.bounds.may_be_at_most(high.bounds)
     rounded = highest is not at
     verdict = Verdict.CONTRADICTED if clear else Verdict.ROUNDING if rounded else Verdict.CONSISTENT
     word = "smallest" if falling else "largest"
@@ -108,18 +113,49 @@ def peak(case: Case) -> Finding:
 def onset(case: Case) -> Finding:
     """Claim that `series` emerges within a window of positions, neither before it nor only after it.
 
-    It emerges where it first reaches `share` (by default half) of its largest value. The ends of the window are stated
-    numbers (`first`, `last`) or, where the article uses words such as "mid-layers", the options `earliest` and
-    `latest`; either may be left open. With `abrupt`, at least half of the whole rise from the first position must
-    happen between the last position before the window and the highest inside it.
+    It emerges where it first reaches a `share` of its largest value. Where the article gives none, that is half, and
+    the finding says for which shares the claim holds; a claim that holds for some from a quarter to three quarters, and
+    not for all, depends on the reading. The ends of the window are stated numbers (`first`, `last`) or, where the
+    article uses words such as "mid-layers", the options `earliest` and `latest`; either may be left open. With
+    `abrupt`, at least half of the whole rise from the first position must happen between the last position before the
+    window and the highest inside it.
 
     Examples:
         >>> from analysis.audit.kinds import Options, printed_case
-        >>> found = onset(printed_case(None, Options(latest=Decimal(6)), series=["1.0@0", "4.0@6", "7.0@11"]))
+        >>> found = onset(printed_case(None, Options(latest=Decimal(6)), series=["1.0@0", "5.4@6", "7.0@11"]))
         >>> str(found.verdict), found.recomputed
         ('consistent', '6')
+        >>> found.sensitivity
+        'It holds where emerging means reaching 5 to 75 % of the largest value.'
     """
-    series, share = case.parts["series"], case.options.share
+    if case.options.share is not None:
+        return _onset(case, case.options.share)
+    found = _onset(case, HALF)
+    if found.verdict is Verdict.NOT_CHECKABLE:
+        return found
+    holding = [share for share in SHARES if _onset(case, share).verdict in HELD]
+    if not holding:
+        return found.with_sensitivity("It holds for no share of the largest value.")
+    likely = [share in holding for share in SHARES if QUARTER <= share <= 1 - QUARTER]
+    verdict = Verdict.READING if any(likely) and not all(likely) else found.verdict
+    told = f"It holds where emerging means reaching {_runs(holding)} % of the largest value."
+    return replace(found, verdict=verdict).with_sensitivity(told)
+
+
+def _runs(shares: Sequence[Decimal]) -> str:
+    """Return shares as percent, neighbours joined: `5 to 75`."""
+    runs: list[list[Decimal]] = []
+    for share in shares:
+        if runs and share - runs[-1][-1] == SHARE_STEP:
+            runs[-1].append(share)
+        else:
+            runs.append([share])
+    ends = ((shown(run[0] * 100), shown(run[-1] * 100)) for run in runs)
+    return ", ".join(low if low == high else f"{low} to {high}" for low, high in ends)
+
+
+def _onset(case: Case, share: Decimal) -> Finding:
+    series = case.parts["series"]
     ends = [
         (term.value if term is not None else option)
         for term, option in (
@@ -145,8 +181,9 @@ def onset(case: Case) -> Finding:
     needs = conditions(best, top)
     carried = [t for t in inside if t.value >= share * top.value and all(each.room >= 0 for each in conditions(t, top))]
     needs += _ends(case, inside, share * top.value, carried)
-    worst_room = min((each.room - _slackening(each, series) for each in needs), default=Decimal(0))
-    broken = [each for each in needs if each.room < 0]
+    rounding = [_slackening(each, series) for each in needs]
+    worst_room = min((each.room - width for each, width in zip(needs, rounding, strict=True)), default=Decimal(0))
+    broken = [n for n, width in zip(needs, rounding, strict=True) if n.room < 0 or (n.room == 0 and width)]
     verdict = Verdict.CONTRADICTED if broken else Verdict.ROUNDING if worst_room < 0 else Verdict.CONSISTENT
     # Where the second highest inside would carry the claim as well, the highest cannot change the verdict alone.
     rest = [t for t in inside if t is not best]

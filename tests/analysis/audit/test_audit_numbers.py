@@ -9,9 +9,9 @@ from analysis.audit.numbers import (
     parse_digitised,
     parse_printed,
     parse_stored,
-    rounds_to,
     shown,
 )
+from analysis.audit.rounding import Rounded, is_exact_tie, rounded, tie_told
 from config.errors import InputError
 
 
@@ -96,19 +96,60 @@ def test_interval_arithmetic_holds_every_combination() -> None:
         Bounds(Decimal(2), Decimal(1))
 
 
-def test_intervals_that_touch_overlap() -> None:
-    printed, other = parse_printed("-0.7"), parse_printed("-0.6")
-    assert printed.bounds.overlaps(other.bounds)
-    assert not printed.bounds.overlaps(parse_printed("-0.5").bounds)
+@pytest.mark.parametrize(("first", "second"), [("84.7", "84.8"), ("-0.7", "-0.6"), ("0.511", "0.512"), ("5", "6")])
+def test_two_numbers_of_equal_precision_that_differ_by_a_digit_have_no_value_in_common(first: str, second: str) -> None:
+    one, other = parse_printed(first).bounds, parse_printed(second).bounds
+    assert not one.overlaps(other) and not other.overlaps(one)
+    assert one.may_be_below(other) and not other.may_be_at_most(one)
 
 
-def test_a_tie_may_round_either_way() -> None:
+def test_numbers_of_unequal_precision_may_have_values_in_common() -> None:
+    assert parse_printed("84.7").bounds.overlaps(parse_printed("84.75").bounds)  # such as 84.748
+    assert not parse_printed("84.7").bounds.overlaps(parse_printed("84.76").bounds)
+
+
+@pytest.mark.parametrize("unit", ["layer", "layers", "count", "images", "registers", "conditions"])
+def test_counts_are_exact_unless_they_are_marked_as_approximate(unit: str) -> None:
+    assert ends(parse_printed("12", unit=unit).bounds) == ("12", "12")
+    assert ends(parse_printed("~12", unit=unit).bounds) == ("10.8", "13.2")
+    assert ends(parse_printed("12.5", unit=unit).bounds) == ("12.45", "12.55")  # a mean of counts
+    assert ends(parse_printed("12", unit="pp").bounds) == ("11.5", "12.5")
+
+
+@pytest.mark.parametrize("limit", ["<1", "\u22640.2", ">1", ">=14"])
+def test_a_stated_limit_is_exact(limit: str) -> None:
+    assert parse_printed(limit).bounds.is_exact
+    assert not parse_printed(limit.strip("<>=\u2264"), "~").bounds.is_exact
+
+
+def test_exact_numbers_are_equal_or_not() -> None:
+    twelve, thirteen = parse_printed("12", unit="layers").bounds, parse_printed("13", unit="layers").bounds
+    assert twelve.overlaps(twelve) and not twelve.overlaps(thirteen)
+    assert twelve.may_be_at_most(twelve) and not twelve.may_be_below(twelve)
+    assert not twelve.overlaps(parse_printed("11.5").bounds)  # 11.45 to 11.55
+
+
+def test_a_tie_is_neither_rounded_to_a_number_nor_away_from_it() -> None:
     tie = Decimal("-99.75")
-    assert rounds_to(tie, parse_printed("-99.8"))
-    assert rounds_to(tie, parse_printed("-99.7"))
-    assert not rounds_to(tie, parse_printed("-99.6"))
-    assert rounds_to(Decimal("-0.048"), parse_printed("0.0"))
-    assert not rounds_to(Decimal(1), parse_stored("1"))
+    assert rounded(tie, parse_printed("-99.8")) is Rounded.TIE
+    assert rounded(tie, parse_printed("-99.7")) is Rounded.TIE
+    assert rounded(tie, parse_printed("-99.6")) is Rounded.AWAY
+    assert rounded(Decimal("-0.048"), parse_printed("0.0")) is Rounded.TO_IT
+    assert rounded(Decimal(1), parse_stored("1")) is Rounded.AWAY  # not printed
+    assert is_exact_tie(tie, Decimal("1e-6"), parse_printed("-99.7"))
+    assert not is_exact_tie(tie, Decimal("0.005"), parse_printed("-99.7"))
+
+
+def test_a_tie_is_told_under_both_conventions() -> None:
+    assert tie_told(Decimal("-99.75"), parse_printed("-99.7")).endswith("half up gives -99.8, half to even -99.8.")
+    assert tie_told(Decimal("-99.65"), parse_printed("-99.7")).endswith("half up gives -99.7, half to even -99.6.")
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"), [("31.9", "31.9", "32"), ("-0.6", "-0.7", "-0.6"), ("0.0", "-0.1", "0.1")]
+)
+def test_digits_may_have_been_cut_off(text: str, low: str, high: str) -> None:
+    assert ends(parse_printed(text).cut_off().bounds) == (low, high)
 
 
 @pytest.mark.parametrize(

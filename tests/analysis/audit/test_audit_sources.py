@@ -57,8 +57,8 @@ def test_numbers_of_one_quantity_are_paired_and_others_are_not(tmp_path: Path) -
     ("value", "agreement"),
     [
         ("67.30", Agreement.SAME),
-        ("67.2", Agreement.ROUNDING),
-        ("67.1", Agreement.UNKNOWN),  # beyond rounding, and nothing says how much runs differ
+        ("67.25", Agreement.ROUNDING),  # such as 67.254
+        ("67.2", Agreement.UNKNOWN),  # beyond rounding, and nothing says how much runs differ
     ],
 )
 def test_agreement_without_repeats(tmp_path: Path, value: str, agreement: Agreement) -> None:
