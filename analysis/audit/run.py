@@ -56,7 +56,7 @@ def write_audit(folder: Path, out: Path) -> tuple[Judged, ...]:
         ...     sorted(path.name for path in Path(out).iterdir())
         ['claims.csv', 'claims.json', 'points.csv', 'sources.csv', 'summary.csv', 'summary.md']
         >>> sum(item.fails for item in judged), len(judged)
-        (8, 29)
+        (10, 42)
     """
     numbers, vocabulary = load_published(folder), load_vocabulary(folder)
     judged = tuple(judge(claim, numbers) for claim in load_claims(folder))

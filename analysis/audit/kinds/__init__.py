@@ -26,8 +26,13 @@ from analysis.audit.kinds.case import RELATIONS, Case, NumberTerm, Options, prin
 from analysis.audit.kinds.counting import attainable_p, denominator
 from analysis.audit.kinds.finding import HELD, Finding, Need, Severity, Value, Verdict
 from analysis.audit.kinds.inference import causal, chance, nonsignificance, not_checkable, significance
+from analysis.audit.kinds.members import count, overlap, scope
 from analysis.audit.kinds.order import bound, order, quantifier
+from analysis.audit.kinds.pairs import pairwise_equality, pairwise_order
+from analysis.audit.kinds.revisions import revision
 from analysis.audit.kinds.series import monotone, onset, peak
+from analysis.audit.kinds.two_quantities import accounts, association, precedence, specific
+from analysis.audit.kinds.uncertainty import intervals, standard_errors
 
 __all__ = [
     "HELD",
@@ -51,6 +56,7 @@ MAYBE = (0, 1)
 MANY = (1, None)
 ANY = (0, None)
 SERIES = (2, None)
+ENDS = (2, 2)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Kind:
         same_unit: False where the stated number has another unit than its parts (a ratio of percentages).
         paired: two roles whose terms form pairs.
         free: roles whose unit differs from that of the others (a count, a position).
+        unit_by_pair: whether only the two terms of a pair need the same unit.
 
     Examples:
         >>> found = KINDS["sum"].evaluate(printed_case("-5.4", parts=["-4.9", "-0.2"]))
@@ -81,6 +88,7 @@ class Kind:
     same_unit: bool = True
     paired: tuple[str, str] | None = None
     free: frozenset[str] = frozenset()
+    unit_by_pair: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -124,9 +132,61 @@ KINDS: Mapping[str, Kind] = {
     ),
     "denominator": Kind(denominator, {"values": MANY, "n": MAYBE}, False, frozenset({"n"}), free=frozenset({"n"})),
     "attainable_p": Kind(attainable_p, {"draws": ONE}, True, same_unit=False),
-    "chance": Kind(chance, {"values": MANY, "chance": MAYBE}, False, frozenset({"near", "classes"})),
+    "chance": Kind(chance, {"values": MANY, "chance": MAYBE}, False, frozenset({"near", "classes", "vague"})),
     "significance": Kind(significance, {}, True, frozenset({"alpha"}), same_unit=False),
     "nonsignificance": Kind(nonsignificance, {}, True, frozenset({"alpha"}), same_unit=False),
     "causal": Kind(causal, {"smaller": ANY, "larger": ANY}, False, frozenset({"also_differs", "needs"})),
+    "pairwise_order": Kind(
+        pairwise_order,
+        {"smaller": MANY, "larger": MANY},
+        False,
+        frozenset({"absolute", "or_equal", "vague"}),
+        paired=("smaller", "larger"),
+        unit_by_pair=True,
+    ),
+    "pairwise_equality": Kind(
+        pairwise_equality, {"first": MANY, "second": MANY}, False, paired=("first", "second"), unit_by_pair=True
+    ),
+    "association": Kind(
+        association,
+        {"first": SERIES, "second": SERIES},
+        False,
+        frozenset({"absolute", "direction", "vague"}),
+        paired=("first", "second"),
+        free=frozenset({"first", "second"}),
+    ),
+    "precedence": Kind(
+        precedence,
+        {"earlier": SERIES, "later": SERIES},
+        False,
+        frozenset({"share", "vague"}),
+        free=frozenset({"earlier", "later"}),
+    ),
+    "specific": Kind(specific, {"effect": MANY, "others": MANY}, False),
+    "accounts": Kind(
+        accounts,
+        {"part": MANY, "whole": MANY},
+        None,
+        frozenset({"vague"}),
+        same_unit=False,
+        paired=("part", "whole"),
+    ),
+    "standard_errors": Kind(
+        standard_errors,
+        {"first": ONE, "second": ONE, "sd": (1, 2), "n": ONE},
+        False,
+        frozenset({"near", "apart", "vague"}),
+        free=frozenset({"n"}),
+    ),
+    "intervals": Kind(intervals, {"first": ENDS, "second": ENDS}, False, frozenset({"apart", "vague"})),
+    "count": Kind(count, {"values": MANY}, True, frozenset({"column"}), same_unit=False, free=frozenset({"values"})),
+    "scope": Kind(scope, {"values": MANY}, False, frozenset({"column", "words", "vague"}), free=frozenset({"values"})),
+    "overlap": Kind(overlap, {"first": MANY, "second": MANY}, False, frozenset({"per_item", "vague"})),
+    "revision": Kind(
+        revision,
+        {"numbers": ANY, "descriptions": ANY},
+        False,
+        free=frozenset({"numbers", "descriptions"}),
+    ),
     "not_checkable": Kind(not_checkable, {}, None, frozenset({"needs"}), same_unit=False),
 }

@@ -117,7 +117,9 @@ def test_a_selector_that_matches_nothing_is_refused(tmp_path: Path, numbers: Pub
 
 def test_histories_are_looked_up_where_they_are_published(tmp_path: Path) -> None:
     (tmp_path / "tables.csv").write_text((FOLDER / "tables.csv").read_text(encoding="utf-8"), encoding="utf-8")
-    (tmp_path / "versions.csv").write_text("id,value\nrank,4.0\n", encoding="utf-8")
+    (tmp_path / "versions.csv").write_text(
+        "id,version,version_time,value,status\nrank,a b,2025,4.0,first\n", encoding="utf-8"
+    )
     entries = [{**GOOD, "id": "s1", "rows": ["versions:rank"]}, {**GOOD, "id": "s2", "rows": ["versions:rang"]}]
     known, unknown = load_statements(write(tmp_path, *entries)).statements
     numbers = load_published(tmp_path)
