@@ -8,6 +8,7 @@ from snakemake.utils import min_version
 from config.errors import InputError
 from config.inputs import require_inputs
 from config.layout import Run
+from config.multiverse import universes
 from config.resolve import ConfigError, resolve, unmatched
 from config.settings import save_resolved, settings
 from config.sources import code_of, sources
@@ -26,6 +27,7 @@ try:
     resolved = resolve(config)
     run_settings = settings(resolved)
     run = Run(Path("results") / run_settings.run)
+    universes(resolved)  # complains of a multiverse that cannot be run before anything runs
     # Preflight lists what is missing, and must not fail for it. Snakemake knows its targets only after this file.
     preflight_asked = "preflight" in sys.argv
     if not preflight_asked:

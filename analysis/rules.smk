@@ -144,6 +144,8 @@ rule audit:
         findings=run.audit / "summary.md",
         points=run.audit / "points.csv",
         sources=run.audit / "sources.csv",
+        power=run.audit / "power.csv",
+        mutations=run.audit / "mutations.csv",
     log:
         run.folder / "logs" / "audit.log",
     params:
@@ -186,6 +188,17 @@ rule audit_reproduced:
     shell:
         "python -m analysis.audit.reproduced {params.published} --settings {params.settings} "
         "2>&1 | tee {log}"
+
+
+# Never part of `all`: runs every universe by a call of Snakemake of its own, which knows what is finished; no output.
+rule multiverse:
+    log:
+        run.folder / "logs" / "multiverse.log",
+    threads: workflow.cores
+    params:
+        settings=run.settings,
+    shell:
+        "python -m analysis.jobs.multiverse --settings {params.settings} --cores {threads} 2>&1 | tee {log}"
 
 
 # Never part of `all`: the report prints the committed rates, and a test holds their signature against the code.

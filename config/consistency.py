@@ -36,6 +36,12 @@ def inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
     yield from undecided_comparisons(config)
     yield from impossible_margins(config)
     yield from _of_calibration(config)
+    extraction = config["extraction"]
+    if extraction["precision"] == "tf32" and extraction["device"] == "cpu":
+        yield (
+            "extraction.precision: 'tf32' is of NVIDIA GPUs, and extraction.device is cpu; allowed: float32, bfloat16, "
+            "or device auto, which computes in float32 where there is no GPU"
+        )
     if unknown := [name for name in config["measures"]["datasets"] if name not in config["datasets"]]:
         yield (
             f"measures.datasets: {', '.join(unknown)} is not a data set of this config; "
@@ -69,6 +75,8 @@ def _of_dataset(place: str, dataset: Mapping[str, Any]) -> Iterator[str]:
     source = SOURCES[dataset["source"]]
     if source.read and "path" not in dataset:
         yield f"{place}: missing path; needed for source {source.name}: the folder of the data set"
+    for key in sorted(source.required - set(dataset)):
+        yield f"{place}: missing {key}; needed for source {source.name}"
     for task in dataset["tasks"]:
         if task not in source.tasks:
             yield (

@@ -13,13 +13,20 @@ def missing_data(dataset: Dataset) -> str | None:
     if dataset.path is None:
         return None
     key = f"datasets.{dataset.name}.path"
-    expected = () if dataset.test_share is not None else SOURCES[dataset.source].layout
+    # With a share, the classes lie in the folder itself, without a folder for each split.
+    split = dataset.source != "class_folders" or dataset.test_share is None
+    expected = SOURCES[dataset.source].layout if split else ()
     wanted = f"the folder that holds {', '.join(expected)}" if expected else "the folder of the images"
     if not dataset.path.is_dir():
         return f"{key}: there is no folder {dataset.path}; set the key to {wanted}"
-    if absent := [name for name in expected if not (dataset.path / name).exists()]:
+    if absent := [name for name in expected if not any((dataset.path / one).exists() for one in name.split(" or "))]:
         return f"{key}: {dataset.path} lacks {', '.join(absent)}; set the key to {wanted}"
     return None
+
+
+def folder_of_tests(root: Path) -> Path:
+    """Return the folder of the images that class folders are tested on: test, or val where there is none."""
+    return root / "test" if (root / "test").is_dir() or not (root / "val").is_dir() else root / "val"
 
 
 def missing_weights(model: Model) -> str | None:

@@ -9,6 +9,7 @@ from config.names import LONGEST_FILE, fault_of, remedy_for
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "analysis" / "published"
 ANCHORS = ROOT / "reports" / "anchors.yaml"
+PROTOCOL = ROOT / "reports" / "protocol.yaml"
 ERROR_RATES = ROOT / "analysis" / "error_rates" / "error_rates.csv"
 KNOWN_ANSWER_WEIGHTS = ROOT / "extract" / "known_answer" / "weights"
 AUDITS = Path("results") / "audits"
@@ -61,6 +62,11 @@ class Pack:
     def masks(self) -> Path:
         """Class masks, uint8 N×H×W; absent where a data set has none."""
         return self.folder / "masks.npy"
+
+    @property
+    def depths(self) -> Path:
+        """Depth maps, uint16 N×H×W in millimetres, 0 where unknown; absent where a data set has none."""
+        return self.folder / "depths.npy"
 
     @property
     def index(self) -> Path:
@@ -119,6 +125,10 @@ class Run:
         """Largest absolute change of every record, by model and condition."""
         return self.folder / "measures" / "record_changes.csv"
 
+    def changes_of(self, model: str) -> Path:
+        """Largest absolute change of every record of a model, and the conditions that it could not be put under."""
+        return inside(self.folder, "record_changes", f"{model}.csv")
+
     def outcomes(self, task: str, model: str) -> Path:
         """The per-unit counts of a task."""
         return inside(self.folder, "outcomes", task, f"{model}.parquet")
@@ -169,6 +179,15 @@ class Run:
     def figure(self, dataset: str, name: str) -> Path:
         """A figure of a data set."""
         return inside(self.figures, dataset, f"{name}.svg")
+
+    def multiverse(self, name: str) -> Path:
+        """A table of the universes of this run: universes, conclusions or survival."""
+        return inside(self.folder, "multiverse", f"{name}.csv")
+
+    @property
+    def specification_curve(self) -> Path:
+        """The figure of the universes of this run."""
+        return inside(self.folder, "multiverse", "specification_curve.svg")
 
     @property
     def audit(self) -> Path:

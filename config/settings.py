@@ -16,7 +16,7 @@ from config.conditions import Condition, conditions_of
 from config.files import written_whole
 from config.resolve import read_yaml, resolve
 from config.vocabulary.sources import pairs_of
-from config.vocabulary.tasks import reported_tasks
+from config.vocabulary.tasks import TASKS, reported_tasks
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,21 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Warps:
+    """Ranges of the warps that make twins.
+
+    Attributes:
+        turn: largest rotation in degrees.
+        zoom: largest magnification, and its inverse the smallest.
+        shift: largest shift, as a fraction of the side.
+    """
+
+    turn: float = 20
+    zoom: float = 1.25
+    shift: float = 0.08
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A data set of the run; what its source has no use for is 0 or None."""
 
@@ -74,6 +89,10 @@ class Dataset:
     test_share: float | None = None
     per_class: int | None = None
     classes: tuple[str, ...] | None = None
+    calibration_trains: bool = False
+    resize: str = "crop"
+    warps: Warps = Warps()
+    shuffle_group: int = 64
 
     @property
     def reported_tasks(self) -> tuple[str, ...]:
@@ -94,13 +113,23 @@ class Curves:
 
 @dataclass(frozen=True)
 class Extraction:
-    """How features are computed."""
+    """How features are computed and stored.
+
+    Attributes:
+        device: auto, cpu or cuda.
+        batch_size: images per forward pass.
+        layers: recorded under every condition; negative ones count from the last.
+        precision: of forward passes: float32, tf32 or bfloat16.
+        curves: what is recorded after more layers, in half precision.
+        record_precision: float32 or float16: how features of ``layers`` are stored.
+    """
 
     device: str
     batch_size: int
     layers: tuple[int, ...]
     precision: str
     curves: Curves
+    record_precision: str = "float32"
 
     def layers_of(self, condition: Condition) -> Layers:
         """Return the layers that are recorded under a condition."""
@@ -129,6 +158,7 @@ class Probe:
         tokens: classified under every condition.
         refits: bootstrap resamples of the training images on which the CLS probe is fitted again.
         iterations: most iterations of the solver.
+        standardise: whether every dimension is divided by its standard deviation.
     """
 
     strengths: tuple[float, ...]
@@ -136,11 +166,12 @@ class Probe:
     tokens: tuple[str, ...]
     refits: int
     iterations: int
+    standardise: bool = True
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked configuration."""
+    """A checked configuration; ``keep`` are the large intermediate files that stay after the run."""
 
     run: str
     title: str
@@ -153,6 +184,7 @@ class Settings:
     measures: Measures
     probe: Probe
     analysis: Analysis
+    keep: tuple[str, ...] = ("packs", "records")
 
     def outcomes_of(self, task: str) -> tuple[str, ...]:
         """Return the tasks whose outcomes are written where ``task`` is asked for: itself, and what comes with it."""
@@ -163,6 +195,18 @@ class Settings:
     def datasets_with(self, task: str) -> tuple[Dataset, ...]:
         """Return the data sets that ``task`` is run on."""
         return tuple(dataset for dataset in self.datasets.values() if task in dataset.tasks)
+
+    @property
+    def recorded(self) -> tuple[Dataset, ...]:
+        """Return the data sets that are recorded: those that a task on records, or the measures, are read from.
+
+        Tasks on patches pass their images themselves, so that a data set with such tasks alone needs no records.
+        """
+        return tuple(
+            dataset
+            for dataset in self.datasets.values()
+            if dataset.name in self.measures.datasets or any(TASKS[task].on_records for task in dataset.tasks)
+        )
 
     @property
     def for_analysis(self) -> AnalysisSettings:
@@ -197,6 +241,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
                     "tasks": tuple(dataset["tasks"]),
                     "path": Path(dataset["path"]) if "path" in dataset else None,
                     "classes": tuple(dataset["classes"]) if "classes" in dataset else None,
+                    "warps": Warps(**dataset.get("warps", {})),
                 }
             )
             for name, dataset in config["datasets"].items()
@@ -221,6 +266,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
             }
         ),
         analysis=analysis_of(config["analysis"]),
+        keep=tuple(config["keep"]),
     )
 
 

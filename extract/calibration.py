@@ -17,6 +17,7 @@ from config.layout import Run
 from config.settings import Settings, load_settings
 from extract.datasets.packs import OpenPack, open_pack
 from extract.features import clean_prefix
+from extract.gpu_pool import take_gpu
 from extract.models import Network, load_network
 from extract.records import Planned, tensor_file
 from extract.replacements import Calibration
@@ -110,9 +111,8 @@ def load_calibration(path: Path, device: torch.device) -> Calibration:
         )
 
 
-def run(settings: Settings, folder: Run, model: str) -> None:
-    """Calibrate one model of a run and write the result."""
-    network = load_network(settings.models[model], settings.seed, settings.extraction)
+def calibrated(network: Network, settings: Settings, folder: Run, model: str) -> Calibration:
+    """Calibrate one model of a run, write the result and return it."""
     pack = open_pack(folder.pack(settings.calibrate_on))
     replacements = (condition.replacement for condition in settings.conditions.values())
     covariances = any(each is not None and each.covariance for each in replacements)
@@ -123,6 +123,13 @@ def run(settings: Settings, folder: Run, model: str) -> None:
         "images": str(len(pack.rows("calibration"))),
     }
     save_calibration(calibration, folder.calibration(model), facts)
+    return calibration
+
+
+def run(settings: Settings, folder: Run, model: str) -> None:
+    """Load one model of a run, calibrate it and write the result."""
+    network = load_network(settings.models[model], settings.seed, settings.extraction)
+    calibrated(network, settings, folder, model)
 
 
 def main() -> None:
@@ -131,7 +138,9 @@ def main() -> None:
     parser.add_argument("--settings", type=Path, required=True, help="settings.yaml of the run")
     parser.add_argument("--model", required=True)
     arguments = parser.parse_args()
-    run(load_settings(arguments.settings), Run(arguments.settings.parent), arguments.model)
+    settings = load_settings(arguments.settings)
+    take_gpu(settings.extraction.device)
+    run(settings, Run(arguments.settings.parent), arguments.model)
 
 
 if __name__ == "__main__":

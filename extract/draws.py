@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from config.keys import digest, keyed_generator
+from extract.noise import keyed_integers
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Batch:
         >>> batch.donors("shuffle", 3).tolist()
         [2, 0, 1]
         >>> batch.random_patches(range(5, 21), n=2, draw=1).tolist()
-        [[6, 15], [5, 12], [12, 13]]
+        [[10, 15], [12, 15], [8, 19]]
     """
 
     units: tuple[str, ...]
@@ -46,6 +47,11 @@ class Batch:
     def image_keys(self) -> Tensor:
         """The keys of the noise, one int64 per image."""
         return self.keys("noise")
+
+    @cached_property
+    def patch_keys(self) -> Tensor:
+        """The keys of random patches, one int64 per image."""
+        return self.keys("random patches")
 
     def donors(self, *key: str | int) -> Tensor:
         """Draw the place in the batch of the image that each image takes its rows from.
@@ -64,13 +70,22 @@ class Batch:
             donors[places] = places[derangement(len(places), self.seed, purpose, group, *rest)]
         return torch.from_numpy(donors)
 
-    def random_patches(self, patches: range, n: int, draw: int) -> Tensor:
-        """Draw ``n`` different rows of ``patches`` for every image, B × n, keyed by (seed, draw, image)."""
-        chosen = [
-            keyed_generator(self.seed, "random patches", draw, unit).choice(len(patches), n, replace=False)
-            for unit in self.units
-        ]
-        return torch.from_numpy(np.sort(np.stack(chosen), axis=1) + patches.start)
+    def donors_by_layer(self, purpose: str, depth: int) -> Tensor:
+        """Draw donors anew for every layer, layers × B; those of a layer are ``donors(purpose, layer)``."""
+        return torch.stack([self.donors(purpose, layer) for layer in range(depth)])
+
+    def random_patches(self, patches: range, n: int, draw: int, device: torch.device | None = None) -> Tensor:
+        """Draw ``n`` different rows of ``patches`` for every image, ascending, keyed by (seed, draw, image).
+
+        Every patch gets a random number, and those with the ``n`` smallest are chosen: any ``n`` patches are as likely
+        as any others.
+
+        Returns:
+            B × n int64 values, on the device where they are drawn.
+        """
+        keys = self.patch_keys if device is None else self.patch_keys.to(device)
+        numbers = keyed_integers(keys, draw, len(patches))
+        return numbers.topk(n, dim=1, largest=False).indices.sort(dim=1).values + patches.start
 
 
 def derangement(n: int, *key: str | int) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from config.layout import Run
 from config.settings import Dataset, Settings, load_settings
 from config.vocabulary.tasks import TASKS
 from extract.datasets.packs import open_pack, shard_name
+from extract.gpu_pool import take_gpu
 from extract.outcomes import save_fits, save_outcomes
 from extract.records import Records, Skipped, open_records
 from extract.tasks.classification import classification
@@ -91,6 +92,8 @@ def main() -> None:
     parser.add_argument("--task", choices=RECORD_TASKS, nargs="+", required=True)
     arguments = parser.parse_args()
     settings = load_settings(arguments.settings)
+    if any(TASKS[task].probed for task in arguments.task):  # nothing else here computes on a device
+        take_gpu(settings.extraction.device)
     run(settings, Run(arguments.settings.parent), arguments.model, arguments.task)
 
 

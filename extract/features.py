@@ -47,7 +47,7 @@ def images_of(
     rows: NDArray[np.int64],
     pixels: NDArray[np.uint8],
     seed: int,
-    conditions: tuple[Condition, ...],
+    conditions: tuple[Condition, ...] = (),
 ) -> Images:
     """Put images (pack rows, and their pixels) onto the device, with what ``conditions`` need of their clean pass."""
     x = network.input(pixels)
@@ -76,8 +76,10 @@ def batch_of(pack: OpenPack, rows: NDArray[np.int64], seed: int) -> Batch:
 def clean_prefix(network: Network, x: Tensor) -> Tensor:
     """Return the prefix tokens after every block of the unchanged pass over ``x``, layers × B × tokens × dimension."""
     seen: list[Tensor] = []
-    rows = list(network.layout.prefix)
-    with observe(network.module, range(network.depth), lambda _layer, output: seen.append(output[:, rows])):
+    rows = torch.tensor(network.layout.prefix, dtype=torch.int64, device=network.device)  # once, not at every block
+    with observe(
+        network.module, range(network.depth), lambda _layer, output: seen.append(output.index_select(1, rows))
+    ):
         network.run(x)
     return torch.stack(seen)
 
@@ -144,6 +146,16 @@ def non_finite(network: Network, condition: Condition, unit: str) -> FeatureErro
     )
 
 
+def parts_of(
+    pack: OpenPack, rows: NDArray[np.int64], condition: Condition, batch_size: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+    """Yield the rows that pass together under a condition, and which of them were asked for, a batch at a time."""
+    mixes = mixes_images(condition)
+    passed = whole_groups(rows, pack.index["group"]) if mixes else rows
+    for part in batches(passed, pack.index["group"], batch_size, whole_groups=mixes):
+        yield part, np.isin(part, rows)
+
+
 def tokens_by_batch(
     network: Network,
     pack: OpenPack,
@@ -156,15 +168,13 @@ def tokens_by_batch(
 ) -> Iterator[tuple[NDArray[np.int64], Tokens]]:
     """Yield the rows and tokens of ``rows`` under a condition, a batch at a time.
 
-    An image's features depend neither on ``batch_size`` nor on which other rows are asked for: conditions that mix
-    images get whole groups, and the rows that were not asked for are dropped afterwards.
+    An image's features depend neither on ``batch_size`` nor on which other rows are asked for, up to the rounding of
+    sums in another order: conditions that mix images get whole groups, and the rows that were not asked for are
+    dropped afterwards.
     """
-    mixes = mixes_images(condition)
-    passed = whole_groups(rows, pack.index["group"]) if mixes else rows
-    for part in batches(passed, pack.index["group"], batch_size, whole_groups=mixes):
+    for part, wanted in parts_of(pack, rows, condition, batch_size):
         images = images_of(network, pack, part, np.asarray(pack.images[part]), seed, (condition,))
         tokens = tokens_under(network, images, condition, calibration, layers)
-        wanted = np.isin(part, rows)
         if not wanted.all():
             chosen = torch.from_numpy(wanted).to(network.device)
             part, tokens = part[wanted], Tokens(tokens.prefix[chosen], tokens.patches[chosen])

@@ -16,8 +16,8 @@ from config.conditions import Condition
 from config.errors import InputError, did_you_mean
 from config.vocabulary.replacements import REPLACEMENTS
 from extract.draws import Batch
-from extract.observation import full_precision
-from extract.replacements import NEW_ROWS, Calibration, Clean, Given, NewRows, Places
+from extract.precision import full_precision
+from extract.replacements import NEW_ROWS, Calibration, Clean, Given, NewRows, Places, prepared
 from extract.tokens import TokenLayout
 
 
@@ -65,7 +65,9 @@ def intervene(
             at = places_of(condition, layout, batch, next(network.parameters()).device)
             refuse_missing(condition.by, calibration, clean)
             given = Given(at, batch, calibration, None if clean is None else Clean(clean, layout.prefix))
-            for layer, block in enumerate(network.blocks):  # type: ignore[arg-type]
+            blocks = list(network.blocks)  # type: ignore[arg-type]
+            given = prepared(condition.by, given, len(blocks))
+            for layer, block in enumerate(blocks):
                 handles.append(block.register_forward_hook(_hook(layer, NEW_ROWS[condition.by], given)))
         yield
     finally:
@@ -97,8 +99,8 @@ def places_of(condition: Condition, layout: TokenLayout, batch: Batch, device: t
             f"conditions.{condition.entry}.patches: {condition.patches} are more than the {down} × {across} patches of "
             f"this model; allowed: at most {len(layout.patches)}, or a larger image_size"
         )
-    rows = batch.random_patches(layout.patches, condition.patches, condition.draw)
-    return Places(torch.arange(len(rows), device=device)[:, None], rows.to(device))
+    rows = batch.random_patches(layout.patches, condition.patches, condition.draw, device)
+    return Places(torch.arange(len(rows), device=device)[:, None], rows)
 
 
 def refuse_missing(by: str, calibration: Calibration | None, clean: Tensor | None) -> None:

@@ -1,6 +1,6 @@
 """What the jobs of the extraction read and write, for its rules."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from config.vocabulary.sources import SOURCES
 from config.vocabulary.tasks import TASKS
 
 NVIDIA = Path("/dev/nvidiactl")  # there where the driver is loaded; asking torch would import it in every dry run
+
+SHARD = "{model}", "{dataset}", "{shard}-of-{shards}"
 
 
 @dataclass(frozen=True)
@@ -54,30 +56,77 @@ class Jobs:
             return [(KNOWN_ANSWER_WEIGHTS / name).relative_to(ROOT)]
         return [] if chosen.weights in ("hub", "random", None) else [Path(chosen.weights)]
 
-    def gpus(self) -> int:
-        """Return 1 where a job takes the GPU, and 0 where there is none: jobs must not wait for each other then."""
+    def gpus(self, tasks: Iterable[str] | None = None) -> int:
+        """Return 1 where a job takes a GPU, and 0 where there is none: jobs must not wait for each other then.
+
+        Args:
+            tasks: that a job on records scores; of these, only probes are computed on a device. A job that runs a
+                network names none.
+        """
+        if tasks is not None and not any(TASKS[task].probed for task in tasks):
+            return 0
         device = self.settings.extraction.device
         return int(device == "cuda" or (device == "auto" and NVIDIA.exists()))
 
+    def kept(self, kind: str, files: list[Path], temporary: Callable[[Path], Any]) -> list[Any]:
+        """Return files, marked to be deleted once no job needs them any more where the config does not keep them.
+
+        Args:
+            kind: as in the config's ``keep``.
+            files: that a rule writes.
+            temporary: Snakemake's ``temp``, which marks a file.
+        """
+        return list(files) if kind in self.settings.keep else [temporary(file) for file in files]
+
+    def pixels(self, dataset: str) -> list[Path]:
+        """Return the large files of a pack."""
+        pack, has = self.run.pack(dataset), SOURCES[self.settings.datasets[dataset].source].has
+        by_pixel = [file for what, file in (("masks", pack.masks), ("depths", pack.depths)) if what in has]
+        return [pack.images, *by_pixel]
+
+    def facts(self, dataset: str) -> list[Path]:
+        """Return the small files of a pack, which stay whatever the config keeps."""
+        pack = self.run.pack(dataset)
+        return [pack.index, pack.pairs, pack.facts]
+
     def pack(self, dataset: str) -> list[Path]:
         """Return the files of a pack."""
-        pack = self.run.pack(dataset)
-        masks = [pack.masks] if "masks" in SOURCES[self.settings.datasets[dataset].source].has else []
-        return [pack.images, pack.index, pack.pairs, pack.facts, *masks]
+        return [*self.pixels(dataset), *self.facts(dataset)]
 
     def packs(self, task: str | None = None) -> list[Path]:
-        """Return the files of every pack, or of those that a task is run on."""
-        chosen = self.settings.datasets.values() if task is None else self.settings.datasets_with(task)
+        """Return the files of the packs that are recorded, or of those that a task is run on."""
+        chosen = self.settings.recorded if task is None else self.settings.datasets_with(task)
         return [file for dataset in chosen for file in self.pack(dataset.name)]
 
-    def shard_pattern(self) -> list[Path]:
-        """Return the records and measures of one shard, with wildcards model, dataset, shard and shards."""
-        shard = "{model}", "{dataset}", "{shard}-of-{shards}"
-        return [
-            *(self.run.records(*shard, condition) for condition in self.settings.conditions),
-            self.run.measures(*shard),
-            self.run.spectra(*shard),
+    def record_pattern(self) -> list[Path]:
+        """Return the records of one shard, with wildcards model, dataset, shard and shards."""
+        return [self.run.records(*SHARD, condition) for condition in self.settings.conditions]
+
+    def measures_pattern(self) -> list[Path]:
+        """Return the measures of one shard, with the same wildcards."""
+        return [self.run.measures(*SHARD), self.run.spectra(*SHARD)]
+
+    @property
+    def whole_models(self) -> bool:
+        """Whether one job per model does all that its network is needed for: where no data set is cut into shards.
+
+        Shards are for several machines, or for going on in the middle; without them each model is loaded once, and its
+        images pass once.
+        """
+        return all(dataset.shards == 1 for dataset in self.settings.datasets.values())
+
+    def measures(self, model: str) -> list[Path]:
+        """Return every file of measures of a model."""
+        shards = [
+            (model, dataset.name, f"{shard}-of-{dataset.shards}")
+            for dataset in self.settings.recorded
+            for shard in range(1, dataset.shards + 1)
         ]
+        return [file for shard in shards for file in (self.run.measures(*shard), self.run.spectra(*shard))]
+
+    def every_pack(self) -> list[Path]:
+        """Return the files of the packs of all data sets."""
+        return [file for dataset in self.settings.datasets for file in self.pack(dataset)]
 
     def covariances(self) -> bool:
         """Tell whether a condition draws from whole covariances, which calibration then measures."""
@@ -86,10 +135,10 @@ class Jobs:
         )
 
     def records(self, model: str) -> list[Path]:
-        """Return every record of a model."""
+        """Return every record of a model: of all data sets that are recorded."""
         return [
             self.run.records(model, dataset.name, f"{shard}-of-{dataset.shards}", condition)
-            for dataset in self.settings.datasets.values()
+            for dataset in self.settings.recorded
             for shard in range(1, dataset.shards + 1)
             for condition in self.settings.conditions
         ]

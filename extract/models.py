@@ -22,6 +22,7 @@ from extract.conversion import converted
 from extract.devices import resolve_device
 from extract.known_answer import networks
 from extract.positions import backend_of, set_periods
+from extract.precision import available_precision, products_in
 from extract.tokens import TokenLayout
 
 
@@ -39,7 +40,7 @@ class Network:
         layout: rows of its token sequence.
         image_size: side of its square input in pixels.
         mean, std: pixels enter as (value − mean) / std, values from 0 to 1, per channel.
-        precision: of the forward pass, float32 or bfloat16 (mixed: weights and residual stream stay in float32).
+        precision: of the forward pass: float32, tf32 or bfloat16 (:mod:`extract.precision`).
         signature: enough to know which weights were run.
     """
 
@@ -93,7 +94,7 @@ class Network:
 
     def run(self, x: Tensor) -> Tensor:
         """Return the tokens of network input, B × tokens × dimension, after the final norm."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with products_in(self.precision, x.device):
             return cast(Callable[[Tensor], Tensor], self.module.forward_features)(x)
 
     def norm(self, tokens: Tensor) -> Tensor:
@@ -146,8 +147,9 @@ def load_network(model: Model, seed: int, options: Extraction | None = None) -> 
         cast(nn.Module, block.attn).fused_attn = False  # type: ignore[assignment]
     refuse_non_finite(model, module)
     norm = norm_tokens(module)
-    module.eval().requires_grad_(False).to(resolve_device(options.device if options else "cpu"))
-    precision = options.precision if options else "float32"
+    device = resolve_device(options.device if options else "cpu")
+    module.eval().requires_grad_(False).to(device)
+    precision = available_precision(options.precision if options else "float32", device)
     details = "" if model.known_answer else f"|backend:{backend_of(model)}|norm:{norm}"
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

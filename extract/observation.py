@@ -8,21 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from config.errors import InputError
+from extract.precision import full_precision
 
 See = Callable[[int, Tensor], None]  # called with a block's index and a tensor of that block
 
 
 class AttentionError(InputError):
     """Attention weights that a network does not show."""
-
-
-def full_precision(tokens: Tensor) -> torch.autocast:
-    """Return a context in which what is computed from ``tokens`` is not rounded to the precision of the pass."""
-    return torch.autocast(tokens.device.type, enabled=False)
 
 
 @contextmanager

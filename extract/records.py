@@ -18,12 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+from config.errors import InputError
 from config.files import written_whole
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 _NAMES = {np.dtype(np.int64): "I64", np.dtype(np.float32): "F32", np.dtype(np.float16): "F16"}
+
+
+HALF_LARGEST = float(np.finfo(np.float16).max)
+
+
+class RangeError(InputError):
+    """A number that cannot be stored as it was planned."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +48,9 @@ class TensorFile:
     The format is eight bytes of header length, a JSON header, and the tensors one after the other.
     """
 
-    def __init__(self, file: BinaryIO, plan: Mapping[str, Planned], facts: Mapping[str, str]) -> None:
+    def __init__(self, file: BinaryIO, plan: Mapping[str, Planned], facts: Mapping[str, str], path: Path) -> None:
         header: dict[str, Any] = {"__metadata__": dict(facts)}
-        self._file, self._plan, self._starts = file, plan, dict[str, int]()
+        self._file, self._plan, self._starts, self._path = file, plan, dict[str, int](), path
         end = 0
         for name, tensor in plan.items():
             self._starts[name] = end
@@ -64,10 +72,17 @@ class TensorFile:
 
         Raises:
             ValueError: where they do not fit.
+            RangeError: for a number that half precision cannot hold.
         """
         planned = self._plan[name]
         if values.shape[1:] != planned.shape[1:] or start + len(values) > planned.shape[0]:
             raise ValueError(f"{name}: rows {start}+{values.shape} do not fit into {planned.shape}")
+        if planned.dtype is np.float16 and np.abs(values).max(initial=0) > HALF_LARGEST:
+            raise RangeError(
+                f"{self._path}: {name} holds {np.abs(values).max():.3g}, and half precision ends at "
+                f"{HALF_LARGEST:.0f}. Set extraction.record_precision to float32 and take the layer out of "
+                "extraction.curves.layers, or into extraction.layers"
+            )
         row = int(np.prod(planned.shape[1:])) * np.dtype(planned.dtype).itemsize
         self._file.seek(self._data + self._starts[name] + start * row)
         self._file.write(np.ascontiguousarray(values, dtype=planned.dtype).tobytes())
@@ -77,7 +92,7 @@ class TensorFile:
 def tensor_file(path: Path, plan: Mapping[str, Planned], facts: Mapping[str, str]) -> Iterator[TensorFile]:
     """Open a file of planned tensors for writing; it gets its name when the ``with`` block ends well."""
     with written_whole(path) as partial, partial.open("wb") as file:
-        yield TensorFile(file, plan, facts)
+        yield TensorFile(file, plan, facts, path)
 
 
 @dataclass(frozen=True)

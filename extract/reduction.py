@@ -1,5 +1,6 @@
 """Reduction of block outputs on the device: which layers are kept, and which features and counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 from config.conditions import Condition
 from config.settings import Settings
 from config.vocabulary.replacements import REFERENCE
-from extract.matching import PairCounts, match, match_keypoints
+from extract.matching import KeyPoints, PairCounts, Truth, Warped
 from extract.models import Network
 from extract.observation import See
 from extract.records import Planned
@@ -27,14 +28,16 @@ class Plan:
     Attributes:
         condition: what is replaced.
         layers: recorded layers, counted from 0, ascending.
-        exact: those recorded in single precision; the others, of a layer curve, in half.
+        exact: those recorded in the config's precision; the others, of a layer curve, in half.
         matched: layers after which image pairs are matched.
+        stored: float32 or float16: how the features of ``exact`` layers are recorded.
     """
 
     condition: Condition
     layers: tuple[int, ...]
     exact: tuple[int, ...]
     matched: tuple[int, ...]
+    stored: str = "float32"
 
 
 def plans(network: Network, settings: Settings) -> tuple[Plan, ...]:
@@ -50,7 +53,7 @@ def plans(network: Network, settings: Settings) -> tuple[Plan, ...]:
             wanted = options.layers_of(condition)
             layers = network.layers(wanted)
             matched = layers if condition.name in options.curves.conditions else layers[-1:]
-            found.append(Plan(condition, layers, exact, matched))
+            found.append(Plan(condition, layers, exact, matched, options.record_precision))
     return tuple(found)
 
 
@@ -62,8 +65,9 @@ def recorded_tokens(layout: TokenLayout) -> dict[str, int]:
 
 def planned_tensors(plan: Plan, network: Network, images: int, pairs: int) -> dict[str, Planned]:
     """Return the tensors of a record file (see :mod:`extract.records`) of so many images and pairs."""
+    stored = np.float16 if plan.stored == "float16" else np.float32
     features = {
-        f"{token}/{layer}": Planned((images, network.dimension), np.float32 if layer in plan.exact else np.float16)
+        f"{token}/{layer}": Planned((images, network.dimension), stored if layer in plan.exact else np.float16)
         for layer in plan.layers
         for token in (*recorded_tokens(network.layout), "patch_mean")
     }
@@ -77,74 +81,112 @@ def planned_tensors(plan: Plan, network: Network, images: int, pairs: int) -> di
     }
 
 
-class Reduction:
-    """Reduces block outputs to features and counts, under one condition, over one load of images."""
+@dataclass(frozen=True)
+class LoadPairs:
+    """The image pairs of a load on the device, where every condition matches them.
 
-    def __init__(self, network: Network, plan: Plan) -> None:
-        self._network, self._plan = network, plan
-        self._features: dict[str, list[Tensor]] = {}
-        self._patches: dict[int, list[Tensor]] = {layer: [] for layer in plan.matched}
-        self._rows: list[NDArray[np.int64]] = []
+    Attributes:
+        kept: for each pass over the load, the places in the batch of images whose patches are kept, if there are any.
+        source, twin: for each pair, the place of its source and its twin among the images that are kept.
+        truth: what is true of the pairs; None without pairs.
+    """
 
-    def observer(self, rows: NDArray[np.int64], paired: NDArray[np.int64]) -> See:
-        """Return the observer of the block outputs of the next pass, over pack ``rows``.
+    kept: tuple[Tensor | None, ...]
+    source: Tensor
+    twin: Tensor
+    truth: Truth | None
 
-        ``paired`` are the rows of the pack whose patches are kept until the load's pairs are matched.
+    @classmethod
+    def of(cls, network: Network, pairs: pd.DataFrame, passes: Sequence[NDArray[np.int64]]) -> "LoadPairs":
+        """Put pairs onto a network's device.
+
+        Args:
+            network: whose patches are matched.
+            pairs: rows of the pack's pairs.
+            passes: rows of the pack, pass by pass; with both images of every pair.
         """
-        layout = self._network.layout
-        chosen = np.flatnonzero(np.isin(rows, paired))
-        on_device = torch.from_numpy(chosen).to(self._network.device)
-        self._rows.append(rows[chosen])
+        device = network.device
+        if pairs.empty:
+            return cls((None,) * len(passes), torch.zeros(0), torch.zeros(0), None)
+        paired = pairs[["source", "twin"]].to_numpy()
+        chosen = [np.flatnonzero(np.isin(rows, paired)) for rows in passes]
+        kept = np.concatenate([rows[places] for rows, places in zip(passes, chosen, strict=True)])
+        place = pd.Series(np.arange(len(kept)), index=kept)
+        source, twin = (torch.from_numpy(np.array(place[paired[:, half]])).to(device) for half in (0, 1))
+        on_device = (torch.from_numpy(places).to(device) if len(places) else None for places in chosen)
+        return cls(tuple(on_device), source, twin, _truth(pairs, network.layout.grid, device))
+
+
+def _truth(pairs: pd.DataFrame, grid: tuple[int, int], device: torch.device) -> Truth:
+    """Return what is true of pairs: their warps, or, where they have none, their annotated points."""
+    if pairs["warp"].notna().all():
+        return Warped.of(np.array(pairs["warp"].to_list(), dtype=np.float32).reshape(-1, 2, 3), grid, device)
+    here, there = ([np.reshape(each, (-1, 2)) for each in pairs[key]] for key in ("source_points", "twin_points"))
+    return KeyPoints.of(here, there, pairs[["radius_x", "radius_y"]].to_numpy(), grid, device)
+
+
+class Reduction:
+    """Reduces block outputs to features and counts, under one condition, over one load of images.
+
+    Both stay on the device until the load is done: see :func:`extract.transfer.on_host`.
+    """
+
+    def __init__(self, network: Network, plan: Plan, pairs: LoadPairs) -> None:
+        self._network, self._plan, self._pairs = network, plan, pairs
+        self._features: dict[int, list[Tensor]] = {layer: [] for layer in plan.layers}
+        self._patches: dict[int, list[Tensor]] = {layer: [] for layer in plan.matched}
+
+    def observer(self, number: int) -> See:
+        """Return the observer of the block outputs of a pass over the load, counted from 0."""
+        layout, kept = self._network.layout, self._pairs.kept[number]
 
         def see(layer: int, output: Tensor) -> None:
             tokens = self._network.norm(output)
             patches = tokens[:, layout.patches.start : layout.patches.stop]
-            for name, row in recorded_tokens(layout).items():
-                self._keep(name, layer, tokens[:, row])
-            self._keep("patch_mean", layer, patches.mean(dim=1))
-            if layer in self._patches and len(chosen):
-                self._patches[layer].append(patches[on_device])
+            prefix = (tokens[:, row : row + 1] for row in recorded_tokens(layout).values())
+            # A copy: a view would hold the whole block output for the sake of a few of its rows.
+            self._features[layer].append(torch.cat([*prefix, patches.mean(dim=1, keepdim=True)], dim=1))
+            if layer in self._patches and kept is not None:
+                self._patches[layer].append(patches.index_select(0, kept))
 
         return see
 
-    def _keep(self, token: str, layer: int, values: Tensor) -> None:
-        # A copy: a view would hold the whole block output for the sake of one of its rows.
-        self._features.setdefault(f"{token}/{layer}", []).append(values.clone())
+    def features(self) -> Tensor:
+        """Return the features of all passes so far, layers × images × tokens × dimension, float32.
 
-    def features(self) -> dict[str, NDArray[np.float32]]:
-        """Return the features of all passes so far, by ``<token>/<layer>``, images × dimension."""
-        return {name: torch.cat(parts).float().cpu().numpy() for name, parts in self._features.items()}
-
-    def counts(self, pairs: pd.DataFrame) -> dict[int, PairCounts]:
-        """Match image pairs, by layer.
-
-        Args:
-            pairs: rows of the pack's pairs, whose images have all passed.
+        Tokens are those of :func:`recorded_tokens` in their order, then the mean patch; see :func:`named_features`.
         """
-        if pairs.empty:
-            none = PairCounts(*3 * [np.zeros(0, np.int64)])
-            return dict.fromkeys(self._plan.matched, none)
-        place = pd.Series(np.arange(sum(map(len, self._rows))), index=np.concatenate(self._rows))
-        found = {}
-        for layer, parts in self._patches.items():
+        return torch.stack([torch.cat(parts) for parts in self._features.values()]).float()
+
+    def counts(self) -> Tensor:
+        """Match the pairs of the load, whose images have all passed.
+
+        Returns:
+            int64, matched layers × 3 × pairs: hits, points and cycles.
+        """
+        pairs = self._pairs
+        if pairs.truth is None:
+            return torch.zeros(len(self._patches), 3, 0, dtype=torch.int64)
+        found = []
+        for parts in self._patches.values():
             patches = torch.cat(parts)
-            counted = []
-            for start in range(0, len(pairs), PAIRS_AT_ONCE):
-                some = pairs.iloc[start : start + PAIRS_AT_ONCE]
-                source, twin = (
-                    patches[torch.from_numpy(np.array(place[some[half]])).to(patches.device)]
-                    for half in ("source", "twin")
-                )
-                counted.append(_match(source, twin, some, self._network.layout.grid))
-            found[layer] = PairCounts(
-                *(np.concatenate([getattr(each, name) for each in counted]) for name in ("hits", "points", "cycles"))
-            )
-        return found
+            for start in range(0, len(pairs.source), PAIRS_AT_ONCE):
+                some = slice(start, start + PAIRS_AT_ONCE)
+                source, twin = (patches.index_select(0, half[some]) for half in (pairs.source, pairs.twin))
+                found.append(pairs.truth.counts(source, twin, some))
+        return torch.cat(found, dim=1).reshape(3, len(self._patches), -1).transpose(0, 1)
 
 
-def _match(source: Tensor, twin: Tensor, pairs: pd.DataFrame, grid: tuple[int, int]) -> PairCounts:
-    """Match pairs by their warps, or, where they have none, by their annotated points."""
-    if pairs["warp"].notna().all():
-        return match(source, twin, np.array(pairs["warp"].to_list(), dtype=np.float32).reshape(-1, 2, 3), grid)
-    here, there = ([np.reshape(each, (-1, 2)) for each in pairs[key]] for key in ("source_points", "twin_points"))
-    return match_keypoints(source, twin, here, there, pairs[["radius_x", "radius_y"]].to_numpy(), grid)
+def named_features(plan: Plan, layout: TokenLayout, features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Return features (see :meth:`Reduction.features`) by ``<token>/<layer>``, images × dimension."""
+    tokens = (*recorded_tokens(layout), "patch_mean")
+    return {
+        f"{token}/{layer}": features[place, :, number]
+        for place, layer in enumerate(plan.layers)
+        for number, token in enumerate(tokens)
+    }
+
+
+def named_counts(plan: Plan, counts: NDArray[np.int64]) -> dict[int, PairCounts]:
+    """Return counts of pairs (see :meth:`Reduction.counts`) by layer."""
+    return {layer: PairCounts(*found) for layer, found in zip(plan.matched, counts, strict=True)}

@@ -17,7 +17,8 @@ for _dataset in run_settings.datasets:
         name:
             f"prepare_{_dataset}"
         output:
-            jobs.pack(_dataset),
+            jobs.kept("packs", jobs.pixels(_dataset), temp),
+            jobs.facts(_dataset),
         log:
             run.folder / "logs" / "prepare" / f"{_dataset}.log",
         threads: 2
@@ -41,49 +42,128 @@ rule preflight:
         "python -m extract.preflight --config {params.settings} 2>&1 | tee {log}"
 
 
-rule calibrate:
-    input:
-        pack=jobs.pack(run_settings.calibrate_on),
-        weights=lambda wildcards: jobs.weights(wildcards.model),
-    output:
-        run.calibration("{model}"),
-    log:
-        run.folder / "logs" / "calibrate" / "{model}.log",
-    resources:
-        gpu=jobs.gpus(),
-    params:
-        settings=run.settings,
-        values=lambda wildcards: jobs.values(
-            "seed", "calibrate_on", "extraction", model=wildcards.model
-        ),
-        covariances=jobs.covariances(),
-        code=code_of("extract.calibration"),
-    shell:
-        "python -m extract.calibration --settings {params.settings} --model {wildcards.model} "
-        "2>&1 | tee {log}"
+# Without shards a model is one job, which loads its network once and passes its images once.
+if jobs.whole_models:
 
+    rule extract:
+        input:
+            packs=jobs.every_pack(),
+            weights=lambda wildcards: jobs.weights(wildcards.model),
+        output:
+            run.calibration("{model}"),
+            jobs.kept("records", jobs.records("{model}"), temp),
+            jobs.measures("{model}"),
+            run.changes_of("{model}"),
+            jobs.outcomes(jobs.tasks(DENSE_TASKS)),
+        log:
+            run.folder / "logs" / "extract" / "{model}.log",
+        resources:
+            gpu=jobs.gpus(),
+        params:
+            settings=run.settings,
+            values=lambda wildcards: jobs.values(
+                *("seed", "calibrate_on", "conditions", "extraction", "measures", "datasets"),
+                *(["probe"] if jobs.tasks(DENSE_TASKS) else []),
+                model=wildcards.model,
+            ),
+            covariances=jobs.covariances(),
+            code=[
+                code_of(module)
+                for module in (
+                    "extract.one_model",
+                    *(f"extract.tasks.{task}" for task in jobs.tasks(DENSE_TASKS)),
+                )
+            ],
+        shell:
+            "python -m extract.one_model --settings {params.settings} --model {wildcards.model} "
+            "2>&1 | tee {log}"
 
-rule extract:
-    input:
-        pack=lambda wildcards: jobs.pack(wildcards.dataset),
-        weights=lambda wildcards: jobs.weights(wildcards.model),
-        calibration=run.calibration("{model}"),
-    output:
-        jobs.shard_pattern(),
-    log:
-        run.folder / "logs" / "extract" / "{model}" / "{dataset}" / "{shard}-of-{shards}.log",
-    resources:
-        gpu=jobs.gpus(),
-    params:
-        settings=run.settings,
-        values=lambda wildcards: jobs.values(
-            "seed", "conditions", "extraction", "measures", model=wildcards.model
-        ),
-        shard=lambda wildcards: int(wildcards.shard) - 1,
-        code=code_of("extract.run"),
-    shell:
-        "python -m extract.run --settings {params.settings} --model {wildcards.model} "
-        "--dataset {wildcards.dataset} --shard {params.shard} 2>&1 | tee {log}"
+else:
+
+    rule calibrate:
+        input:
+            pack=jobs.pack(run_settings.calibrate_on),
+            weights=lambda wildcards: jobs.weights(wildcards.model),
+        output:
+            run.calibration("{model}"),
+        log:
+            run.folder / "logs" / "calibrate" / "{model}.log",
+        resources:
+            gpu=jobs.gpus(),
+        params:
+            settings=run.settings,
+            values=lambda wildcards: jobs.values(
+                "seed", "calibrate_on", "extraction", model=wildcards.model
+            ),
+            covariances=jobs.covariances(),
+            code=code_of("extract.calibration"),
+        shell:
+            "python -m extract.calibration --settings {params.settings} --model {wildcards.model} "
+            "2>&1 | tee {log}"
+
+    rule extract:
+        input:
+            pack=lambda wildcards: jobs.pack(wildcards.dataset),
+            weights=lambda wildcards: jobs.weights(wildcards.model),
+            calibration=run.calibration("{model}"),
+        output:
+            jobs.kept("records", jobs.record_pattern(), temp),
+            jobs.measures_pattern(),
+        log:
+            run.folder / "logs" / "extract" / "{model}" / "{dataset}" / "{shard}-of-{shards}.log",
+        resources:
+            gpu=jobs.gpus(),
+        params:
+            settings=run.settings,
+            values=lambda wildcards: jobs.values(
+                "seed", "conditions", "extraction", "measures", model=wildcards.model
+            ),
+            shard=lambda wildcards: int(wildcards.shard) - 1,
+            code=code_of("extract.run"),
+        shell:
+            "python -m extract.run --settings {params.settings} --model {wildcards.model} "
+            "--dataset {wildcards.dataset} --shard {params.shard} 2>&1 | tee {log}"
+
+    for _task in jobs.tasks(DENSE_TASKS):
+
+        rule:
+            name:
+                _task
+            input:
+                packs=jobs.packs(_task),
+                weights=lambda wildcards: jobs.weights(wildcards.model),
+                calibration=run.calibration("{model}"),
+            output:
+                jobs.outcomes([_task]),
+            log:
+                run.folder / "logs" / _task / "{model}.log",
+            resources:
+                gpu=jobs.gpus(),
+            params:
+                settings=run.settings,
+                task=_task,
+                values=lambda wildcards: jobs.values(
+                    "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
+                ),
+                code=code_of(f"extract.tasks.{_task}"),
+            shell:
+                "python -m extract.tasks.{params.task} --settings {params.settings} "
+                "--model {wildcards.model} 2>&1 | tee {log}"
+
+    # A job a model, so that records can be deleted model by model.
+    rule changes_of_records:
+        input:
+            records=lambda wildcards: jobs.records(wildcards.model),
+        output:
+            run.changes_of("{model}"),
+        log:
+            run.folder / "logs" / "record_changes" / "{model}.log",
+        params:
+            settings=run.settings,
+            code=code_of("extract.record_changes"),
+        shell:
+            "python -m extract.record_changes --settings {params.settings} --model {wildcards.model} "
+            "2>&1 | tee {log}"
 
 
 rule evaluate:
@@ -95,7 +175,7 @@ rule evaluate:
     log:
         run.folder / "logs" / "evaluate" / "{model}.log",
     resources:
-        gpu=jobs.gpus(),
+        gpu=jobs.gpus(jobs.tasks(TASKS_ON_RECORDS)),
     params:
         settings=run.settings,
         tasks=jobs.tasks(TASKS_ON_RECORDS),
@@ -108,36 +188,9 @@ rule evaluate:
         "--task {params.tasks} 2>&1 | tee {log}"
 
 
-for _task in jobs.tasks(DENSE_TASKS):
-
-    rule:
-        name:
-            _task
-        input:
-            packs=jobs.packs(_task),
-            weights=lambda wildcards: jobs.weights(wildcards.model),
-            calibration=run.calibration("{model}"),
-        output:
-            jobs.outcomes([_task]),
-        log:
-            run.folder / "logs" / _task / "{model}.log",
-        resources:
-            gpu=jobs.gpus(),
-        params:
-            settings=run.settings,
-            task=_task,
-            values=lambda wildcards: jobs.values(
-                "seed", "conditions", "extraction", "probe", "datasets", model=wildcards.model
-            ),
-            code=code_of(f"extract.tasks.{_task}"),
-        shell:
-            "python -m extract.tasks.{params.task} --settings {params.settings} "
-            "--model {wildcards.model} 2>&1 | tee {log}"
-
-
 rule record_changes:
     input:
-        records=[file for model in run_settings.models for file in jobs.records(model)],
+        [run.changes_of(model) for model in run_settings.models],
     output:
         run.record_changes,
     log:

@@ -17,9 +17,11 @@ from config.layout import Run
 from config.settings import Dataset, Settings, load_settings
 from extract.calibration import load_calibration
 from extract.datasets.packs import OpenPack, open_pack, shard_blocks, shard_name
+from extract.gpu_pool import take_gpu
 from extract.loads import loads
 from extract.models import Network, load_network
 from extract.passes import ShardExtraction, fitting_passes
+from extract.patch_store import PatchStore
 from extract.replacements import Calibration
 from extract.shard_files import shard_files
 
@@ -33,6 +35,7 @@ def extract(
     model: str,
     dataset: Dataset,
     shard: int,
+    store: PatchStore | None = None,
 ) -> None:
     """Extract one shard of a data set and write its records, one file per condition, and its measures.
 
@@ -42,6 +45,7 @@ def extract(
         folder: where the run keeps its files.
         model, dataset: names, for the paths.
         shard: counted from 0.
+        store: where the patches of its images are kept, for tasks in the same process.
 
     Raises:
         FeatureError: for NaN or infinite features.
@@ -50,7 +54,7 @@ def extract(
     place = model, dataset.name, shard_name(shard, dataset.shards)
     blocks = shard_blocks(pack, shard, dataset.shards)
     rows = np.concatenate([np.zeros(0, np.int64), *blocks])
-    extraction = ShardExtraction.of(network, calibration, pack, settings, dataset.name)
+    extraction = ShardExtraction.of(network, calibration, pack, settings, dataset.name, store)
     batch_size = settings.extraction.batch_size
     with (
         shard_files(extraction, settings, folder, place, rows) as files,
@@ -79,6 +83,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load_settings(arguments.settings)
     folder = Run(arguments.settings.parent)
+    take_gpu(settings.extraction.device)
     run(settings, folder, arguments.model, settings.datasets[arguments.dataset], arguments.shard)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from config.layout import Run
 from config.settings import Settings
 from extract.loads import Load, pairs_among
-from extract.measures import MeasuresTable
+from extract.measures_table import MeasuresTable
 from extract.passes import Kept, ShardExtraction
 from extract.records import Skipped, TensorFile, save_skipped, tensor_file
 from extract.reduction import planned_tensors

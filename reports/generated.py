@@ -16,6 +16,7 @@ from reports.glossary import glossaries
 from reports.inputs import Cells, Inputs
 from reports.layers import FIGURES, last_layer_table, layer_plate, measure_definitions
 from reports.markup import NOTHING, download, fenced, fenced_script, lines, paragraph, source_link
+from reports.multiverse import multiverse_includes
 from reports.numbers import counted
 from reports.outcomes import (
     ablation_sections,
@@ -26,6 +27,7 @@ from reports.outcomes import (
 )
 from reports.plates import Plate, heatmap_plate, is_drawn, known_answer_plate, render_plate
 from reports.project import PAGES_FOLDER
+from reports.protocol import protocol_table
 from reports.questions import random_weights_note, three_questions
 from reports.statistics_includes import statistics_includes
 from reports.table import Table, render
@@ -79,7 +81,9 @@ def generated(inputs: Inputs) -> dict[str, str]:
         "datasets.md": fenced(lines((render(dataset_table(inputs)), dataset_notes(inputs)))),
         "models.md": _table(model_table(inputs)),
         "conditions.md": _table(condition_table(inputs)),
+        "protocol.md": _table(protocol_table(inputs)),
         **statistics_includes(inputs),
+        **multiverse_includes(inputs),
         "downloads.md": _downloads(inputs),
         "columns.md": fenced(glossaries()),
         "signature.md": fenced(signature(inputs)),

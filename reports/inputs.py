@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from analysis.rows.ablation import ReplacementRow
-from analysis.rows.registry import AUDIT, TABLES, TESTS
+from analysis.rows.registry import AUDIT, MULTIVERSE, TABLES, TESTS
 from analysis.rows.schema import Cells as Cells
 from analysis.rows.schema import names_of, read_cells, read_text
 from config.errors import InputError
@@ -64,6 +64,7 @@ class Inputs:
         published: rows of the published tables.
         published_folder, published_counts: where the published numbers lie; file → rows.
         error_rates: the simulated rates, which are of the code and of no run.
+        multiverse: table of the run's universes → its rows; empty where none were run.
     """
 
     run: Run
@@ -77,6 +78,7 @@ class Inputs:
     published_folder: Path
     published_counts: Mapping[str, int]
     error_rates: tuple[Cells, ...]
+    multiverse: Mapping[str, tuple[Cells, ...]]
 
     @property
     def ablation(self) -> tuple[Cells, ...]:
@@ -132,13 +134,15 @@ class Inputs:
         """Return the files that readers may download: place in the report → file of the run."""
         found = {
             f"{folder.name}/{file.name}": file
-            for folder in (self.run.tables, self.run.tests, self.run.audit)
+            for folder in (self.run.tables, self.run.tests, self.run.audit, self.run.multiverse("universes").parent)
             for file in sorted((*folder.glob("[!.]*.csv"), *folder.glob("[!.]*.json"), *folder.glob("[!.]*.md")))
         }
         found |= {f"published/{name}": self.published_folder / name for name in PUBLISHED_FILES}
         for dataset in (*self.datasets, "audit"):
             for file in sorted((self.run.figures / dataset).glob("[!.]*.svg")):
                 found[f"figures/{dataset}/{file.name}"] = file
+        if self.multiverse:
+            found[f"multiverse/{self.run.specification_curve.name}"] = self.run.specification_curve
         return found
 
 
@@ -175,6 +179,9 @@ def read_inputs(settings: Path, published: Path) -> Inputs:
         published_folder=published,
         published_counts={name: len(read_csv(published / name, ()).rows) for name in PUBLISHED_FILES},
         error_rates=read_csv(ERROR_RATES, RATES).rows,
+        multiverse={name: read_cells(kind, run.multiverse(name)) for name, kind in MULTIVERSE.items()}
+        if run.multiverse("universes").is_file()
+        else {},
     )
 
 

@@ -45,7 +45,7 @@ PERCENT_UNITS = ("%", "pp")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # Options without which a kind has nothing to look for.
-REQUIRED = {"count": ("column",), "scope": ("column", "words", "vague")}
+REQUIRED = {"count": ("column",), "scope": ("column", "words", "vague"), "accounts": ("vague",)}
 
 Entry = Mapping[str, Any]
 
@@ -226,8 +226,6 @@ def _faults_of_kind(reading: Entry) -> Iterator[str]:
         if len(parts[one]) != len(parts[other]):
             counts = f"{one!r} has {len(parts[one])} terms and {other!r} has {len(parts[other])}"
             yield f"parts: {counts}; needed: equally many"
-    if name == "accounts" and states is None and not options.get("vague"):
-        yield "states: missing; kind 'accounts' needs the stated percentage, or options.vague"
     if not options.get("needs") and _is_unpublished(name, states, parts, options):
         yield f"options: missing needs; kind {name!r} needs it here: what would make the claim checkable"
 

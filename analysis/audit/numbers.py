@@ -55,7 +55,7 @@ COUNTING_UNITS = frozenset(
             "tokens",
             "trials",
         ),
-        *("unit", "units"),
+        *("unit", "units", "df", "degrees of freedom"),
     }
 )
 

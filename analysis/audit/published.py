@@ -171,7 +171,7 @@ def _identifier(prefix: str, row: Row, key: tuple[str, ...]) -> str:
 
 def _from_tables(row: Row) -> Published:
     quantity = parse_printed(row["value"], row["qualifier"], row["unit"])
-    return Published(row["id"], quantity, row["unit"], "article text", row=row)
+    return Published(row["id"], quantity, row["unit"], "article text", _position(row.get("position", "")), row)
 
 
 def _from_figures(row: Row) -> Published:

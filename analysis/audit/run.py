@@ -9,6 +9,7 @@ writes
 - `summary.csv`: claims by section and severity,
 - `summary.md`: counts, and all findings of severity number or above with their arithmetic,
 - `points.csv`: the published values behind these findings,
+- `mutations.csv`, `power.csv`: what the audit notices when a printed number changes,
 - `sources.csv`: numbers for the same quantity compared, where the folder has a `quantities.yaml`.
 
 All are functions of the folder alone: the same input gives the same bytes.
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from analysis.audit.claims import load_claims
 from analysis.audit.kinds import Verdict
+from analysis.audit.mutations import Audited, mutate, power_rows, write_power
 from analysis.audit.published import load_published
 from analysis.audit.quantities import load_vocabulary
 from analysis.audit.sources import sweep
@@ -54,17 +56,23 @@ def write_audit(folder: Path, out: Path) -> tuple[Judged, ...]:
         >>> with TemporaryDirectory() as out:
         ...     judged = write_audit(Path("docs/examples/invented_article"), Path(out))
         ...     sorted(path.name for path in Path(out).iterdir())
-        ['claims.csv', 'claims.json', 'points.csv', 'sources.csv', 'summary.csv', 'summary.md']
+        ['claims.csv', 'claims.json', 'mutations.csv', 'points.csv', 'power.csv', 'sources.csv', 'summary.csv', \
+'summary.md']
         >>> sum(item.fails for item in judged), len(judged)
-        (10, 42)
+        (13, 53)
     """
     numbers, vocabulary = load_published(folder), load_vocabulary(folder)
     judged = tuple(judge(claim, numbers) for claim in load_claims(folder))
     pairs = sweep(numbers, vocabulary) if vocabulary is not None else None
+    mutations = mutate(Audited(numbers, vocabulary, judged, pairs or ()))
     write_csv(out / "claims.csv", names_of(ClaimRow), claim_rows(judged))
     write_whole(out / "claims.json", _json(claims_data(judged)))
     write_csv(out / "summary.csv", names_of(SectionRow), section_rows(judged))
-    write_whole(out / "summary.md", summary_markdown(judged, pairs, folder.resolve().name).encode())
+    write_whole(
+        out / "summary.md",
+        summary_markdown(judged, pairs, tuple(power_rows(mutations)), folder.resolve().name).encode(),
+    )
+    write_power(mutations, out)
     write_csv(out / "points.csv", names_of(PointRow), point_rows(judged, numbers, vocabulary))
     if pairs is not None:
         write_csv(out / "sources.csv", names_of(SourceRow), (pair.row() for pair in pairs))

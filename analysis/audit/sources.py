@@ -24,6 +24,7 @@ from analysis.audit.published import Published, PublishedNumbers
 from analysis.audit.quantities import CHANGE, FULL, QuantityName, Vocabulary
 
 POINTS = ("%", "pp")
+Spreads = Mapping[tuple[str, str], Decimal]
 
 
 class Agreement(StrEnum):
@@ -52,6 +53,11 @@ class SourceValue:
     derived: bool = False
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """Identifiers of its numbers."""
+        return tuple(number.id for number in self.term.numbers)
+
+    @property
     def source(self) -> str:
         """The documents that it comes from."""
         return " and ".join(sorted(self.term.sources))
@@ -66,6 +72,16 @@ class Pair:
     spread: Decimal | None
     agreement: Agreement
     superseded: bool
+
+    @property
+    def sides(self) -> tuple[SourceValue, SourceValue]:
+        """Both values."""
+        return self.first, self.second
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Identifiers of the numbers of both values."""
+        return (*self.first.ids, *self.second.ids)
 
     @property
     def apart(self) -> Decimal:
@@ -100,7 +116,7 @@ def _side(side: str, reading: SourceValue) -> dict[str, str]:
     }
 
 
-def sweep(numbers: PublishedNumbers, vocabulary: Vocabulary) -> tuple[Pair, ...]:
+def sweep(numbers: PublishedNumbers, vocabulary: Vocabulary, spreads: Spreads | None = None) -> tuple[Pair, ...]:
     """Compare every pair of values for one quantity; pairs that differ come first, in order of their distance.
 
     Two derived changes are not paired with each other, because the scores they are derived from are.
@@ -108,6 +124,7 @@ def sweep(numbers: PublishedNumbers, vocabulary: Vocabulary) -> tuple[Pair, ...]
     Args:
         numbers: as published.
         vocabulary: names the quantity of each number.
+        spreads: largest difference of published repeats by task and metric; by default those of these numbers.
 
     Examples:
         >>> from pathlib import Path
@@ -128,8 +145,8 @@ def sweep(numbers: PublishedNumbers, vocabulary: Vocabulary) -> tuple[Pair, ...]
         for first, second in combinations(group, 2)
         if not (first.derived and second.derived)
     ]
-    spreads = _spreads(pairs, vocabulary)
-    found = [_compared(first, second, spreads, vocabulary) for first, second in pairs]
+    known = _spreads(pairs, vocabulary) if spreads is None else spreads
+    found = [_compared(first, second, known, vocabulary) for first, second in pairs]
     return tuple(sorted(found, key=_by_distance))
 
 
@@ -169,9 +186,12 @@ def _derived(readings: Sequence[SourceValue], vocabulary: Vocabulary) -> Iterato
             yield SourceValue(change, NumberTerm(ablated.term.plus, full.term.plus), ablated.unit, derived=True)
 
 
-def _spreads(
-    pairs: Sequence[tuple[SourceValue, SourceValue]], vocabulary: Vocabulary
-) -> Mapping[tuple[str, str], Decimal]:
+def spreads_of(pairs: Iterable[Pair], vocabulary: Vocabulary) -> Spreads:
+    """Return the largest difference of published repeats by task and metric."""
+    return _spreads([pair.sides for pair in pairs], vocabulary)
+
+
+def _spreads(pairs: Sequence[tuple[SourceValue, SourceValue]], vocabulary: Vocabulary) -> Spreads:
     spreads: dict[tuple[str, str], Decimal] = {}
     for first, second in pairs:
         if frozenset((first.source, second.source)) in vocabulary.repeats:
@@ -181,9 +201,7 @@ def _spreads(
     return spreads
 
 
-def _compared(
-    first: SourceValue, second: SourceValue, spreads: Mapping[tuple[str, str], Decimal], vocabulary: Vocabulary
-) -> Pair:
+def _compared(first: SourceValue, second: SourceValue, spreads: Spreads, vocabulary: Vocabulary) -> Pair:
     spread = spreads.get((first.name.task, first.name.metric.removesuffix(CHANGE)))
     found = agreement(first.term, second.term)
     apart = abs(first.term.value - second.term.value)

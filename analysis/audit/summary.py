@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analysis.audit.kinds import Severity, Verdict
 from analysis.audit.numbers import shown
@@ -16,12 +16,15 @@ from analysis.rows.schema import names_of
 AUDIT = "audit"
 
 
-def summary_markdown(judged: Sequence[Judged], pairs: Sequence[Pair] | None, title: str) -> str:
+def summary_markdown(
+    judged: Sequence[Judged], pairs: Sequence[Pair] | None, power: Sequence[Mapping[str, str]], title: str
+) -> str:
     """Return the text of `summary.md`: counts, sections, and every finding of severity number or above.
 
     Args:
         judged: every claim.
         pairs: of the cross-source sweep, or None where no `quantities.yaml` names quantities.
+        power: rows of `power.csv`.
         title: name of what was audited.
     """
     severe = most_severe(judged)
@@ -66,6 +69,7 @@ def summary_markdown(judged: Sequence[Judged], pairs: Sequence[Pair] | None, tit
         "Neither consistent nor held against the article: each with its verdict as worded.",
         "",
         *(_reading_line(item) for item in readings),
+        *_power_lines(judged, power),
         *(_sweep_lines(pairs) if pairs is not None else ()),
     ]
     return "\n".join(lines).rstrip() + "\n"
@@ -103,6 +107,23 @@ def _reading_line(item: Judged) -> str:
 def _plain(text: str) -> str:
     # Markdown reads < and | as its own.
     return text.replace("<", "&lt;").replace("|", "\\|")
+
+
+def _power_lines(judged: Sequence[Judged], power: Sequence[Mapping[str, str]]) -> list[str]:
+    idle = [item.claim.id for item in judged if item.verdict is Verdict.CANNOT_FAIL]
+    columns = ("kind", "change", "tried", "noticed", "accused", "pinned", "pinned_noticed", "pinned_accused")
+    return [
+        "",
+        "## Power",
+        "",
+        "Every printed number was moved by one and by two units of its last digit, and its sign turned. A change is "
+        "noticed where a verdict gets worse, and accused where something fails that did not. A number is pinned where "
+        "something published at least as precisely holds it from both sides.",
+        "",
+        *_markdown_table(columns, ([row[name] for name in columns] for row in power)),
+        "",
+        f"Claims that cannot fail, whatever the numbers: {', '.join(idle) or 'none'}. They support nothing.",
+    ]
 
 
 def _sweep_lines(pairs: Sequence[Pair]) -> list[str]:

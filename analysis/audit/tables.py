@@ -48,6 +48,8 @@ def claim_rows(judged: Sequence[Judged]) -> Iterator[Row]:
             "favourable": item.favourable.value,
             "holds_if": item.holds_if,
             "sensitivity": item.findings[0].sensitivity,
+            "power": shown(item.power[0], 3) if item.power is not None else "",
+            "weakest": item.power[1] if item.power is not None else "",
             "origin": claim.origin,
             "defect": (claim.defect or claim.id) if item.fails else "",
             "gap": shown(item.finding.gap, 3) if item.fails else "",

@@ -33,8 +33,39 @@ class ClaimRow(Row):
     favourable: str = column("the most favourable verdict of all readings")
     holds_if: str = column("readings under which it holds, where it does not as worded")
     sensitivity: str = column("for which meanings of a vague word it holds")
+    power: str = column("smallest move of a printed number that changes its verdict, in units of the last digit")
+    weakest: str = column("identifier of that number")
     origin: str = column("article, or audit where the audit checks by itself")
     defect: str = column("what is wrong, the same in every place of one defect")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutationRow(Row):
+    """One change of one printed number, and whether the audit notices."""
+
+    number: str = column("identifier of the number")
+    printed: str = column("the number as printed")
+    change: str = column("one digit, two digits or sign")
+    to: str = column("the number as it would have been printed")
+    pinned: str = column("yes where something as precise holds the number from both sides")
+    noticed: str = column("yes where a verdict gets worse")
+    accused: str = column("yes where something fails that did not")
+    by: str = column("claims and comparisons that notice, separated by semicolons")
+    why_not: str = column("why it was not noticed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerRow(Row):
+    """Changes of printed numbers that a kind of claim, or the whole audit, notices."""
+
+    kind: str = column("kind of the claim, or the whole audit")
+    change: str = column("one digit, two digits or sign")
+    tried: int = column("changes tried on what held before")
+    noticed: int = column("changes after which a verdict gets worse")
+    accused: int = column("changes after which something fails that did not")
+    pinned: int = column("changes tried where the other side is as precise as the number")
+    pinned_noticed: int = column("of these, changes noticed")
+    pinned_accused: int = column("of these, changes after which something fails")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,4 +138,6 @@ class ReproducedRow(Row):
     value: str = column("the measured value, percent")
     low: str = column("lower end of its interval, percent")
     high: str = column("upper end of its interval, percent")
+    power: str = column("smallest move of a printed number that changes its verdict, in units of the last digit")
+    weakest: str = column("identifier of that number")
     origin: str = column("model and data set it was measured on")

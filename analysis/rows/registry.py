@@ -19,6 +19,7 @@ from analysis.rows.contrasts import (
     ReadoutRow,
 )
 from analysis.rows.layers import CompressionRow, CurveRow, DivergenceRatioRow, LayerMeasureRow, TrendRow
+from analysis.rows.multiverse import ConclusionRow, SurvivalRow, UniverseRow
 from analysis.rows.registers import AdditivityRow, CumulativeRow
 from analysis.rows.schema import Row
 from config.layout import Run
@@ -59,6 +60,10 @@ AUDIT: Mapping[str, type[Row]] = MappingProxyType(
         "sources": SourceRow,
         "reproduced": ReproducedRow,
     }
+)
+# In multiverse/<name>.csv, of a run that describes one and whose universes were run.
+MULTIVERSE: Mapping[str, type[Row]] = MappingProxyType(
+    {"universes": UniverseRow, "conclusions": ConclusionRow, "survival": SurvivalRow}
 )
 DECLARED: Mapping[str, type[Row]] = MappingProxyType({**TABLES, **TESTS})
 # The tables that figures are drawn from.

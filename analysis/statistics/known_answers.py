@@ -69,7 +69,8 @@ def known_answer_checks(
         the run's checks in 20 runs (Bonferroni).
     sink: register content is the same for every image, so a replacement that keeps constant rows
         (mean, shuffle, one donor's whole trajectory) must leave every record within 1e-4 and
-        every task's delta within 0.005, or within that share of its value where values are no fractions.
+        every task's delta within 0.005, or within that share of its value where values are no fractions. A data set
+        that is not recorded at all has deltas alone.
     plain and open: the construction fixes no answer; no check.
 
     Which conditions these are is read from their tokens and replacement, and which models from the config's `source`,
@@ -96,8 +97,9 @@ def known_answer_checks(
         if answer == CHANCE and dataset in chance:
             checks.extend(_against_chance(reported, chance[dataset], level, settings))
         if answer == UNCHANGED:
-            of_this = (record_changes["model"] == model) & (record_changes["dataset"] == dataset)
-            checks.extend(_unchanged(reported, record_changes[of_this], settings))
+            of_dataset = record_changes[record_changes["dataset"] == dataset]
+            of_this = None if of_dataset.empty else of_dataset[of_dataset["model"] == model]
+            checks.extend(_unchanged(reported, of_this, settings))
     for model in unchecked_models(settings, {check.model for check in checks}):
         warnings.warn(
             f"model '{model}' has a known answer, but no condition of this run can check it: replace [registers] "
@@ -148,28 +150,14 @@ def _against_chance(
 
 
 def _unchanged(
-    rows: Sequence[AblationRow], record_changes: pd.DataFrame, settings: AnalysisSettings
+    rows: Sequence[AblationRow], record_changes: pd.DataFrame | None, settings: AnalysisSettings
 ) -> Iterator[Check]:
     for condition in (name for name, one in settings.conditions.items() if keeps_constant(one)):
         under = [row for row in rows if row.condition == condition]
         if not under:
             continue
-        # A NaN anywhere must not vanish from the maximum: it fails the check.
-        changed = record_changes.loc[record_changes["condition"] == condition, "max_abs_change"]
-        largest = None if changed.empty else float(changed.max(skipna=False))
-        yield Check(
-            dataset=under[0].dataset,
-            model=under[0].model,
-            family=under[0].family,
-            check="records do not change",
-            condition=condition,
-            quantity="largest absolute change of any record",
-            expected=f"at most {LARGEST_RECORD_CHANGE:g}",
-            observed=largest,
-            low=None,
-            high=None,
-            passed=largest is not None and largest <= LARGEST_RECORD_CHANGE,
-        )
+        if record_changes is not None:
+            yield _unchanged_records(under[0], record_changes)
         for row in under:
             limit = _largest_delta(row)
             yield Check(
@@ -185,6 +173,25 @@ def _unchanged(
                 high=row.delta_high,
                 passed=row.delta is not None and abs(row.delta) <= limit,
             )
+
+
+def _unchanged_records(row: AblationRow, record_changes: pd.DataFrame) -> Check:
+    # A NaN anywhere must not vanish from the maximum: it fails the check, as do records that are missing.
+    changed = record_changes.loc[record_changes["condition"] == row.condition, "max_abs_change"]
+    largest = None if changed.empty else float(changed.max(skipna=False))
+    return Check(
+        dataset=row.dataset,
+        model=row.model,
+        family=row.family,
+        check="records do not change",
+        condition=row.condition,
+        quantity="largest absolute change of any record",
+        expected=f"at most {LARGEST_RECORD_CHANGE:g}",
+        observed=largest,
+        low=None,
+        high=None,
+        passed=largest is not None and largest <= LARGEST_RECORD_CHANGE,
+    )
 
 
 def _largest_delta(row: AblationRow) -> float:

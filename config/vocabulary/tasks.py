@@ -102,6 +102,7 @@ NEEDS: Mapping[str, str] = MappingProxyType(
         "twins": "image pairs",
         "pairs": "image pairs",
         "masks": "masks",
+        "depths": "depth maps",
         "training": "training images",
     }
 )
@@ -166,6 +167,24 @@ _ALL = (
         needs="pairs",
         part_of="correspondence",
         pairs="annotated",
+    ),
+    Task(
+        name="metric_depth",
+        metric="RMSE, mean over images",
+        definition=(
+            "root of the mean squared difference between the depth of a pixel and what a ridge regression on patch "
+            "tokens predicts, interpolated to pixels; of each image, then averaged over images"
+        ),
+        unit="images",
+        features="patches",
+        readouts=(MATCHED, FROZEN),
+        needs="depths",
+        on_records=False,
+        probed=True,
+        higher_is_better=False,
+        bounded=False,
+        percent=False,
+        value_unit="m",
     ),
     Task(
         name="segmentation",

@@ -1,8 +1,12 @@
-"""Photographs in class folders: train/<class>/ and test/<class>/, or <class>/ alone, split by a share."""
+"""Photographs in class folders: train/<class>/ and test/<class>/ (or val/), or <class>/ alone, split by a share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from config.inputs import folder_of_tests
 from config.settings import Dataset
 from extract.datasets.decoding import SUFFIXES
 from extract.datasets.folders import FolderFiles, files_below, left_out
@@ -24,39 +28,63 @@ def class_folders(dataset: Dataset, seed: int) -> Listing:
     Raises:
         DatasetError: for missing or empty folders, classes without training images, or too few images.
     """
-    if dataset.test_share is None:
-        root = folder_of(dataset)
-        found = {split: _by_class(root / split) for split in SPLITS}
-        classes = {split: _kept(_images(folders), dataset, root, seed) for split, folders in found.items()}
-    else:
-        root = folder_of(dataset)
-        if all((root / split).is_dir() for split in SPLITS):
-            raise DatasetError(
-                f"datasets.{dataset.name}.test_share: {dataset.test_share} for {root}, which holds train/ and test/ "
-                "already; remove the key"
-            )
-        found = {"": _by_class(root)}
-        classes = _split(_kept(_images(found[""]), dataset, root, seed), dataset, root, seed)
+    root = folder_of(dataset)
+    places = {"train": root / "train", "test": folder_of_tests(root)} if dataset.test_share is None else {"": root}
+    if dataset.test_share is not None and all(folder.is_dir() for folder in (root / "train", folder_of_tests(root))):
+        raise DatasetError(
+            f"datasets.{dataset.name}.test_share: {dataset.test_share} for {root}, which holds train/ and "
+            f"{folder_of_tests(root).name}/ already; remove the key"
+        )
+    found = {split: _by_class(place) for split, place in places.items()}
+    kept = {split: kept_per_class(_images(folders), dataset, root, seed) for split, folders in found.items()}
+    classes = kept if dataset.test_share is None else split_by_share(kept[""], dataset, root, seed)
     _require_different(found.values())
+    told = [part for folders in found.values() for part in folders.values()]
+    loose = [_beside(place, dataset) for place in places.values()]
+    return labelled(dataset, seed, root, classes, left_out=(*left_out(root, told), *filter(None, loose)))
+
+
+def labelled(
+    dataset: Dataset,
+    seed: int,
+    root: Path,
+    classes: Mapping[str, Mapping[str, Sequence[Path]]],
+    read: Callable[[Path, int], NDArray[np.uint8]] | None = None,
+    left_out: tuple[str, ...] = (),
+) -> Listing:
+    """List images of known classes; the first training images in keyed order are for calibration.
+
+    Args:
+        dataset: of the config.
+        seed: of the order.
+        root: folder that units are named relative to.
+        classes: split (train, test) → class → its images.
+        read: file and side → image side×side×3; left out, files are images.
+        left_out: what is not read, a sentence each.
+
+    Raises:
+        DatasetError: for classes without training images, or too few images.
+    """
     names = tuple(sorted(classes["train"]))
     if unseen := sorted(set(classes["test"]) - set(names)):
+        tested = folder_of_tests(root).name
         raise DatasetError(
-            f"{root}: classes {', '.join(unseen)} are in test/ but not in train/; add images to train/, or take "
-            "them out of test/"
+            f"{root}: classes {', '.join(unseen)} are in {tested}/ but not in train/; add images to train/, or take "
+            f"them out of {tested}/"
         )
     name_of = {file: name for split in SPLITS for name, files in classes[split].items() for file in files}
-    train, test = (in_keyed_order([*_flat(classes[split])], root, seed) for split in SPLITS)
-    _require_every_class(train, name_of, dataset)
+    train, test = (in_keyed_order(_flat(classes[split]), root, seed) for split in SPLITS)
+    if not dataset.calibration_trains:
+        _require_every_class(train, name_of, dataset)
     calibration, train = map(list, calibration_and_rest(train, dataset, len(names), "to train probes on"))
-    told = [part for folders in found.values() for part in folders.values()]
-    loose = [_beside(root / split, dataset) for split in found]
     return photographs(
         dataset,
         root,
         {"calibration": calibration, "train": train, "test": test},
         names,
         name_of.__getitem__,
-        left_out=(*left_out(root, told), *filter(None, loose)),
+        read,
+        left_out,
     )
 
 
@@ -119,7 +147,9 @@ def _beside(folder: Path, dataset: Dataset) -> str:
     return f"{lie} beside the class folders and {have} no class; the first is {where}{loose[0]}. Move them into one"
 
 
-def _kept(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: int) -> dict[str, list[Path]]:
+def kept_per_class(
+    classes: Mapping[str, Sequence[Path]], dataset: Dataset, root: Path, seed: int
+) -> Mapping[str, Sequence[Path]]:
     """Keep as many images of every class as the config asks for, chosen by a key of their names.
 
     Raises:
@@ -137,8 +167,14 @@ def _kept(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: in
     }
 
 
-def _split(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: int) -> dict[str, dict[str, list[Path]]]:
-    """Split every class by the share of its images that are for testing, keyed by their names."""
+def split_by_share(
+    classes: Mapping[str, Sequence[Path]], dataset: Dataset, root: Path, seed: int
+) -> Mapping[str, Mapping[str, Sequence[Path]]]:
+    """Split every class by the share of its images that are for testing, keyed by their names.
+
+    Raises:
+        DatasetError: where a class is left without images on either side.
+    """
     assert dataset.test_share is not None
     parts: dict[str, dict[str, list[Path]]] = {"train": {}, "test": {}}
     for name, files in classes.items():
@@ -155,5 +191,5 @@ def _split(classes: dict[str, list[Path]], dataset: Dataset, root: Path, seed: i
     return parts
 
 
-def _flat(classes: dict[str, list[Path]]) -> list[Path]:
+def _flat(classes: Mapping[str, Sequence[Path]]) -> list[Path]:
     return [file for files in classes.values() for file in files]

@@ -2,7 +2,9 @@
 
 import struct
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +23,22 @@ UPRIGHT, SIDEWAYS = 1, (5, 6, 7, 8)  # its values: 2 to 4 keep width and height,
 MOST_ELONGATED = 100
 
 
-def read_image(file: Path) -> Image.Image:
+def read_image(file: Path, stream: BinaryIO | None = None, remedy: str = "remove or replace it") -> Image.Image:
     """Read an image of any mode as RGB, upright as its EXIF says, the first frame of an animation.
 
     Transparency is dropped, as the data sets' own loaders do; 16-bit grey is scaled to 8 bits, not clipped.
+
+    Args:
+        file: the image.
+        stream: its bytes, where it lies in an archive and ``file`` is but its name.
+        remedy: what to do about one that cannot be read.
 
     Raises:
         DatasetError: for a file that is no image or is cut short, whose values have no known range, or that is a pixel
             or a stripe.
     """
     try:
-        with Image.open(file) as opened:
+        with Image.open(stream or file) as opened:
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I;16"):
                 image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
@@ -39,7 +46,7 @@ def read_image(file: Path) -> Image.Image:
                 image = image.convert("RGBA")
             mode, upright = image.mode, image.convert("RGB")
     except UNREADABLE as error:
-        raise DatasetError(f"{file}: not a readable image ({error}); remove or replace it") from error
+        raise DatasetError(f"{file}: not a readable image ({error}); {remedy}") from error
     if mode in ("I", "F"):
         raise DatasetError(
             f"{file}: the image is of mode {mode}, 32 bits whose range is not known; save it in 8 or 16 bits"
@@ -47,8 +54,7 @@ def read_image(file: Path) -> Image.Image:
     short, long = sorted(upright.size)
     if short < 2 or long > MOST_ELONGATED * short:
         raise DatasetError(
-            f"{file}: the image is {_size(upright)} pixels, and the square in its middle shows nothing; remove or "
-            "replace it"
+            f"{file}: the image is {_size(upright)} pixels, and the square in its middle shows nothing; {remedy}"
         )
     return upright
 
@@ -59,7 +65,9 @@ def orientation_of(file: Path) -> int:
         return int(opened.getexif().get(ORIENTATION, UPRIGHT))
 
 
-def read_mask(file: Path, classes: int, image: Image.Image, of: Path) -> Image.Image:
+def read_mask(
+    file: Path, classes: int, image: Image.Image, of: Path, hint: str = "Is the key classes of this data set complete?"
+) -> Image.Image:
     """Read the class mask of an image: a palette or greyscale PNG whose values are classes, or VOID.
 
     A mask is turned by its own EXIF, as its image is by its. One that states no orientation is taken to be upright,
@@ -70,6 +78,7 @@ def read_mask(file: Path, classes: int, image: Image.Image, of: Path) -> Image.I
         classes: number of its classes, the background among them.
         image: its image, upright.
         of: the file of the image.
+        hint: likely reason of a value that is no class.
 
     Raises:
         DatasetError: where it is missing, unreadable, of another kind or size, or holds a value that is no class; or
@@ -94,7 +103,7 @@ def read_mask(file: Path, classes: int, image: Image.Image, of: Path) -> Image.I
     if strange := [int(value) for value in values if value >= classes and value != VOID]:
         raise DatasetError(
             f"{file}: the mask holds {', '.join(map(str, strange))}; allowed: 0 to {classes - 1}, and {VOID} for void. "
-            "Is the key classes of this data set complete?"
+            f"{hint}"
         )
     return mask
 
@@ -133,15 +142,34 @@ def cropped(image: Image.Image, size: int, resampling: Image.Resampling) -> NDAr
     return np.asarray(resized.crop((left, top, left + size, top + size)))
 
 
-def squeezed(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Resize both sides to ``size``, whatever the shape (bicubic, antialiased); size×size×3."""
-    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
+def squeezed(image: Image.Image, size: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
+    """Resize both sides to ``size``, whatever the shape; size×size, or size×size×3."""
+    return np.asarray(image.resize((size, size), resampling))
 
 
-def decode(file: Path, size: int) -> NDArray[np.uint8]:
-    """Read an image, resize its short side (bicubic, antialiased) and crop the centre; uint8 size×size×3.
+def cropped_with_margin(image: Image.Image, size: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
+    """Resize the short side to 8/7 of ``size`` and crop the centre, as 256 and 224; size×size, or size×size×3."""
+    margin = max(1, round(size / 14))
+    return cropped(image, size + 2 * margin, resampling)[margin:-margin, margin:-margin]
+
+
+# Value of the key `resize` of a data set → how images, and their masks, become squares of `size`.
+RESIZING: Mapping[str, Callable[[Image.Image, int, Image.Resampling], NDArray[np.uint8]]] = {
+    "crop": cropped,
+    "crop_margin": cropped_with_margin,
+    "squash": squeezed,
+}
+
+
+def decode(file: Path, size: int, resize: str = "crop") -> NDArray[np.uint8]:
+    """Read an image and resize it to a square (bicubic, antialiased); uint8 size×size×3.
+
+    Args:
+        file: the image.
+        size: side of the square.
+        resize: a key of `RESIZING`.
 
     Raises:
         DatasetError: for a file that is no image or is cut short.
     """
-    return cropped(read_image(file), size, Image.Resampling.BICUBIC)
+    return RESIZING[resize](read_image(file), size, Image.Resampling.BICUBIC)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from extract.datasets.packs import NO_LABEL, DatasetError
 from extract.datasets.warps import Floats, warp_image
 
 Pixels = NDArray[np.uint8]
+Depths = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -24,23 +26,25 @@ class Listing:
 
     Attributes:
         index: one row per image: unit, split, label, class_name, and bundle, the images among which groups are cut.
-        draw: pack row → image size×size×3, and its mask size×size where the data set has masks.
+        draw: pack row → image size×size×3, and its mask or depth map size×size where the data set has them.
         class_names: names of the labels.
         mask_names: names of the mask's values, the background first.
         void: whether masks may hold VOID.
         twin: pack row and warp → the warped twin; None where a data set brings its own pairs.
         pairs: annotated pairs, without which the first test images are paired with their twins.
         left_out: what lies in the folders and is not read, a sentence each.
+        depths: whether draw returns depth maps, uint16 in millimetres, 0 where unknown; then there are no masks.
     """
 
     index: pd.DataFrame
-    draw: Callable[[int], tuple[Pixels, Pixels | None]]
+    draw: Callable[[int], tuple[Pixels, Pixels | Depths | None]]
     class_names: tuple[str, ...] = ()
     mask_names: tuple[str, ...] = ()
     void: bool = False
     twin: Callable[[int, Floats], Pixels] | None = None
     pairs: pd.DataFrame | None = None
     left_out: tuple[str, ...] = ()
+    depths: bool = False
 
 
 def photographs(
@@ -49,7 +53,7 @@ def photographs(
     splits: dict[str, Sequence[Path]],
     class_names: tuple[str, ...] = (),
     class_of: Callable[[Path], str] | None = None,
-    read: Callable[[Path, int], Pixels] = decode,
+    read: Callable[[Path, int], Pixels] | None = None,
     left_out: tuple[str, ...] = (),
 ) -> Listing:
     """List the files of each split; without ``class_of`` they have no label.
@@ -60,12 +64,14 @@ def photographs(
         splits: split → its files, in the order of the pack.
         class_names: names of the labels.
         class_of: file → name of its class.
-        read: file and side → image side×side×3.
+        read: file and side → image side×side×3; left out, files are images, and the data set's `resize` decides.
         left_out: what is not read, a sentence each.
     """
     files = [file for members in splits.values() for file in members]
     names = ["" if class_of is None else class_of(file) for file in files]
     labels = {name: label for label, name in enumerate(class_names)}
+    pixels = partial(decode, resize=dataset.resize) if read is None else read
+
     index = pd.DataFrame(
         {
             "unit": [f"{dataset.name}/{file.relative_to(root).as_posix()}" for file in files],
@@ -76,9 +82,9 @@ def photographs(
     )
     return Listing(
         index,
-        draw=lambda row: (read(files[row], dataset.image_size), None),
+        draw=lambda row: (pixels(files[row], dataset.image_size), None),
         class_names=class_names,
-        twin=lambda row, warp: warp_image(read(files[row], dataset.image_size), warp),
+        twin=lambda row, warp: warp_image(pixels(files[row], dataset.image_size), warp),
         left_out=left_out,
     )
 
@@ -106,11 +112,14 @@ def in_keyed_order(files: Sequence[Path], root: Path, *key: Key) -> list[Path]:
 def calibration_and_rest(
     files: Sequence[Path], dataset: Dataset, least: int, purpose: str
 ) -> tuple[Sequence[Path], Sequence[Path]]:
-    """Split off the first images for calibration; ``least`` of the others must be left for ``purpose``."""
+    """Split off the first images for calibration; ``least`` of the others must be left for ``purpose``.
+
+    With `calibration_trains`, nothing is taken away from the others: the same images are in both.
+    """
     n = dataset.calibration
     if len(files) < n + least:
         raise DatasetError(
             f"datasets.{dataset.name}.calibration: {n} of {len(files)} images leave too few {purpose}; "
             f"allowed: at most {max(0, len(files) - least)}"
         )
-    return files[:n], files[n:]
+    return files[:n], files if dataset.calibration_trains else files[n:]

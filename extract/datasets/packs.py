@@ -1,7 +1,7 @@
 """Packs: a data set decoded and resized once, with everything that later jobs need to know about its images.
 
 Rows of a pack are ordered by split (calibration, train, test, twin) and, within a split, by a keyed order, so
-that the groups of 64 within which registers are shuffled mix the classes.
+that the groups within which registers are shuffled mix the classes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,6 @@ from scipy.sparse.csgraph import connected_components
 from config.errors import InputError
 from config.layout import Pack
 
-GROUP = 64  # images within which a condition may shuffle rows
 NO_LABEL = -1  # of an image that has no class
 VOID = 255  # of a mask's pixel that belongs to no class: never trained on, and in no intersection and no union
 
@@ -39,6 +38,7 @@ class OpenPack:
             twin_points (x, y, x, y, … in fractions of the sides), radius_x and radius_y (how far from its point a
             prediction may lie, in fractions of the sides).
         mask_names: names of the masks' values, the background first.
+        depths: uint16 N×H×W depth in millimetres, 0 where unknown; or None.
     """
 
     images: NDArray[np.uint8]
@@ -46,10 +46,16 @@ class OpenPack:
     index: pd.DataFrame
     pairs: pd.DataFrame
     mask_names: tuple[str, ...] = ()
+    depths: NDArray[np.uint16] | None = None
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Return the rows of a split, in order."""
         return np.flatnonzero(self.index["split"] == split)
+
+    @property
+    def largest_group(self) -> int:
+        """Number of images in the largest group: where a condition mixes images, they must pass at once."""
+        return int(self.index["group"].value_counts().iloc[0])
 
 
 def open_pack(pack: Pack) -> OpenPack:
@@ -61,20 +67,22 @@ def open_pack(pack: Pack) -> OpenPack:
         pd.read_parquet(pack.index),
         pd.read_parquet(pack.pairs),
         tuple(yaml.safe_load(pack.facts.read_text(encoding="utf-8"))["mask_names"]),
+        np.load(pack.depths, mmap_mode="r") if pack.depths.exists() else None,
     )
 
 
-def group_names(dataset: str, split: str, n: int) -> list[str]:
-    """Return the group of each of the ``n`` images of a split.
+def group_names(dataset: str, split: str, n: int, size: int) -> list[str]:
+    """Return the group of each of the ``n`` images of a split: within it, a condition may shuffle rows.
 
-    Groups are runs of 64; a single image left over joins the group before it, since alone it would have no donor.
+    Groups are runs of ``size`` images; a single image left over joins the group before it, since alone it would have
+    no donor.
 
     Examples:
-        >>> group_names("scenes", "test", 65)[-1], group_names("scenes", "test", 66)[-1]
+        >>> group_names("scenes", "test", 65, 64)[-1], group_names("scenes", "test", 66, 64)[-1]
         ('scenes/test/0', 'scenes/test/1')
     """
-    last = max(0, (n - 1) // GROUP - (n > GROUP and n % GROUP == 1))
-    return [f"{dataset}/{split}/{min(i // GROUP, last)}" for i in range(n)]
+    last = max(0, (n - 1) // size - (n > size and n % size == 1))
+    return [f"{dataset}/{split}/{min(i // size, last)}" for i in range(n)]
 
 
 def batches(
@@ -154,7 +162,8 @@ def facts_of(
     return {
         "dataset": dataset,
         "source": source,
-        "images": len(real),
+        # An image that calibrates and trains is in both splits.
+        "images": int(real["unit"].nunique()),
         "classes": len(class_names),
         "class_names": list(class_names),
         "mask_names": list(mask_names),

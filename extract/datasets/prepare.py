@@ -16,11 +16,14 @@ from config.errors import report_errors
 from config.files import written_whole
 from config.layout import Pack, Run
 from config.settings import Dataset, load_settings
+from extract.datasets.ade20k import ade20k
 from extract.datasets.array_file import rows_written
 from extract.datasets.class_folders import class_folders
 from extract.datasets.drawn_scenes import drawn_scenes
+from extract.datasets.imagenet import imagenet
 from extract.datasets.images import images
 from extract.datasets.listing import Listing
+from extract.datasets.nyu import nyu
 from extract.datasets.packs import DatasetError, facts_of, group_names
 from extract.datasets.spair import spair
 from extract.datasets.voc import voc
@@ -29,7 +32,10 @@ from extract.datasets.warps import draw_warp
 LISTINGS: Mapping[str, Callable[[Dataset, int], Listing]] = {
     "scenes": drawn_scenes,
     "class_folders": class_folders,
+    "imagenet": imagenet,
     "voc": voc,
+    "ade20k": ade20k,
+    "nyu": nyu,
     "images": images,
     "spair": spair,
 }
@@ -54,7 +60,7 @@ def prepare(dataset: Dataset, seed: int, pack: Pack, workers: int = 1) -> None:
     """
     listing = LISTINGS[dataset.source](dataset, seed)
     index, pairs = _with_twins(listing, dataset, seed) if listing.pairs is None else (listing.index, listing.pairs)
-    index = index.assign(group=_groups(dataset.name, index)).drop(columns="bundle", errors="ignore")
+    index = index.assign(group=_groups(dataset, index)).drop(columns="bundle", errors="ignore")
     facts = facts_of(
         dataset.name,
         dataset.source,
@@ -89,19 +95,24 @@ def _with_twins(listing: Listing, dataset: Dataset, seed: int) -> tuple[pd.DataF
     units = listing.index["unit"].iloc[sources].tolist()
     twins = listing.index.iloc[sources].assign(split="twin", unit=[f"{unit}#twin" for unit in units])
     index = pd.concat([listing.index, twins], ignore_index=True)
-    warps = [draw_warp(seed, unit).ravel() for unit in units]
+    warps = [draw_warp(seed, unit, ranges=dataset.warps).ravel() for unit in units]
     rows = np.arange(len(listing.index), len(index))
     return index, pd.DataFrame({"unit": units, "source": sources, "twin": rows, "warp": warps, "cluster": units})
 
 
-def _groups(dataset: str, index: pd.DataFrame) -> list[str]:
+def _groups(dataset: Dataset, index: pd.DataFrame) -> list[str]:
     """Return the group of every row: runs of a split, or of a bundle of it."""
     if "bundle" not in index:
         index = index.assign(bundle="")
     return [
         name
         for (split, bundle), rows in index.groupby(["split", "bundle"], sort=False)
-        for name in group_names(dataset, f"{split}/{bundle}" if bundle != "" else str(split), len(rows))
+        for name in group_names(
+            dataset.name,
+            f"{split}/{bundle}" if bundle != "" else str(split),
+            len(rows),
+            dataset.shuffle_group,
+        )
     ]
 
 
@@ -116,6 +127,8 @@ def _write_pixels(
         if listing.mask_names:
             # Twins are never segmented; their rows keep the masks as long as the images.
             masks = files.enter_context(rows_written(pack.masks, (len(index), size, size)))
+        elif listing.depths:
+            masks = files.enter_context(rows_written(pack.depths, (len(index), size, size), np.uint16))
 
         def write(row: int) -> None:
             if row >= real:

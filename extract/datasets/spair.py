@@ -19,7 +19,7 @@ from config.settings import Dataset
 from extract.datasets.decoding import UNREADABLE, read_image, squeezed
 from extract.datasets.folders import listed_names
 from extract.datasets.listing import Listing, folder_of
-from extract.datasets.packs import GROUP, DatasetError
+from extract.datasets.packs import DatasetError
 
 LAYOUT = "Layout/large/test.txt"
 ANNOTATIONS = "PairAnnotation/test"
@@ -55,7 +55,7 @@ def spair(dataset: Dataset, seed: int) -> Listing:
                 "bundle": bundle,
                 "file": root / "JPEGImages" / category / name,
             }
-            for bundle, members in enumerate(_bundles(images, seed))
+            for bundle, members in enumerate(_bundles(images, dataset.shuffle_group, seed))
             for category, name in members
         ]
     )
@@ -64,7 +64,7 @@ def spair(dataset: Dataset, seed: int) -> Listing:
     sizes = [_size(file) for file in files]
     return Listing(
         index,
-        draw=lambda row: (squeezed(read_image(files[row]), dataset.image_size), None),
+        draw=lambda row: (squeezed(read_image(files[row]), dataset.image_size, Image.Resampling.BICUBIC), None),
         class_names=tuple(categories),
         pairs=pd.DataFrame([_placed(pair, dataset.name, row_of, sizes) for pair in pairs]),
     )
@@ -110,14 +110,14 @@ def _read(path: Path) -> dict[str, Any]:
     return {**{key: pair[key] for key in KEYS}, **{key: pair.get(key) for key in STATED}, "path": path}
 
 
-def _bundles(images: dict[str, set[str]], seed: int) -> list[list[tuple[str, str]]]:
-    """Bundle whole categories, in an order keyed by their names, to at least a group of images each."""
+def _bundles(images: dict[str, set[str]], size: int, seed: int) -> list[list[tuple[str, str]]]:
+    """Bundle whole categories, in an order keyed by their names, to at least ``size`` images each."""
     bundles: list[list[tuple[str, str]]] = [[]]
     for category in sorted(images, key=lambda name: digest(seed, name)):
-        if len(bundles[-1]) >= GROUP:
+        if len(bundles[-1]) >= size:
             bundles.append([])
         bundles[-1] += [(category, name) for name in images[category]]
-    if len(bundles) > 1 and len(bundles[-1]) < GROUP:
+    if len(bundles) > 1 and len(bundles[-1]) < size:
         rest = bundles.pop()
         bundles[-1] += rest
     return [sorted(members, key=lambda member: digest(seed, *member)) for members in bundles]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from config.settings import Dataset
-from extract.datasets.decoding import SUFFIXES, cropped, read_image, read_mask
+from extract.datasets.decoding import RESIZING, SUFFIXES, read_image, read_mask
 from extract.datasets.folders import listed_names
 from extract.datasets.listing import Listing, calibration_and_rest, folder_of, in_keyed_order, photographs
 from extract.datasets.packs import DatasetError
@@ -44,9 +44,10 @@ def voc(dataset: Dataset, seed: int) -> Listing:
     def draw(row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         image = read_image(files[row])
         mask = read_mask(root / "SegmentationClass" / f"{files[row].stem}.png", len(names), image, files[row])
+        square = RESIZING[dataset.resize]
         return (
-            cropped(image, dataset.image_size, Image.Resampling.BICUBIC),
-            cropped(mask, dataset.image_size, Image.Resampling.NEAREST),
+            square(image, dataset.image_size, Image.Resampling.BICUBIC),
+            square(mask, dataset.image_size, Image.Resampling.NEAREST),
         )
 
     return replace(photographs(dataset, root, splits), draw=draw, mask_names=names, void=True)

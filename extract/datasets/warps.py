@@ -9,22 +9,23 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from config.keys import keyed_generator
-
-TURN = np.deg2rad(20)  # largest rotation
-ZOOM = 1.25  # largest magnification, and its inverse the smallest
-SHIFT = 0.08  # largest shift, as a fraction of the side
+from config.settings import Warps
 
 Floats = NDArray[np.float32]
 
 
-def draw_warp(*key: str | int) -> Floats:
-    """Draw a rotation, zoom and shift about the image centre, keyed by ``key``."""
+RANGES = Warps()  # the article names none
+
+
+def draw_warp(*key: str | int, ranges: Warps = RANGES) -> Floats:
+    """Draw a rotation, zoom and shift about the image centre within ``ranges``, keyed by ``key``."""
+    turn = np.deg2rad(ranges.turn)
     rng = keyed_generator(*key, "warp")
-    angle = rng.uniform(-TURN, TURN)
-    zoom = ZOOM ** rng.uniform(-1, 1)
+    angle = rng.uniform(-turn, turn)
+    zoom = ranges.zoom ** rng.uniform(-1, 1)
     linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     centre = np.array([0.5, 0.5])
-    shift = centre - linear @ centre + rng.uniform(-SHIFT, SHIFT, 2)
+    shift = centre - linear @ centre + rng.uniform(-ranges.shift, ranges.shift, 2)
     return np.column_stack([linear, shift]).astype(np.float32)
 
 

@@ -6,6 +6,8 @@ each through a linear head that is thrown away: the network is an instrument, no
 
 import argparse
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -106,10 +108,21 @@ def patch_labels(masks: NDArray[np.uint8]) -> NDArray[np.int64]:
     return most
 
 
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Let operations refuse to compute what differs from one run to the next; the flag is one of the whole process."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@_deterministic()
 def train(family: Family, scale: Scale, recipe: Recipe) -> tuple[KnownAnswerViT, list[dict[str, float]]]:
     """Train one network and return it with a log of the losses."""
     torch.manual_seed(recipe.seed)
-    torch.use_deterministic_algorithms(True)
     network = KnownAnswerViT(family, scale)
     heads = nn.ModuleDict(
         {

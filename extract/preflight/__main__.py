@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from config.errors import InputError, report_errors
@@ -76,11 +77,7 @@ def _costs(settings: Settings, run: Run) -> Iterator[str]:
     absent = " (extraction.device is cuda, and no GPU is here)" if device.absent else ""
     yield f"Estimates on {device.name}{absent}"
     yield from (f"  {line}" for line in _hours(settings, device, shapes, known, total))
-    disk = ", ".join(f"{kind} {size(each)}" for kind, each in total.disk.items() if each >= 1e6)
-    free = shutil.disk_usage(_existing(run.folder)).free
-    yield f"  disk: {size(total.bytes)} ({disk}); free here: {size(free)}" + (
-        ". NOT ENOUGH" if free < total.bytes else ""
-    )
+    yield from (f"  {line}" for line in _disk(settings, run, total))
     yield f"  memory: about {size(total.memory)} of a job, " + _device_memory(device, total)
 
 
@@ -90,6 +87,11 @@ def _hours(
     yield f"work: {total.passes:,} images passed, {total.flops / 1e15:,.1f} PFLOP in passes, " + (
         f"{total.probe_flops / 1e15:,.1f} PFLOP in probes"
     )
+    if refits := settings.probe.refits:
+        without = cost_of(replace(settings, probe=replace(settings.probe, refits=0)), shapes, sizes)
+        more = total.probe_flops - without.probe_flops
+        hours = "" if device.flops is None else f", about {duration(Cost(probe_flops=more).hours(device.flops))}"
+        yield f"  of these for probe.refits ({refits}): {more / 1e15:,.1f} PFLOP{hours}; 0 leaves them out"
     if device.flops is None:
         yield f"hours: not estimated; {device.how}"
         return
@@ -97,6 +99,15 @@ def _hours(
         yield f"  {duration(of_model(settings, settings.models[name], shape, sizes).hours(device.flops)):>9}  {name}"
     yield f"time: about {duration(total.hours(device.flops))} without the analysis and the report, which take minutes;"
     yield f"  within a factor of 2 or 3 ({device.how})"
+
+
+def _disk(settings: Settings, run: Run, total: Cost) -> Iterator[str]:
+    kinds = ", ".join(f"{kind} {size(each)}" for kind, each in total.disk.items() if each >= 1e6)
+    free = shutil.disk_usage(_existing(run.folder)).free
+    enough = "" if free >= total.bytes else ". NOT ENOUGH"
+    yield f"disk: at most {size(total.bytes)} ({kinds}); free here: {size(free)}{enough}"
+    kept = " and ".join(settings.keep) or "neither packs nor records"
+    yield f"  {size(total.left(settings.keep))} of it left after the run, which keeps {kept}"
 
 
 def _device_memory(device: Device, total: Cost) -> str:

@@ -132,8 +132,8 @@ def public_dataset(dataset: Dataset) -> Mapping[str, Any] | None:
     """Return the public data set that a data set of the config seems to be; None for one's own."""
     place = f"{dataset.name} {dataset.path}".lower()
     for facts in catalogue()["datasets"].values():
-        named = any(word in place for word in facts.get("words", ())) or "words" not in facts
-        if dataset.source == facts["from_source"] and named and dataset.classes is None:
+        named = dataset.source != "class_folders" or any(word in place for word in facts.get("words", ()))
+        if dataset.source in facts["from_source"] and named and dataset.classes is None:
             found: Mapping[str, Any] = facts
             return found
     return None
@@ -142,4 +142,26 @@ def public_dataset(dataset: Dataset) -> Mapping[str, Any] | None:
 def terms_of_dataset(dataset: Dataset) -> Terms | None:
     """Return how a data set is got; None for one's own."""
     facts = public_dataset(dataset)
-    return None if facts is None else Terms(facts["get"], facts["licence"], facts["gate"], facts["source"])
+    return None if facts is None else terms_of_public(facts)
+
+
+def terms_of_public(facts: Mapping[str, Any]) -> Terms:
+    """Return how a data set of the catalogue is got: by which command, where it can be downloaded."""
+    return Terms(facts.get("get") or _command(facts), facts["licence"], facts["gate"], facts["source"])
+
+
+def _command(facts: Mapping[str, Any]) -> str:
+    name = next(name for name, each in catalogue()["datasets"].items() if each is facts)
+    files = facts["download"]["files"]
+    accept = " --accept-licence" if facts["download"]["accept"] else ""
+    megabytes = sum(file.get("bytes", 0) for file in files) / 1e6
+    return (
+        f"`uv run python -m extract.datasets.download {name}{accept}`, {megabytes:,.0f} MB from "
+        f"{' and '.join(file['url'] for file in files)}, into data/{facts['download']['folder']}"
+    )
+
+
+def mask_classes(dataset: Dataset) -> int:
+    """Return how many values the masks of a data set have; of one's own in the layout of VOC, as the config says."""
+    public = public_dataset(dataset) or {}
+    return len(dataset.classes or ()) or int(public.get("mask_classes", 21))

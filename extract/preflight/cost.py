@@ -5,17 +5,19 @@ catalogue, and are rough; `tests/extract/test_preflight.py` compares disk with t
 `tests/benchmarks/test_preflight_time.py` hours and memory with measured ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from config.conditions import Condition
 from config.settings import Dataset, Layers, Model, Settings
 from config.vocabulary.sources import SOURCES
-from extract.preflight.catalogue import Shape, catalogue
+from extract.preflight.catalogue import Shape, catalogue, mask_classes
 from extract.preflight.inventory import Size
 
-SINGLE, HALF, COUNT = 4, 2, 8  # bytes of a recorded feature, of one of a layer curve, and of a count
+# Bytes of a recorded feature, of one of a layer curve (and of a depth in millimetres), and of a count.
+SINGLE, HALF, COUNT = 4, 2, 8
 MEASURE_BYTES = 40  # of one measured image, condition and layer, compressed
+TEMPORARY = ("packs", "records")  # kinds of files that a config may not keep
 BASE_MEMORY = 0.9e9  # of a process with torch and timm imported
 
 
@@ -60,8 +62,12 @@ class Cost:
 
     @property
     def bytes(self) -> float:
-        """All bytes on disk."""
+        """All bytes that a run writes; on disk at one time they are fewer where files are deleted on the way."""
         return sum(self.disk.values())
+
+    def left(self, keep: Sequence[str]) -> float:
+        """Return the bytes on disk after a run that keeps some kinds of large files (``keep`` of the config)."""
+        return sum(size for kind, size in self.disk.items() if kind in keep or kind not in TEMPORARY)
 
 
 def cost_of(settings: Settings, shapes: Mapping[str, Shape], sizes: Mapping[str, Size]) -> Cost:
@@ -82,19 +88,20 @@ def cost_of(settings: Settings, shapes: Mapping[str, Shape], sizes: Mapping[str,
 
 def _of_pack(dataset: Dataset, size: Size) -> Cost:
     rates, pixels = catalogue()["rates"], dataset.image_size**2
-    masks = pixels * size.images if "masks" in SOURCES[dataset.source].has else 0
+    has = SOURCES[dataset.source].has
+    by_pixel = pixels * size.images * (("masks" in has) + HALF * ("depths" in has))
     seconds = size.images * rates["decode_ms"] / 1000 / 2 + rates["process_s"]
-    return Cost(seconds=seconds, disk={"packs": 3 * pixels * size.images + masks}, memory=BASE_MEMORY / 2)
+    return Cost(seconds=seconds, disk={"packs": 3 * pixels * size.images + by_pixel}, memory=BASE_MEMORY / 2)
 
 
 def of_model(settings: Settings, model: Model, shape: Shape, sizes: Mapping[str, Size]) -> Cost:
     """Return what one model of a run costs."""
     possible = [each for each in settings.conditions.values() if shape.has(each.tokens)]
     rates, options = catalogue()["rates"], settings.extraction
-    passes = sum(size.evaluated for size in sizes.values()) * len(possible)
-    extra = 0.0  # of forward passes
-    if any(each.replacement is not None and each.replacement.clean_pass for each in possible):
-        extra += sum(size.evaluated for size in sizes.values())
+    recorded = [sizes[dataset.name] for dataset in settings.recorded if dataset.name in sizes]
+    passes = sum(size.evaluated for size in recorded) * len(possible)
+    # Of forward passes: block 0 is run once for all conditions.
+    extra = -sum(size.evaluated for size in recorded) * (len(possible) - 1) / shape.depth
     if settings.calibrate_on in sizes:
         extra += sizes[settings.calibrate_on].calibration
     measured = [name for name in settings.measures.datasets if name in sizes]
@@ -103,10 +110,10 @@ def of_model(settings: Settings, model: Model, shape: Shape, sizes: Mapping[str,
     attention = len(measured) * settings.measures.attention_images * len(possible)
     part = layers / shape.depth
     extra += part * (geometry * rates["geometry"] + attention * rates["attention"]) + rates["condition"] * passes
-    records = sum(_records(settings, each, shape, size) for each in possible for size in sizes.values())
+    records = sum(_records(settings, each, shape, size) for each in possible for size in recorded)
     disk = {"records": records, "calibration": _calibration(settings, shape)}
     disk["measures"] = float(MEASURE_BYTES * geometry * layers)
-    jobs = 2 + sum(settings.datasets[name].shards for name in sizes)
+    jobs = 2 + sum(dataset.shards for dataset in settings.recorded if dataset.name in sizes)
     cost = Cost(
         passes,
         (passes + extra) * shape.flops,
@@ -125,7 +132,8 @@ def recorded_bytes(settings: Settings, condition: Condition, shape: Shape, image
     layers = _resolved(settings.extraction.layers_of(condition), shape.depth)
     matched = layers if condition.name in settings.extraction.curves.conditions else {max(layers)}
     numbers = (shape.prefix + 1) * shape.dimension  # every prefix token, and the mean of the patches
-    features = images * numbers * sum(SINGLE if layer in exact else HALF for layer in layers)
+    stored = HALF if settings.extraction.record_precision == "float16" else SINGLE
+    features = images * numbers * sum(stored if layer in exact else HALF for layer in layers)
     return features + COUNT * (images + pairs * (2 + 2 * len(matched)))
 
 
@@ -149,7 +157,7 @@ def _calibration(settings: Settings, shape: Shape) -> float:
 
 
 def _probes(settings: Settings, shape: Shape, sizes: Mapping[str, Size], possible: list[Condition]) -> Cost:
-    """Return the cost of the probes of classification and segmentation, and of the passes of segmentation."""
+    """Return the cost of the probes, and of the passes of the dense tasks."""
     rates, options = catalogue()["rates"], settings.probe
     fits = len(options.strengths) * (1 - options.held_out) + 1 if len(options.strengths) > 1 else 1.0
     each = 4 * (shape.dimension + 1) * rates["probe_iterations"] * fits  # forward and backward
@@ -163,10 +171,14 @@ def _probes(settings: Settings, shape: Shape, sizes: Mapping[str, Size], possibl
             probe_flops += refits
         if "segmentation" in tasks:
             images = min(settings.datasets[name].segmentation_train, size.train)
-            classes = len(settings.datasets[name].classes or ()) or 21
+            classes = mask_classes(settings.datasets[name])
             probe_flops += len(possible) * images * shape.grid**2 * classes * each
             passes += len(possible) * (images + size.test)
             flops += len(possible) * (images + size.test) * shape.flops
+        if "metric_depth" in tasks:  # fitted in closed form, from products of features
+            probe_flops += 2 * len(possible) * size.train * shape.grid**2 * (shape.dimension + 2) ** 2
+            passes += len(possible) * (size.train + size.test)
+            flops += len(possible) * (size.train + size.test) * shape.flops
     return Cost(passes, flops, probe_flops)
 
 
@@ -199,7 +211,7 @@ def _evaluated(settings: Settings, shape: Shape, sizes: Mapping[str, Size]) -> f
             rows, classes = size.train, size.classes
         if "segmentation" in tasks:
             rows = min(settings.datasets[name].segmentation_train, size.train) * shape.grid**2
-            classes = len(settings.datasets[name].classes or ()) or 21
+            classes = mask_classes(settings.datasets[name])
         if rows:
             largest = max(largest, SINGLE * rows * (3.0 * shape.dimension + 4.0 * classes))
     return largest

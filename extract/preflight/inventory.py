@@ -2,10 +2,7 @@
 
 import hashlib
 import json
-import os
-import time
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +12,10 @@ from config.inputs import missing_data, missing_weights
 from config.layout import Run
 from config.settings import Dataset, Model, Settings
 from extract.preflight.catalogue import Terms, catalogue, public_dataset, terms_of_dataset, terms_of_model
+from extract.preflight.layouts import class_counts, faults, image_count, lines
 
 PRESENT, MISSING, DAMAGED = "present", "MISSING", "DAMAGED"
-SECONDS = 3.0  # that are spent on counting the files of one data set
 CHECKPOINT = "model.safetensors"
-IMAGES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -132,79 +128,10 @@ def _dataset(dataset: Dataset, run: Run) -> Item:
         return Item(key, PRESENT, f"packed already in {run.pack(dataset.name).folder}; its folder is not read again")
     if complaint := missing_data(dataset):
         return Item(key, MISSING, complaint, terms)
-    faults = list(_faults(dataset))
-    if faults:
-        return Item(key, DAMAGED, "; ".join(faults), terms)
+    if found := list(faults(dataset)):
+        return Item(key, DAMAGED, "; ".join(found), terms)
     size = size_of(dataset, run)
     return Item(key, PRESENT, f"{dataset.path}" + (f", {size.images - size.twins:,} images" if size else ""), terms)
-
-
-def _faults(dataset: Dataset) -> Iterator[str]:
-    """Yield what is wrong with the files of a data set, with counts."""
-    public, path = public_dataset(dataset) or {}, dataset.path
-    assert path is not None
-    if dataset.source == "class_folders":
-        counted = _class_counts(dataset)
-        if not counted.found:
-            yield f"{path}: no class folder with images in it"
-        if counted.empty:
-            yield f"{path}: {counted.empty:,} files are empty, the first {counted.first_empty}"
-        if public.get("classes") not in (None, len(counted.found)) and dataset.test_share is not None:
-            yield f"{path}: {len(counted.found):,} class folders; {public['label']} has {public['classes']:,}"
-        if few := [name for name, n in counted.found.items() if counted.whole and n < public.get("per_class", 1)]:
-            yield (
-                f"{path}: {len(few):,} classes have fewer than {public.get('per_class', 1)} images, the first {few[0]} "
-                f"with {counted.found[few[0]]}"
-            )
-    if dataset.source == "voc":
-        for split, name in (("train", "train"), ("test", "val")):
-            stems = _lines(path / "ImageSets" / "Segmentation" / f"{name}.txt")
-            if public.get(split) not in (None, len(stems)):
-                yield f"{name}.txt lists {len(stems):,} images; {public['label']} has {public[split]:,}"
-            for folder in ("JPEGImages", "SegmentationClass"):
-                there = {entry.name.rpartition(".")[0] for entry in os.scandir(path / folder)}
-                if absent := [stem for stem in stems if stem not in there]:
-                    yield f"{path / folder} lacks {len(absent):,} of the images of {name}.txt, the first {absent[0]}"
-    if dataset.source == "spair":
-        listed = len(_lines(path / "Layout" / "large" / "test.txt"))
-        found = sum(1 for entry in os.scandir(path / "PairAnnotation" / "test") if entry.name.endswith(".json"))
-        if found < listed:
-            yield f"{path / 'PairAnnotation/test'} has {found:,} annotations for {listed:,} pairs"
-        if public.get("pairs") not in (None, listed):
-            yield f"Layout/large/test.txt lists {listed:,} pairs; {public['label']} has {public['pairs']:,}"
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").split()
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """Images by class folder, empty files, and whether there was time to count them all."""
-
-    found: dict[str, int]
-    empty: int
-    first_empty: str
-    whole: bool
-
-
-def _class_counts(dataset: Dataset) -> _Counts:
-    assert dataset.path is not None
-    roots = [dataset.path] if dataset.test_share is not None else [dataset.path / "train", dataset.path / "test"]
-    found: dict[str, int] = {}
-    empty: list[str] = []
-    start, whole = time.monotonic(), True
-    for root in roots:
-        for folder in sorted(entry.path for entry in os.scandir(root) if entry.is_dir()):
-            name = os.path.relpath(folder, dataset.path)
-            found[name] = 0
-            if time.monotonic() - start > SECONDS:
-                whole = False
-                continue
-            files = [file for file in Path(folder).rglob("*") if file.suffix.lower() in IMAGES]
-            found[name] = len(files)
-            empty += [str(file) for file in files if not file.stat().st_size]
-    return _Counts(found, len(empty), empty[0] if empty else "", whole)
 
 
 def size_of(dataset: Dataset, run: Run) -> Size | None:
@@ -218,31 +145,34 @@ def size_of(dataset: Dataset, run: Run) -> Size | None:
         calibration, train, test = (counts.get(name, 0) for name in ("calibration", "train", "test"))
         return Size(calibration, train, test, pairs, twins, int(splits["classes"]))
     if dataset.source == "scenes":
-        return Size(dataset.calibration, dataset.train, dataset.test, dataset.pairs, dataset.pairs, 10)
+        train = dataset.train + dataset.calibration * dataset.calibration_trains
+        return Size(dataset.calibration, train, dataset.test, dataset.pairs, dataset.pairs, 10)
     public = public_dataset(dataset) or {}
     there = missing_data(dataset) is None
     if dataset.source == "spair":
-        pairs = len(_lines(dataset.path / "Layout/large/test.txt")) if there and dataset.path else public["pairs"]
+        pairs = len(lines(dataset.path / "Layout/large/test.txt")) if there and dataset.path else public["pairs"]
         return Size(0, 0, public["images"], pairs, 0, 0)
-    if dataset.source == "voc":
-        if there and dataset.path is not None:
+    if dataset.source in ("voc", "ade20k", "nyu"):
+        if there and dataset.path is not None and dataset.source == "voc":
             lists = dataset.path / "ImageSets" / "Segmentation"
-            train, test = (len(_lines(lists / f"{name}.txt")) for name in ("train", "val"))
+            train, test = (len(lines(lists / f"{name}.txt")) for name in ("train", "val"))
+        elif there and dataset.path is not None and dataset.source == "ade20k":
+            train, test = (image_count(dataset.path / "images" / name) for name in ("training", "validation"))
         elif public:
             train, test = public["train"], public["test"]
         else:
             return None
         return _split(dataset, train, test, 0)
-    if dataset.source != "class_folders":
+    if dataset.source not in ("class_folders", "imagenet"):
         return None
-    return _class_folder_size(dataset, there)
+    return _class_folder_size(dataset, there and dataset.source == "class_folders")
 
 
 def _class_folder_size(dataset: Dataset, there: bool) -> Size | None:
     """Return the size of class folders, which may not be there yet."""
     public = public_dataset(dataset) or {}
     if there:
-        counted = _class_counts(dataset)
+        counted = class_counts(dataset)
         if not counted.whole and "per_class" not in public and dataset.per_class is None:
             return None
         counts = counted.found if counted.whole else dict.fromkeys(counted.found, public.get("per_class", 0))
@@ -255,10 +185,11 @@ def _class_folder_size(dataset: Dataset, there: bool) -> Size | None:
     if dataset.test_share is not None:
         test = sum(round(n * dataset.test_share) for n in counts.values())
         return _split(dataset, sum(counts.values()) - test, test, len(counts))
-    test = sum(n for name, n in counts.items() if name.startswith("test"))
+    test = sum(n for name, n in counts.items() if name.startswith(("test", "val")))
     return _split(dataset, sum(counts.values()) - test, test, len(counts) // 2)
 
 
 def _split(dataset: Dataset, train: int, test: int, classes: int) -> Size:
     twins = min(dataset.pairs, test)
-    return Size(dataset.calibration, max(train - dataset.calibration, 0), test, twins, twins, classes)
+    apart = 0 if dataset.calibration_trains else dataset.calibration
+    return Size(dataset.calibration, max(train - apart, 0), test, twins, twins, classes)

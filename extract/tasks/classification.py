@@ -175,5 +175,5 @@ def _refitted(
     rng = keyed_generator(recorded.seed, "refit", recorded.dataset, refit)
     chosen = rng.integers(0, len(labels), len(labels))
     rows = [features[k][chosen] for k in probes]
-    again = refitted(list(probes.values()), rows, labels[chosen], recorded.probe.iterations, recorded.device)
+    again = refitted(list(probes.values()), rows, labels[chosen], recorded.probe, recorded.device)
     return dict(zip(probes, again, strict=True))

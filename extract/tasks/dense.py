@@ -5,10 +5,12 @@ command line; writing outcomes and fits. A task states what its patches are held
 and scored; :mod:`extract.tasks.segmentation` is one.
 """
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +25,11 @@ from config.vocabulary.replacements import REFERENCE
 from config.vocabulary.tasks import FROZEN, MATCHED, TASKS
 from extract.calibration import load_calibration
 from extract.datasets.packs import OpenPack, open_pack
-from extract.features import tokens_by_batch
+from extract.features import parts_of, tokens_by_batch
+from extract.gpu_pool import take_gpu
 from extract.models import Network, load_network
 from extract.outcomes import Fit, OutcomeCounts, save_fits, save_outcomes
+from extract.patch_store import PatchStore
 from extract.replacements import Calibration
 
 Probe = TypeVar("Probe")
@@ -40,6 +44,7 @@ class DenseTask(ABC, Generic[Probe]):
         network, calibration, pack: what passes through what.
         dataset: of the pack, as the config describes it.
         settings: of the run.
+        store: patches that the extraction has kept; those that it lacks are computed.
     """
 
     name: ClassVar[str]
@@ -49,6 +54,12 @@ class DenseTask(ABC, Generic[Probe]):
     pack: OpenPack
     dataset: Dataset
     settings: Settings
+    store: PatchStore | None = None
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows of the pack whose patches are read."""
+        return np.concatenate([self.pack.rows("train"), self.pack.rows("test")])
 
     @property
     def layer(self) -> int:
@@ -90,9 +101,18 @@ class DenseTask(ABC, Generic[Probe]):
     def summary(self, probe: Probe, condition: Condition) -> Fit:
         """Return how a probe was fitted."""
 
+    def probes(self, conditions: Sequence[Condition]) -> Iterator[Probe]:
+        """Yield a probe for each condition; a task that can train many at once does it here."""
+        for condition in conditions:
+            yield self.fit(condition)
+
     def patches(self, rows: NDArray[np.int64], condition: Condition) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Yield rows of the pack and their patches, B × patches × dimension on the device, a batch at a time."""
         batch_size, seed = self.settings.extraction.batch_size, self.settings.seed
+        if self.store is not None and self.store.holds(rows, condition.name):
+            for part, wanted in parts_of(self.pack, rows, condition, batch_size):
+                yield part[wanted], self.store.get(part[wanted], condition.name).to(self.network.device)
+            return
         passed = tokens_by_batch(
             self.network, self.pack, rows, condition, self.calibration, (self.layer,), batch_size, seed
         )
@@ -106,10 +126,10 @@ class DenseTask(ABC, Generic[Probe]):
         for part, tokens in self.patches(self.pack.rows("test"), condition):
             truth = self.truth(part).to(tokens.device)
             rows.append(part)
+            # Under ``full`` both readouts are of one probe.
+            scored_by = {id(probe): self.counts(probe, tokens, truth) for probe in probes.values()}
             for readout, probe in probes.items():
-                parts[readout].append(
-                    tuple(each.cpu().numpy().astype(np.float64) for each in self.counts(probe, tokens, truth))
-                )
+                parts[readout].append(tuple(each.cpu().numpy().astype(np.float64) for each in scored_by[id(probe)]))
         units = self.units[np.concatenate(rows)]
         scored = []
         for readout, found in parts.items():
@@ -144,22 +164,48 @@ def under_every_condition(
     frozen: Probe | None = None
     possible = [each for each in conditions if not task.network.layout.missing(each.tokens)]
     ordered = sorted(possible, key=lambda condition: condition.name != REFERENCE)
-    for condition in tqdm(ordered, desc=f"{task.name} {task.network.name}", mininterval=5):
-        probe = task.fit(condition)
+    progress = tqdm(ordered, desc=f"{task.name} {task.network.name}", mininterval=5)
+    for condition, probe in zip(progress, task.probes(ordered), strict=True):
         frozen = probe if frozen is None else frozen  # the first is that of ``full``
         counts += task.score(condition, {MATCHED: probe, FROZEN: frozen})
         fits.append(task.summary(probe, condition))
     return counts, fits
 
 
-def run(kind: type[DenseTask[Probe]], settings: Settings, folder: Run, model: str) -> None:
-    """Evaluate a dense task on every data set of a run that asks for it, through one model, and write the outcomes."""
-    network = load_network(settings.models[model], settings.seed, settings.extraction)
-    calibration = load_calibration(folder.calibration(model), network.device)
+AnyDenseTask = type[DenseTask[Any]]
+
+
+def task_of(name: str) -> AnyDenseTask:
+    """Return the dense task of a name: the one that the module of that name defines."""
+    defined = vars(importlib.import_module(f"extract.tasks.{name}")).values()
+    kinds = (each for each in defined if isinstance(each, type) and issubclass(each, DenseTask))
+    return next(kind for kind in kinds if getattr(kind, "name", None) == name)
+
+
+def evaluate(
+    kind: AnyDenseTask,
+    network: Network,
+    calibration: Calibration,
+    settings: Settings,
+    folder: Run,
+    model: str,
+    stores: Mapping[str, PatchStore] = MappingProxyType({}),
+) -> None:
+    """Evaluate a dense task on every data set of a run that asks for it, through one model, and write the outcomes.
+
+    Args:
+        kind: the task.
+        network, calibration: of the model.
+        settings: of the run.
+        folder: where the run keeps its files.
+        model: its name.
+        stores: by data set, the patches that its extraction has kept.
+    """
     counts: list[OutcomeCounts] = []
     fits: list[Fit] = []
     for dataset in settings.datasets_with(kind.name):
-        task = kind(network, calibration, open_pack(folder.pack(dataset.name)), dataset, settings)
+        pack = open_pack(folder.pack(dataset.name))
+        task = kind(network, calibration, pack, dataset, settings, stores.get(dataset.name))
         found, fitted = under_every_condition(task, tuple(settings.conditions.values()))
         counts += found
         fits += fitted
@@ -167,9 +213,16 @@ def run(kind: type[DenseTask[Probe]], settings: Settings, folder: Run, model: st
     save_fits(fits, folder.probes(kind.name, model))
 
 
+def run(kind: AnyDenseTask, settings: Settings, folder: Run, model: str) -> None:
+    """Load one model of a run, and evaluate a dense task through it."""
+    network = load_network(settings.models[model], settings.seed, settings.extraction)
+    evaluate(kind, network, load_calibration(folder.calibration(model), network.device), settings, folder, model)
+
+
 def main(kind: type[DenseTask[Probe]]) -> None:
     """Command line of a dense task: evaluate it through one model of a run."""
     parser = run_parser(f"extract.tasks.{kind.name}", f"Evaluate {kind.name} through one model of a run.")
     parser.add_argument("--model", required=True)
     settings, folder, given = read_run(parser, None)
+    take_gpu(settings.extraction.device)
     run(kind, settings, folder, given.model)

@@ -4,6 +4,7 @@ The features of several conditions, tokens or layers are standardised, and turne
 solver (:mod:`extract.tasks.newton`) needs few iterations.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,12 +17,12 @@ SMALLEST_DEVIATION = 1e-5
 # a CPU.
 BUDGET = {"cpu": 2**26, "cuda": 2**34}
 # Logits that are worked on at once, problems × classes × rows: what the cache of a CPU core holds, what fills a GPU.
-BLOCK = {"cpu": 2**18, "cuda": 2**27}
+BLOCK = {"cpu": 2**19, "cuda": 2**27}
 
 
 def at_once(rows: int, dimension: int, classes: int, device: str) -> int:
     """Return how many problems of a shape are stacked on a device, at least one."""
-    features, logits, weights = 12 * rows * dimension, 12 * rows * classes, 64 * classes * dimension
+    features, logits, weights = 12 * rows * dimension, 12 * rows * classes, 128 * classes * dimension
     return max(1, BUDGET[torch.device(device).type] // (features + logits + weights))
 
 
@@ -36,6 +37,7 @@ class Problems:
         centre, scale: features enter as (value − centre) / scale, B × dimension, float64; constant ones as 0.
         axes: orthonormal axes near the principal ones of the standardised features, B × dimension × dimension, float64.
         turned: standardised features along the axes and a last column of ones, B × rows × (dimension + 1), float32.
+        blocks: rows whose logits are worked on at once.
     """
 
     raw: Tensor
@@ -45,20 +47,25 @@ class Problems:
     scale: Tensor
     axes: Tensor
     turned: Tensor
+    blocks: Sequence[slice]
 
     @classmethod
-    def of(cls, raw: Tensor, labels: Tensor, classes: int, axes: Tensor | None = None) -> "Problems":
+    def of(
+        cls, raw: Tensor, labels: Tensor, classes: int, axes: Tensor | None = None, *, standardise: bool = True
+    ) -> "Problems":
         """Standardise features (B × rows × dimension, float32), and turn them to ``axes`` or to their principal axes.
 
         Any orthonormal axes lead to the same optimum, since they leave the penalty as it is; the nearer to the
-        principal ones, the fewer iterations.
+        principal ones, the fewer iterations. Without ``standardise``, features are centred and keep their scale; free
+        intercepts make centring no choice.
         """
         b, n, d = raw.shape
         parts = row_blocks(n, b * d, raw.device.type)
         centre = torch.stack([raw[:, part].double().sum(dim=1) for part in parts]).sum(dim=0) / n
         squares = [(raw[:, part] - centre[:, None]).square().sum(dim=1) for part in parts]
         deviation = (torch.stack(squares).sum(dim=0) / n).sqrt()
-        scale = deviation.where(deviation >= SMALLEST_DEVIATION, torch.inf)
+        divisor = deviation if standardise else torch.ones_like(deviation)
+        scale = divisor.where(deviation >= SMALLEST_DEVIATION, torch.inf)
         turned = torch.ones(b, n, d + 1, device=raw.device)
         for part in parts:
             turned[:, part, :d] = ((raw[:, part] - centre[:, None]) / scale[:, None]).float()
@@ -67,16 +74,12 @@ class Problems:
             axes = torch.linalg.eigh((plain.mT @ plain).double()).eigenvectors
         for part in parts:
             turned[:, part, :d] = turned[:, part, :d] @ axes.float()
-        return cls(raw, labels, classes, centre, scale, axes, turned)
+        return cls(raw, labels, classes, centre, scale, axes, turned, row_blocks(n, b * classes, raw.device.type))
 
     @property
     def rows(self) -> int:
         """Number of rows of each problem."""
         return self.raw.shape[1]
-
-    def blocks(self) -> list[slice]:
-        """Return rows whose logits are worked on at once."""
-        return row_blocks(self.rows, len(self.raw) * self.classes, self.raw.device.type)
 
     def take(self, chosen: Tensor) -> "Problems":
         """Return some of the problems, by index."""

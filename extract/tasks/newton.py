@@ -14,13 +14,17 @@ from torch import Tensor
 
 from extract.tasks.logistic import Problems
 
-# Largest entry of the gradient, in the coordinates of the solver, that float32 is trusted to reach.
-SINGLE = 1e-4
-# How far conjugate gradients go: until the residual is this part of the gradient. Further is wasted far from the
-# optimum, where the curvature changes with the step.
-FAR, NEAR = 0.2, 1e-4
-# A step that changes no logit by more than this needs no line search: the curvature changes by less than a tenth.
-SMALL_STEP = 0.05
+# Error of a probability down to which float32 is trusted.
+SINGLE = 1e-3
+# How far conjugate gradients go: until the residual is this part of the gradient. Less is wasted far from the optimum,
+# where the curvature changes with the step.
+FAR, NEAR = 0.05, 1e-2
+# A step that changes no logit by more than this needs no line search: the curvature changes by less than a tenth. After
+# a large one, the preconditioner is measured anew.
+SMALL_STEP, LARGE_STEP = 0.05, 3.0
+# Rows per class whose outer products the preconditioner takes as they are. On five rows per class, conjugate gradients
+# need half the iterations with eight of them, and no fewer with more.
+HEAVY = 8
 LINE = 20  # most places that a line search looks at
 
 
@@ -31,7 +35,7 @@ class Solution:
     Attributes:
         weights: along the axes of the problems, B × classes × (dimension + 1), intercepts last, float64.
         iterations: of conjugate gradients, B.
-        converged: whether the gradient is as small as asked for, B.
+        converged: whether the last step was as small as asked for, B.
     """
 
     weights: Tensor
@@ -46,7 +50,8 @@ def solve(problems: Problems, start: Tensor, penalty: Tensor, tolerance: float, 
         problems: B problems.
         start: weights along their axes, B × classes × (dimension + 1), intercepts last, float64.
         penalty: B.
-        tolerance: largest entry of the gradient at the end, in coordinates that are stretched to a curvature near one.
+        tolerance: largest error of a probability of any row, as the last step tells: what it changes, times the part
+            that conjugate gradients left and the change of a logit, by which the curvature changes.
         iterations: most iterations of conjugate gradients for one problem.
 
     Returns:
@@ -74,36 +79,62 @@ def _descend(
     used = torch.zeros_like(live)
     allowed = used + iterations
     converged = torch.zeros_like(live, dtype=torch.bool)
-    smallest = torch.full_like(penalty, torch.inf)
-    stalls = torch.zeros_like(live)
-    now, at, logs = problems, start, list[Tensor]()
-    if not exact:
-        logs = _logits(now, at.float())
+    smallest, stalls = torch.full_like(penalty, torch.inf), torch.zeros_like(live)
+    now, at, logs = problems, start, list[Tensor]() if exact else _logits(problems, start.float())
+    curvature: _Curvature | None = None
     while True:
         slope = _exact_slope(now, at, penalty[live], logs) if exact else _slope(now, at, penalty[live], logs)
-        curvature = _Curvature.of(now, lam[live], logs)
-        size = (slope / curvature.diagonal.sqrt()).abs().amax(dim=(1, 2))
-        # What float32 cannot make smaller by a third in three steps is left to float64.
-        stalls[live] = torch.where(size > smallest[live] * 0.7, stalls[live] + 1, 0)
-        smallest[live] = torch.minimum(smallest[live], size)
-        weights[live], converged[live] = at, size <= tolerance
-        over = converged[live] | (used[live] >= allowed[live]) | (stalls[live] > (20 if exact else 2)) | size.isnan()
+        if curvature is None:
+            curvature = _Curvature.of(now, lam[live], logs)
+        # In float64, far enough that the second step is the last.
+        target = (0.5 * tolerance / smallest[live]).clamp(NEAR, FAR) if exact else torch.full_like(lam[live], FAR)
+        step, steps, solved = _direction(
+            now, slope.float(), curvature, lam[live], logs, target, allowed[live] - used[live]
+        )
+        change = _logits(now, step)
+        moved, largest = _moves(logs, change)
+        length = torch.ones_like(moved)
+        if (searched := largest > SMALL_STEP).any():
+            before = _dot(slope, step).abs()
+            found = _step_length(now, logs, change, at.float(), step, lam[live], before)
+            length = torch.where(searched, found, length)
+        at = at + length[:, None, None] * step
+        error = (target + largest) * moved
+        # What float32 cannot make smaller in five steps is left to float64.
+        stalls[live] = torch.where(error > smallest[live] * 0.7, stalls[live] + 1, 0)
+        smallest[live] = torch.minimum(smallest[live], error)
+        used[live] += steps
+        weights[live], converged[live] = at, solved & (error <= tolerance)
+        over = converged[live] | (used[live] >= allowed[live]) | (stalls[live] >= (20 if exact else 5)) | error.isnan()
         keep = torch.nonzero(~over).flatten()
         if not len(keep):
             return Solution(weights, used, converged)
-        if len(keep) < len(live):
-            now, logs = now.take(keep), [each[keep] for each in logs]
-            live, at, slope, size = (each[keep] for each in (live, at, slope, size))
-            curvature = curvature.take(keep)
-        target = (0.3 * tolerance / size).clamp(NEAR, FAR)
-        step, steps = _direction(now, slope.float(), curvature, lam[live], logs, target, allowed[live] - used[live])
-        used[live] += steps
-        change = _logits(now, step)
-        length = _step_length(now, logs, change, at.float(), step, lam[live])
-        at = at + length[:, None, None] * step
         if not exact:
             for each, by in zip(logs, change, strict=True):
                 each.add_(by.mul_(length.float()[:, None, None]))
+        if (largest[keep] > LARGE_STEP).any():
+            curvature = None
+        if len(keep) < len(live):
+            now, logs, live, at = now.take(keep), [each[keep] for each in logs], live[keep], at[keep]
+            curvature = curvature and curvature.take(keep)
+
+
+def _moves(logs: list[Tensor], change: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return by how much a step changes a probability and a logit at most, to first order, B each, float64."""
+    logit = torch.stack([_largest(by) for by in change]).amax(dim=0).double()
+    if (logit > 1).all():
+        return torch.ones_like(logit), logit  # far from the optimum; how far does not matter
+    probability = []
+    for each, by in zip(logs, change, strict=True):
+        p = each.exp()
+        both = p * by
+        probability.append(_largest(both.addcmul_(p, both.sum(dim=1, keepdim=True), value=-1)))
+    return torch.stack(probability).amax(dim=0).double(), logit
+
+
+def _largest(values: Tensor) -> Tensor:
+    """Return the largest absolute value of each problem, B."""
+    return torch.maximum(values.amax(dim=1), -values.amin(dim=1)).amax(dim=1)
 
 
 def _normalise(logits: Tensor) -> Tensor:
@@ -117,7 +148,7 @@ def _normalise(logits: Tensor) -> Tensor:
 
 def _logits(problems: Problems, weights: Tensor) -> list[Tensor]:
     """Return the logits of weights, or how they change along a direction, by block of rows, B × classes × rows."""
-    return [weights @ problems.turned[:, part].mT for part in problems.blocks()]
+    return [weights @ problems.turned[:, part].mT for part in problems.blocks]
 
 
 def _residual(probabilities: Tensor, labels: Tensor) -> Tensor:
@@ -129,8 +160,8 @@ def _residual(probabilities: Tensor, labels: Tensor) -> Tensor:
 def _slope(problems: Problems, weights: Tensor, penalty: Tensor, logs: list[Tensor]) -> Tensor:
     """Return the gradient in float32; logits turn into log-probabilities in place."""
     slope = torch.zeros_like(weights, dtype=torch.float32)
-    for part, each in zip(problems.blocks(), logs, strict=True):
-        slope += _residual(_normalise(each), problems.labels[part]) @ problems.turned[:, part]
+    for part, each in zip(problems.blocks, logs, strict=True):
+        slope.baddbmm_(_residual(_normalise(each), problems.labels[part]), problems.turned[:, part])
     slope /= problems.rows
     slope[..., :-1] += (penalty[:, None, None] * weights[..., :-1]).float()
     return slope
@@ -141,7 +172,7 @@ def _exact_slope(problems: Problems, weights: Tensor, penalty: Tensor, logs: lis
     plain = problems.plain(weights)
     slope = torch.zeros_like(weights)
     logs.clear()
-    for part in problems.blocks():
+    for part in problems.blocks:
         x = (problems.raw[:, part] - problems.centre[:, None]) / problems.scale[:, None]
         logits = torch.baddbmm(plain[..., -1:], plain[..., :-1], x.mT)
         residual = _residual(_normalise(logits), problems.labels[part])
@@ -155,57 +186,64 @@ def _exact_slope(problems: Problems, weights: Tensor, penalty: Tensor, logs: lis
 
 @dataclass(frozen=True)
 class _Curvature:
-    """What is near the Hessian and easy to invert: for each class a diagonal and one outer product.
+    """What is near the Hessian and easy to invert: for each class a diagonal and a few outer products.
 
-    The Hessian of a class alone is the second moment of the features, weighted by p·(1 − p): their covariance, of which
-    the diagonal is most in principal axes, and the outer product of their mean.
+    The Hessian of a class alone is the second moment of the features, weighted by p·(1 − p). Few rows have most of the
+    weight: they are taken as they are. Of the others' moment, the outer product of their mean and, in principal axes,
+    the diagonal of their covariance are most.
 
     Attributes:
-        diagonal: of the Hessian, B × classes × (dimension + 1), positive.
-        rest: the diagonal without the outer product.
-        along: the mean, scaled, divided by the rest.
-        bend: 1 + the mean's length in the metric of the rest, B × classes × 1.
+        rest: the diagonal without the outer products, B × classes × (dimension + 1), positive.
+        rows: of the outer products, divided by the rest, B × classes × few × (dimension + 1).
+        core: inverse of 1 + their products in the metric of the rest, B × classes × few × few.
     """
 
-    diagonal: Tensor
     rest: Tensor
-    along: Tensor
-    bend: Tensor
+    rows: Tensor
+    core: Tensor
 
     @classmethod
     def of(cls, problems: Problems, penalty: Tensor, logs: list[Tensor]) -> "_Curvature":
         """Measure it at log-probabilities; intercepts get the penalty too, so that no entry is zero."""
-        shape = len(problems.raw), problems.classes, problems.turned.shape[2]
-        square, mean = torch.zeros(shape, device=penalty.device), torch.zeros(shape, device=penalty.device)
-        for part, each in zip(problems.blocks(), logs, strict=True):
-            x, p = problems.turned[:, part], each.exp()
-            p.addcmul_(p, p, value=-1)
-            square += p @ x.square()
-            mean += p @ x
-        square, mean = square / problems.rows, mean / problems.rows
-        mean = mean / mean[..., -1:].clamp(min=torch.finfo(mean.dtype).tiny).sqrt()
+        x, n = problems.turned, problems.rows
+        square, mean = (x.new_zeros(len(x), problems.classes, x.shape[2]) for _ in range(2))
+        weights = []
+        for part, each in zip(problems.blocks, logs, strict=True):
+            p = each.exp()
+            weights.append(p.addcmul_(p, p, value=-1).div_(n))
+            square.baddbmm_(weights[-1], x[:, part].square())
+            mean.baddbmm_(weights[-1], x[:, part])
+        found = torch.cat(weights, dim=2).topk(min(HEAVY, n), dim=2)
+        heavy = x[torch.arange(len(x), device=x.device)[:, None, None], found.indices]
+        heavy *= found.values.sqrt()[..., None]
+        # The mean of the others, whose weight is what the heavy rows leave; rounding must not make it negative.
+        mean -= (found.values.sqrt()[..., None, :] @ heavy)[..., 0, :]
+        mean /= mean[..., -1:].clamp(min=torch.finfo(mean.dtype).tiny).sqrt()
+        outer = torch.cat([heavy, mean[..., None, :]], dim=2)
         diagonal = square + penalty[:, None, None]
-        rest = torch.maximum(diagonal - mean.square(), 1e-3 * diagonal)  # never so small that rounding decides
-        along = mean / rest
-        return cls(diagonal, rest, along, 1 + (mean * along).sum(dim=2, keepdim=True))
+        rest = torch.maximum(diagonal - outer.square().sum(dim=2), 1e-3 * diagonal)
+        rows = outer / rest[..., None, :]
+        products = (rows @ outer.mT).double()
+        core = torch.linalg.inv(products + torch.eye(products.shape[-1], device=x.device)).float()
+        return cls(rest, rows, core)
 
     def divide(self, slope: Tensor) -> Tensor:
-        """Return its inverse times a slope, by the formula of Sherman and Morrison."""
-        return slope / self.rest - self.along * ((self.along * slope).sum(dim=2, keepdim=True) / self.bend)
+        """Return its inverse times a slope, by Woodbury's formula."""
+        along = self.core @ (self.rows @ slope[..., None])
+        return slope / self.rest - (self.rows.mT @ along)[..., 0]
 
     def take(self, chosen: Tensor) -> "_Curvature":
         """Return that of some of the problems, by index."""
-        return _Curvature(*(each[chosen] for each in (self.diagonal, self.rest, self.along, self.bend)))
+        return _Curvature(*(each[chosen] for each in (self.rest, self.rows, self.core)))
 
 
 def _hessian(problems: Problems, penalty: Tensor, logs: list[Tensor], direction: Tensor) -> Tensor:
     """Return the product of the Hessian with a direction."""
     product = torch.zeros_like(direction)
-    for part, each in zip(problems.blocks(), logs, strict=True):
-        x = problems.turned[:, part]
-        p = each.exp()
+    for part, each in zip(problems.blocks, logs, strict=True):
+        x, p = problems.turned[:, part], each.exp()
         change = (direction @ x.mT).mul_(p)
-        product += change.addcmul_(p, change.sum(dim=1, keepdim=True), value=-1) @ x
+        product.baddbmm_(change.addcmul_(p, change.sum(dim=1, keepdim=True), value=-1), x)
     product /= problems.rows
     product[..., :-1] += penalty[:, None, None] * direction[..., :-1]
     return product
@@ -224,11 +262,11 @@ def _direction(
     logs: list[Tensor],
     target: Tensor,
     allowed: Tensor,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Solve Hessian · step = −slope by conjugate gradients, until the residual is ``target`` times the slope.
 
     Returns:
-        The step of every problem, and how many iterations it took.
+        The step of every problem, how many iterations it took, and whether the residual is that small.
     """
     residual, step = -slope, torch.zeros_like(slope)
     scaled = curvature.divide(residual)
@@ -237,36 +275,42 @@ def _direction(
     while True:
         open_ = (product > enough) & (steps < allowed)
         if not open_.any():
-            return step, steps
+            return step, steps, product <= enough
         steps += open_
         bent = _hessian(problems, penalty, logs, towards)
         along = _dot(towards, bent)
-        length = torch.where(open_ & (along > 0), product / along, 0)[:, None, None]
+        # Rounding may leave no curvature along a direction: then there is nothing more to gain.
+        curved = open_ & (along > 0)
+        length = torch.where(curved, product / along, 0)[:, None, None]
         step = step + length * towards
         residual = residual - length * bent
         scaled = curvature.divide(residual)
         after = _dot(residual, scaled)
-        # Rounding may leave no curvature along a direction: then there is nothing more to gain.
-        towards = scaled + torch.where(open_, after / product, 0)[:, None, None] * towards
-        product = torch.where(open_ & (along > 0), after, torch.where(open_, 0, product))
+        towards = scaled + torch.where(curved, after / product, 0)[:, None, None] * towards
+        product = torch.where(curved, after, torch.where(open_, 0, product))
 
 
 def _step_length(
-    problems: Problems, logs: list[Tensor], change: list[Tensor], weights: Tensor, step: Tensor, penalty: Tensor
+    problems: Problems,
+    logs: list[Tensor],
+    change: list[Tensor],
+    weights: Tensor,
+    step: Tensor,
+    penalty: Tensor,
+    before: Tensor,
 ) -> Tensor:
     """Return how far to go along a step: to where the slope is less than a fifth of what it was, B, float64.
 
     The loss along a line is convex: Newton's method on its slope, with bisection where that leaves the bracket.
+    ``before`` is the slope at the start.
     """
     length = torch.ones(len(step), dtype=torch.float64, device=step.device)
-    largest = torch.stack([each.abs().amax(dim=(1, 2)) for each in change]).amax(dim=0)
-    if not (largest > SMALL_STEP).any():
-        return length
     bend = penalty * _dot(step[..., :-1], step[..., :-1])
     tilt = penalty * _dot(step[..., :-1], weights[..., :-1])
     own = torch.zeros_like(length)
-    for part, each in zip(problems.blocks(), change, strict=True):
-        own += _own(each, problems.labels[part])
+    for part, each in zip(problems.blocks, change, strict=True):
+        labels = problems.labels[part]
+        own += each[:, labels, torch.arange(len(labels), device=labels.device)].double().sum(dim=1)
     low, high = torch.zeros_like(length), torch.full_like(length, torch.inf)
 
     def slope_at(place: Tensor) -> tuple[Tensor, Tensor]:
@@ -278,18 +322,12 @@ def _step_length(
             slope = slope + first.sum(dim=1)
         return slope / problems.rows + tilt + place * bend, curve / problems.rows + bend
 
-    before = -slope_at(torch.zeros_like(length))[0]
     for _ in range(LINE):
         slope, curve = slope_at(length)
-        if not (open_ := (slope.abs() > 0.2 * before) & (largest > SMALL_STEP)).any():
+        if not (open_ := slope.abs() > 0.2 * before).any():
             break
         high, low = torch.where(slope > 0, length, high), torch.where(slope > 0, low, length)
         newton = length - slope / curve
         middle = torch.where(high.isinf(), 2 * length, (low + high) / 2)
         length = torch.where(open_, torch.where((newton > low) & (newton < high), newton, middle), length)
     return length
-
-
-def _own(values: Tensor, labels: Tensor) -> Tensor:
-    """Return the sum over rows of the entry of each row's own class, B, float64."""
-    return values[:, labels, torch.arange(len(labels), device=labels.device)].double().sum(dim=1)

@@ -3,8 +3,9 @@
 The probe is fitted on patches of training images; test images are reduced to intersections and unions as they come.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -16,9 +17,11 @@ from torch import Tensor
 from config.conditions import Condition
 from config.errors import report_errors
 from extract.datasets.packs import VOID
+from extract.devices import resolve_device
 from extract.outcomes import Fit
 from extract.tasks.dense import DenseTask, main
-from extract.tasks.probes import LinearProbe, linear_probe
+from extract.tasks.logistic import at_once
+from extract.tasks.probes import LinearProbe, linear_probes
 
 PIXELS = 2**24  # logits interpolated at once, classes × pixels
 
@@ -71,10 +74,12 @@ def overlaps(predicted: Tensor, actual: Tensor, classes: int) -> tuple[Tensor, T
         (tensor([[1, 1]]), tensor([[2, 2]]))
     """
     n = len(actual)
-    counted = actual != VOID
+    # VOID is counted as one class more, and left out of the counts: faster than to select pixels.
+    labels = torch.where(actual == VOID, classes, actual.long())
     image = torch.arange(n, device=actual.device)[:, None, None]
-    pairs = (image * classes + predicted)[counted] * classes + actual[counted]
-    confusion = pairs.bincount(minlength=n * classes**2).view(n, classes, classes)
+    pairs = (image * classes + predicted) * (classes + 1) + labels
+    counts = pairs.flatten().bincount(minlength=n * classes * (classes + 1))
+    confusion = counts.view(n, classes, classes + 1)[..., :classes]
     intersection = confusion.diagonal(dim1=1, dim2=2)
     return intersection, confusion.sum(dim=1) + confusion.sum(dim=2) - intersection
 
@@ -99,25 +104,42 @@ class Segmentation(DenseTask[LinearProbe]):
         assert self.pack.masks is not None
         return np.asarray(self.pack.masks[rows])
 
+    @property
+    def train(self) -> NDArray[np.int64]:
+        """Rows of the images that probes are trained on: the first of the training split."""
+        return self.pack.rows("train")[: self.dataset.segmentation_train]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows of the pack whose patches are read."""
+        return np.concatenate([self.train, self.pack.rows("test")])
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """The class of every patch of the training images, images × patches, the same under every condition."""
+        return patch_classes(self.masks(self.train), self.network.layout.grid, len(self.categories))
+
     def fit(self, condition: Condition) -> LinearProbe:
-        """Train a probe on the patches of the first training images under a condition."""
-        train = self.pack.rows("train")[: self.dataset.segmentation_train]
-        grid = self.network.layout.grid
-        features, labels, images = [], [], []
-        for rows, tokens in self.patches(train, condition):
-            classes = patch_classes(self.masks(rows), grid, len(self.categories))
-            counted = classes != VOID
-            features.append(tokens.cpu().numpy()[counted])
-            labels.append(classes[counted])
-            images += np.repeat(self.units[rows], counted.sum(axis=1)).tolist()
-        return linear_probe(
-            np.concatenate(features),
-            np.concatenate(labels),
-            images,
-            self.settings.probe,
-            self.settings.extraction.device,
-            self.settings.seed,
-        )
+        """Train a probe on the patches of the training images under a condition."""
+        return next(self.probes([condition]))
+
+    def probes(self, conditions: Sequence[Condition]) -> Iterator[LinearProbe]:
+        """Train a probe under each condition, as many at a time as are solved together."""
+        counted = self.labels != VOID
+        labels, units = self.labels[counted], np.repeat(self.units[self.train], counted.sum(axis=1)).tolist()
+        options, seed, device = self.settings.probe, self.settings.seed, self.settings.extraction.device
+        shape = len(labels), self.network.dimension, len(np.unique(labels))
+        size = at_once(*shape, resolve_device(device))
+        for first in range(0, len(conditions), size):
+            features = [self._trained_on(condition)[counted] for condition in conditions[first : first + size]]
+            yield from linear_probes(features, labels, units, options, device, seed)
+
+    def _trained_on(self, condition: Condition) -> NDArray[np.float32]:
+        """Return the patches of the training images under a condition, images × patches × dimension."""
+        values = np.empty((*self.labels.shape, self.network.dimension), np.float32)
+        for rows, tokens in self.patches(self.train, condition):
+            values[np.searchsorted(self.train, rows)] = tokens.cpu().numpy()
+        return values
 
     def counts(self, probe: LinearProbe, tokens: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         """Return intersections and unions in pixels, B × classes each."""

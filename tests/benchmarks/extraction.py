@@ -22,6 +22,7 @@ from config.settings import Curves, Extraction, Model, settings
 from extract.calibration import covariance_factor
 from extract.draws import Batch
 from extract.features import Images, clean_prefix, under
+from extract.geometry import Spectra
 from extract.measures import Reference, measuring
 from extract.models import Network, load_network
 from extract.replacements import Calibration
@@ -55,14 +56,16 @@ class Bench:
         """A pass under a condition, with measures after ``layers`` of every image."""
         all_ = np.arange(len(self.images.rows)) if layers else np.zeros(0, np.int64)
         attended = all_ if attention else all_[:0]
-        reference = Reference()
+        reference, spectra = Reference.of(self.network, all_, attended), Spectra()
 
+        @torch.inference_mode()
         def run() -> None:
             with (
                 under(self.network, self.images, condition, self.calibration),
-                measuring(self.network, layers, all_, attended, reference),
+                measuring(self.network, layers, reference, spectra),
             ):
                 self.network.run(self.images.x)
+            spectra.solve()
 
         return run
 

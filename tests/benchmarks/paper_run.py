@@ -23,6 +23,7 @@ from config.resolve import resolve
 from config.settings import Probe, Settings, settings
 from extract.datasets.packs import VOID
 from extract.features import clean_prefix, tokens_under, under
+from extract.geometry import Spectra
 from extract.measures import Reference, measuring
 from extract.tasks.classification import probed
 from extract.tasks.probes import LinearProbe, linear_probe
@@ -54,7 +55,6 @@ class Work:
 
     Attributes:
         passed: images passed by :mod:`extract.run`, by what such a pass costs (see :func:`kind`).
-        clean: images passed unchanged once more, for the donors' trajectories.
         calibration: images passed to calibrate.
         measured, attended: images × conditions of geometry, and of attention too, after every layer.
         probes: probes of classification.
@@ -62,7 +62,6 @@ class Work:
     """
 
     passed: Counter[str]
-    clean: int
     calibration: int
     measured: int
     attended: int
@@ -81,13 +80,12 @@ def work(chosen: Settings, layout: TokenLayout, depth: int) -> Work:
     """Count what a config asks of a model of that layout."""
     possible = [each for each in chosen.conditions.values() if not layout.missing(each.tokens)]
     passed: Counter[str] = Counter()
-    clean = segmented = probes = 0
-    donors = any(each.replacement is not None and each.replacement.clean_pass for each in possible)
+    segmented = probes = 0
+    recorded = {dataset.name for dataset in chosen.recorded}
     for name, dataset in chosen.datasets.items():
         size = SIZES[name]
         for condition in possible:
-            passed[kind(condition)] += size.train + size.test + size.pairs
-        clean += (size.train + size.test + size.pairs) * donors
+            passed[kind(condition)] += (size.train + size.test + size.pairs) * (name in recorded)
         segmented += len(possible) * ("segmentation" in dataset.tasks)
         if "classification" in dataset.tasks:
             registers = tuple(f"r{k}" for k in range(1, len(layout.registers) + 1))
@@ -99,7 +97,6 @@ def work(chosen: Settings, layout: TokenLayout, depth: int) -> Work:
     options = chosen.measures
     return Work(
         passed,
-        clean,
         chosen.datasets[chosen.calibrate_on].calibration,
         options.images * len(options.datasets) * len(possible),
         options.attention_images * len(options.datasets) * len(possible),
@@ -139,8 +136,6 @@ def parts(on: Bench, chosen: Settings, arguments: argparse.Namespace) -> Iterato
     by_kind = {kind(each): each for each in chosen.conditions.values() if not network.layout.missing(each.tokens)}
     for name, condition in by_kind.items():
         yield Part(name, "image", timed(on.under(condition), repeats) / batch, asked.passed[name], True)
-    clean = timed(lambda: clean_prefix(network, on.images.x), repeats) / batch
-    yield Part("unchanged pass for trajectories", "image", clean, asked.clean, True)
     yield Part("calibration with covariances", "image", calibrated(on, repeats) / batch, asked.calibration)
     zero = next(each for each in by_kind.values() if each.by == "zero")
     for few, attended, name, units in (
@@ -167,14 +162,16 @@ def parts(on: Bench, chosen: Settings, arguments: argparse.Namespace) -> Iterato
 def measured_pass(on: Bench, condition: Condition, geometry: int, attention: int) -> Callable[[], None]:
     """Return a pass that measures so many images of the batch after every layer."""
     places, layers = np.arange(len(on.images.rows)), tuple(range(on.network.depth))
-    reference = Reference()
+    reference, spectra = Reference.of(on.network, places[:geometry], places[:attention]), Spectra()
 
+    @torch.inference_mode()
     def run() -> None:
         with (
             under(on.network, on.images, condition, on.calibration),
-            measuring(on.network, layers, places[:geometry], places[:attention], reference),
+            measuring(on.network, layers, reference, spectra),
         ):
             on.network.run(on.images.x)
+        spectra.solve()
 
     return run
 

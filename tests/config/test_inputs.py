@@ -1,5 +1,6 @@
 """What a run needs and does not make is asked for before anything runs."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from snakemake.cli import get_argument_parser
 
-from config.inputs import missing_data, require_inputs
+from config.inputs import folder_of_tests, missing_data, require_inputs
 from config.layout import ROOT, Run
 from config.resolve import ConfigError, resolve
 from config.settings import Settings, settings
@@ -45,7 +46,7 @@ def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         require_inputs(found, run)
     for words in (
-        f"datasets.imagenet.path: there is no folder {tmp_path / 'imagenet'}; set the key to the folder of the images",
+        f"datasets.imagenet.path: there is no folder {tmp_path / 'imagenet'}; set the key to the folder that holds IL",
         f"datasets.voc.path: there is no folder {tmp_path / 'voc'}; set the key to the folder that holds JPEGImages,",
         f"datasets.spair.path: {tmp_path / 'spair'} lacks PairAnnotation/test, Layout/large/test.txt; set the key to",
         f"models.dinov3_s.weights: there is no file {tmp_path / 'w.pth'}; set the key to a .safetensors or .pth file",
@@ -53,14 +54,13 @@ def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
         assert words in str(caught.value)
 
     (tmp_path / "w.pth").touch()
-    (tmp_path / "imagenet").mkdir()
-    for name in ("voc", "spair"):
+    for name in ("imagenet", "voc", "spair"):
         for part in SOURCES[name].layout:
             (tmp_path / name / part).mkdir(parents=True, exist_ok=True)
     require_inputs(found, run)
 
     # What is packed already is not needed any more.
-    (tmp_path / "imagenet").rmdir()
+    shutil.rmtree(tmp_path / "imagenet")
     with pytest.raises(ConfigError, match=r"datasets\.imagenet\.path"):
         require_inputs(found, run)
     run.pack("imagenet").facts.parent.mkdir(parents=True)
@@ -92,3 +92,24 @@ def test_profiles_hold_options_that_snakemake_has(profile: str) -> None:
     keys = yaml.safe_load((ROOT / "profiles" / profile / "profile.yaml").read_text())
     known = {option for action in get_argument_parser()._actions for option in action.option_strings}
     assert {f"--{key}" for key in keys} <= known
+
+
+def test_the_tars_of_imagenet_are_required_and_class_folders_may_be_tested_on_val(tmp_path: Path) -> None:
+    listed = replace(paper().datasets["imagenet"], path=tmp_path)
+    (tmp_path / "ILSVRC2012_img_val.tar").touch()
+    assert "lacks ILSVRC2012_devkit_t12.tar.gz; set the key" in str(missing_data(listed))
+    folders = replace(listed, source="class_folders", test_share=None)
+    (tmp_path / "train").mkdir()
+    assert "lacks test or val; set the key to the folder that holds train, test or val" in str(missing_data(folders))
+    assert folder_of_tests(tmp_path) == tmp_path / "test"
+    (tmp_path / "val").mkdir()
+    assert missing_data(folders) is None and folder_of_tests(tmp_path) == tmp_path / "val"
+    (tmp_path / "test").mkdir()
+    assert folder_of_tests(tmp_path) == tmp_path / "test"
+
+
+def test_imagenet_needs_a_share_to_test_on() -> None:
+    config = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+    del config["datasets"]["imagenet"]["test_share"]
+    with pytest.raises(ConfigError, match=r"datasets\.imagenet: missing test_share; needed for source imagenet"):
+        resolve(config)

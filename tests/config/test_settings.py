@@ -191,7 +191,7 @@ def test_defaults_are_filled_in_and_written(tmp_path: Path) -> None:
 def test_keys_that_a_source_has_no_use_for_are_not_filled_in(tmp_path: Path) -> None:
     spair = {"source": "spair", "image_size": 64, "tasks": ["correspondence"], "path": "data/spair"}
     resolved = resolve(changed("datasets", "points", value=spair))
-    assert resolved["datasets"]["points"] == {**spair, "shards": 1}
+    assert resolved["datasets"]["points"] == {**spair, "shards": 1, "shuffle_group": 64}
     # What is written beside the results can be read again.
     save_resolved(resolved, tmp_path / "settings.yaml")
     assert load_settings(tmp_path / "settings.yaml").datasets["points"].calibration == 0
@@ -217,6 +217,13 @@ def test_a_comparison_is_of_families_or_of_scales(given: dict[str, Any]) -> None
     comparison = {"question": "?", "conditions": ["zero_cls"], **given}
     with pytest.raises(ConfigError, match=r"analysis\.comparisons\.x: (both|neither) of families and scales given"):
         resolve(changed("analysis", "comparisons", value={"x": comparison}))
+
+
+def test_only_what_a_task_on_records_or_a_measure_reads_is_recorded() -> None:
+    photos = yaml.safe_load((ROOT / "config" / "photos.yaml").read_text())
+    assert [one.name for one in settings(resolve(photos)).recorded] == ["clothing"]
+    photos["measures"]["datasets"] = ["pets", "clothing"]
+    assert [one.name for one in settings(resolve(photos)).recorded] == ["clothing", "pets"]
 
 
 def test_settings_of_an_analysis_alone() -> None:

@@ -123,7 +123,7 @@ def test_register_conditions_come_in_the_order_of_the_vocabulary_with_labels_tha
 
 
 def test_keys_belong_to_sources() -> None:
-    assert sources_with("test_share") == ("class_folders",)
+    assert sources_with("test_share") == ("class_folders", "imagenet")
     assert sources_with("image_size") == (), "a key that every source takes is no source's own"
 
 

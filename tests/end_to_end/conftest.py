@@ -35,8 +35,12 @@ class Checkout:
         return {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | {"PATH": path}
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.snakemake_of(["--configfile", str(self.config), *arguments])
+
+    def snakemake_of(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        """Run it with all arguments given: targets go before the config."""
         return subprocess.run(
-            self.command(*arguments),
+            [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.folder,
             env=self.environment(),
             stdout=subprocess.PIPE,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from extract.attention import group_divergence, group_mass, js_divergence
+from extract.attention import entropy, group_divergence, group_mass, js_divergence, memberships
 from extract.models import Network
 from extract.observation import AttentionError, observe_attention
 from tests.extract.conftest import EVERY
@@ -23,6 +23,7 @@ def test_divergence_is_that_of_scipy_and_symmetric() -> None:
     expected = jensenshannon(p.double(), q.double(), axis=-1) ** 2  # SciPy gives the distance, its square root
     np.testing.assert_allclose(js_divergence(p, q), expected, atol=1e-6)
     torch.testing.assert_close(js_divergence(p, q), js_divergence(q, p))
+    assert torch.equal(js_divergence(p, q, entropy(p)), js_divergence(p, q))
 
 
 def test_divergence_of_equal_rows_is_zero_and_of_disjoint_ones_ln_2() -> None:
@@ -34,21 +35,20 @@ def test_divergence_of_equal_rows_is_zero_and_of_disjoint_ones_ln_2() -> None:
 
 def test_mass_goes_from_query_groups_to_key_groups() -> None:
     attention = torch.tensor([[[[0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.0, 0.4, 0.6]], [[1.0, 0.0, 0.0]] * 3]])
-    groups = {"cls": torch.tensor([0]), "patches": torch.tensor([1, 2])}
-    mass = group_mass(attention, groups)
+    ((cls, patches),) = group_mass(attention, memberships([[0], [1, 2]], tokens=3))
     # By hand: over two heads, the second of which looks at CLS alone.
-    assert mass["cls", "cls"].item() == pytest.approx((0.5 + 1) / 2)
-    assert mass["patches", "patches"].item() == pytest.approx(((0.9 + 1.0) / 2 + 0) / 2)
-    for queries in groups:
-        assert sum(mass[queries, keys].item() for keys in groups) == pytest.approx(1)
+    assert cls[0].item() == pytest.approx((0.5 + 1) / 2)
+    assert patches[1].item() == pytest.approx(((0.9 + 1.0) / 2 + 0) / 2)
+    for queries in (cls, patches):
+        assert queries.sum().item() == pytest.approx(1)
 
 
 def test_divergence_is_averaged_over_heads_and_the_groups_queries() -> None:
     p, q = rows(3, 2, 4, 6, 6), rows(4, 2, 4, 6, 6)
-    found = group_divergence(p, q, {"cls": torch.tensor([0]), "patches": torch.tensor([2, 3, 4, 5])})
+    found = group_divergence(js_divergence(p, q), memberships([[0], range(2, 6)], tokens=6))
     expected = jensenshannon(p.double(), q.double(), axis=-1) ** 2
-    np.testing.assert_allclose(found["cls"], expected[:, :, 0].mean(axis=1), atol=1e-6)
-    np.testing.assert_allclose(found["patches"], expected[:, :, 2:].mean(axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(found[:, 0], expected[:, :, 0].mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(found[:, 1], expected[:, :, 2:].mean(axis=(1, 2)), atol=1e-6)
 
 
 @torch.inference_mode()

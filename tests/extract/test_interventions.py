@@ -67,11 +67,11 @@ def by_hand(network: Network, x: Tensor, condition: Condition, calibration: Cali
                         new[image, row] = mean
                     case "noise":
                         key = BATCH.image_keys[image : image + 1]
-                        draw = keyed_normal(key, layer, (row,), tokens.shape[-1])[0, 0]
+                        draw = keyed_normal(key, torch.tensor([layer]), torch.tensor([row]), tokens.shape[-1])[0, 0, 0]
                         new[image, row] = (mean + variance.sqrt() * draw).float()
                     case "resample":
                         key = BATCH.image_keys[image : image + 1]
-                        draw = keyed_normal(key, layer, (row,), tokens.shape[-1])[0, 0]
+                        draw = keyed_normal(key, torch.tensor([layer]), torch.tensor([row]), tokens.shape[-1])[0, 0, 0]
                         new[image, row] = (mean + calibration.factor[layer, row].double() @ draw).float()
                     case "shuffle_trajectory":
                         group, place = divmod(image, 3)

@@ -170,12 +170,12 @@ def test_real_photographs(tmp_path: Path) -> None:
     [(1, [1]), (64, [64]), (65, [65]), (66, [64, 2]), (128, [64, 64]), (129, [64, 65]), (200, [64, 64, 64, 8])],
 )
 def test_groups(n: int, sizes: list[int]) -> None:
-    names = pd.Series(group_names("d", "test", n))
+    names = pd.Series(group_names("d", "test", n, 64))
     assert names.groupby(names, sort=False).size().tolist() == sizes
 
 
 def test_batches_cut_rows_or_groups() -> None:
-    groups = pd.Series(group_names("d", "test", 200))
+    groups = pd.Series(group_names("d", "test", 200, 64))
     rows = np.arange(200)
     assert [len(batch) for batch in batches(rows, groups, 90, whole_groups=False)] == [90, 90, 20]
     for size, expected in ((7, [64, 64, 64, 8]), (128, [128, 72]), (1000, [200])):

@@ -8,7 +8,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from config.settings import Probe
-from extract.tasks.probes import LinearProbe, ProbeWarning, fit_path, held_out, linear_probe
+from extract.tasks import logistic
+from extract.tasks.probes import LinearProbe, ProbeWarning, fit_path, held_out, linear_probe, linear_probes
 
 DEVICES = [
     "cpu",
@@ -150,3 +151,17 @@ def test_a_probe_that_does_not_converge_names_the_key() -> None:
         probe = linear_probe(features, labels, units(50), replace(OPTIONS, strengths=(100.0,), iterations=3))
     assert not probe.converged and probe.iterations == 3 and np.isfinite(probe.weights).all()
     assert not probe.summary("d", "full", "cls", 5).converged
+
+
+def test_problems_that_end_early_leave_the_blocks_of_the_others_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Blocks of rows are as long as the problems of a stack are few. While some problems end, the others must keep
+    # theirs, to which their logits belong.
+    monkeypatch.setitem(logistic.BLOCK, "cpu", 300)
+    hard, labels = examples(130, 12, 3)
+    sets = [np.ones_like(hard), hard, hard**3]
+    options = replace(OPTIONS, strengths=(100.0,), iterations=20_000)
+    together = linear_probes(sets, labels, units(130), options)
+    assert len({probe.iterations for probe in together}) > 1
+    for features, probe in zip(sets, together, strict=True):
+        alone = linear_probe(features, labels, units(130), options)
+        np.testing.assert_allclose(probabilities(probe, features), probabilities(alone, features), atol=2e-6)

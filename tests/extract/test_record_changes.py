@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from config.layout import Run
 from config.resolve import resolve
 from config.settings import settings
-from extract.record_changes import record_changes, untaken
+from extract.record_changes import put_together
+from extract.record_changes import run as changes_of_model
 from extract.records import Planned, Skipped, save_skipped, tensor_file
 
 SETTINGS = settings(
@@ -41,7 +43,9 @@ def write(path: Path, features: dict[str, np.ndarray], start: int) -> None:
             file.write(name, each)
 
 
-def changes_of(folder: Path, moved: dict[str, tuple[int, int, float]]) -> dict[tuple[str, int], float]:
+def changes_of(
+    folder: Path, moved: dict[str, tuple[int, int, float]], told: pytest.CaptureFixture[str]
+) -> dict[tuple[str, int], float]:
     """Record twenty images in two shards, and again with a value (row, dimension) of some tensors moved."""
     run = Run(folder)
     tokens = ("cls", "r1", "r2", "patch_mean")
@@ -56,17 +60,22 @@ def changes_of(folder: Path, moved: dict[str, tuple[int, int, float]]) -> dict[t
             write(run.records("m", "d", shard, condition), part, 10 * k)
     for shard in ("1-of-2", "2-of-2"):
         save_skipped(Skipped("m has no r4"), run.records("m", "d", shard, "zero_r4"), {})
-    found = list(record_changes(SETTINGS, run))
-    assert {(each.model, each.dataset, each.condition) for each in found} == {("m", "d", "zero_r2")}
-    assert list(untaken(SETTINGS, run)) == [
-        "conditions.zero_r4: no model of this run could be put under it (m has no r4); add a model that has these "
-        "tokens, or remove the condition"
-    ]
-    return {(each.token, each.layer): each.max_abs_change for each in found}
+    changes_of_model(SETTINGS, run, "m")
+    put_together(SETTINGS, run)
+    assert told.readouterr().err == (
+        "warning: conditions.zero_r4: no model of this run could be put under it (m has no r4); add a model that has "
+        "these tokens, or remove the condition\n"
+    )
+    found = pd.read_csv(run.record_changes)
+    assert list(found) == ["model", "dataset", "condition", "token", "layer", "max_abs_change"]
+    assert set(zip(found["model"], found["dataset"], found["condition"], strict=True)) == {("m", "d", "zero_r2")}
+    return found.set_index(["token", "layer"])["max_abs_change"].to_dict()
 
 
-def test_the_largest_change_of_a_token_is_found_in_any_shard_at_the_layers_that_both_have(tmp_path: Path) -> None:
-    found = changes_of(tmp_path, {"cls/5": (3, 1, -0.5), "r1/5": (2, 2, 0.25), "r2/5": (17, 0, 2.0)})
+def test_the_largest_change_of_a_token_is_found_in_any_shard_at_the_layers_that_both_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = changes_of(tmp_path, {"cls/5": (3, 1, -0.5), "r1/5": (2, 2, 0.25), "r2/5": (17, 0, 2.0)}, capsys)
     assert found == {
         ("cls", 5): pytest.approx(0.5, abs=1e-6),
         ("registers", 5): pytest.approx(2.0, abs=1e-6),
@@ -75,6 +84,6 @@ def test_the_largest_change_of_a_token_is_found_in_any_shard_at_the_layers_that_
 
 
 @pytest.mark.parametrize("token", ["r1", "r2"])
-def test_a_damaged_record_is_no_small_change(tmp_path: Path, token: str) -> None:
-    found = changes_of(tmp_path, {f"{token}/5": (4, 0, np.nan)})
+def test_a_damaged_record_is_no_small_change(tmp_path: Path, capsys: pytest.CaptureFixture[str], token: str) -> None:
+    found = changes_of(tmp_path, {f"{token}/5": (4, 0, np.nan)}, capsys)
     assert np.isnan(found["registers", 5]) and found["cls", 5] == 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from extract.records import Planned, Records, Skipped, open_records, save_skipped, tensor_file
+from extract.records import Planned, RangeError, Records, Skipped, open_records, save_skipped, tensor_file
 
 
 def write(path: Path, rows: list[int], pairs: list[int]) -> None:
@@ -57,6 +57,16 @@ def test_shards_are_put_together_by_row(tmp_path: Path) -> None:
     assert records.pairs.hits[2].tolist() == [0, 10, 20] == records.pairs.points.tolist()
     with pytest.raises(KeyError, match="r1 after layer 0 was not recorded"):
         records.features("r1", 0)
+
+
+def test_what_half_precision_cannot_hold_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    plan = {"cls/11": Planned((2, 3), np.float16)}
+    with (
+        pytest.raises(RangeError, match=r"x\.safetensors.*cls/11 holds 7e\+04.*extraction\.record_precision"),
+        tensor_file(tmp_path / "x.safetensors", plan, {}) as file,
+    ):
+        file.write("cls/11", np.array([[1, 2, -70_000]]))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_skipped_condition_is_a_file_with_its_reason(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from config.files import DiskFull
 from config.layout import ROOT, Pack
 from config.settings import Dataset
-from extract.datasets.packs import GROUP, VOID, DatasetError, OpenPack, open_pack, shard_blocks
+from extract.datasets.packs import VOID, DatasetError, OpenPack, open_pack, shard_blocks
 from extract.datasets.prepare import prepare
 from tests.extract.sources import dataset, noise, palette_mask, spair_folder, voc_folder
 
@@ -196,11 +196,11 @@ def test_spair_categories_stay_whole_and_groups_mix_them(spair_root: Path, tmp_p
         # Bounded: the images of a category lie within one bundle, and bundles one behind the other.
         for name in set(bundle[part]):
             places = np.flatnonzero(bundle[part] == name)
-            assert places.max() - places.min() + 1 == len(places) >= GROUP
-            assert len(places) < 2 * GROUP + max(CATEGORIES.values())
+            assert places.max() - places.min() + 1 == len(places) >= 64
+            assert len(places) < 2 * 64 + max(CATEGORIES.values())
     assert len(set(zip(category, bundle, strict=True))) == len(CATEGORIES) > len(set(bundle)) > 1
     sizes = pd.Series(group).value_counts()
-    assert sizes.max() <= GROUP + 1 and sizes.min() >= 2
+    assert sizes.max() <= 64 + 1 and sizes.min() >= 2
     mixed = pd.Series(category).groupby(group).nunique()
     assert (mixed > 1).mean() > 0.5
 

@@ -26,6 +26,8 @@ def test_two_trainings_agree_and_other_seeds_do_not() -> None:
     assert any(not torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
     assert [row["step"] for row in log] == [0, 2]
     assert not first.training
+    # The flag would hold for everything that the process computes afterwards, also where it would be refused.
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_the_command_line_writes_weights_log_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -412,7 +412,15 @@ def _claim(ident: str, place: str, verdict: str, severity: str, why: list[Any], 
         "foremost": RANKS.get(ident, ""),
         "reading": "as worded",
         "strictest": "contradicted" if ident == "sum" else verdict,
-        **{"as_worded": verdict, "favourable": verdict, "holds_if": "", "sensitivity": "", "origin": "article"},
+        **{
+            "as_worded": verdict,
+            "favourable": verdict,
+            "holds_if": "",
+            "sensitivity": "",
+            "origin": "article",
+            "power": "",
+            "weakest": "",
+        },
         "defect": ident if severity == "number" else "",
     }
 

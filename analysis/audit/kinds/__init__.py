@@ -10,8 +10,10 @@ Four rules apply to all of them.
   lies within its precision, before anything is judged. Counts and limits are exact, and an exact tie is told as one.
 - *A wrong number is not a wrong conclusion*: there are two flags. A stated value can be off while the conclusion
   stands; a bound, an order, a trend or an inference can fail without a wrong value.
-- *Which documents disagree*: if all numbers come from one document, a mismatch is a contradiction; if they come from
-  different ones (text, a figure, the data of a plot), the sources disagree.
+- *Which documents disagree*: a stated value is itself a published number. If everything that gives another one is in
+  its own document, the claim is contradicted; if it is in others (a figure, the data of a plot), the sources disagree.
+  A stated limit, a trend or a word measures nothing: where every document that gives the numbers is against it, the
+  claim is contradicted, and where one keeps it, the sources disagree.
 - *Unpublished numbers are not held against a claim*: it is not checkable.
 """
 
@@ -23,12 +25,15 @@ from dataclasses import dataclass
 from analysis.audit.kinds.agreement import baseline, equality, sameness, value_range
 from analysis.audit.kinds.arithmetic import delta, factor, mean, percent_change, ratio, sum_of_parts
 from analysis.audit.kinds.case import RELATIONS, Case, NumberTerm, Options, printed_case, printed_number
+from analysis.audit.kinds.columns import extreme, no_worse, pairwise, share_of, spreads_apart
 from analysis.audit.kinds.counting import attainable_p, denominator
 from analysis.audit.kinds.finding import HELD, Finding, Need, Severity, Value, Verdict
+from analysis.audit.kinds.granularity import debit, grimmer
 from analysis.audit.kinds.inference import causal, chance, nonsignificance, not_checkable, significance
 from analysis.audit.kinds.members import count, overlap, scope
 from analysis.audit.kinds.order import bound, order, quantifier
-from analysis.audit.kinds.pairs import pairwise_equality, pairwise_order
+from analysis.audit.kinds.pairs import pairwise_equality
+from analysis.audit.kinds.reported import confidence_interval, independent, p_value, possible
 from analysis.audit.kinds.revisions import revision
 from analysis.audit.kinds.series import monotone, onset, peak
 from analysis.audit.kinds.two_quantities import accounts, association, precedence, specific
@@ -72,6 +77,7 @@ class Kind:
         paired: two roles whose terms form pairs.
         free: roles whose unit differs from that of the others (a count, a position).
         unit_by_pair: whether only the two terms of a pair need the same unit.
+        tells_needs: False where no single number decides, so that a finding may hold without needs and still fail.
 
     Examples:
         >>> found = KINDS["sum"].evaluate(printed_case("-5.4", parts=["-4.9", "-0.2"]))
@@ -89,6 +95,7 @@ class Kind:
     paired: tuple[str, str] | None = None
     free: frozenset[str] = frozenset()
     unit_by_pair: bool = False
+    tells_needs: bool = True
 
 
 KINDS: Mapping[str, Kind] = {
@@ -105,7 +112,7 @@ KINDS: Mapping[str, Kind] = {
         paired=("larger", "smaller"),
     ),
     "percent_change": Kind(percent_change, {"from": ONE, "to": ONE}, True, frozenset({"drop"}), same_unit=False),
-    "equality": Kind(equality, {"values": MANY}, None),
+    "equality": Kind(equality, {"values": MANY}, None, frozenset({"versions"})),
     "baseline": Kind(
         baseline, {"scores": MANY, "changes": MANY}, True, frozenset({"drop"}), paired=("scores", "changes")
     ),
@@ -130,20 +137,68 @@ KINDS: Mapping[str, Kind] = {
         frozenset({"share", "earliest", "latest", "abrupt"}),
         free=frozenset({"first", "last"}),
     ),
-    "denominator": Kind(denominator, {"values": MANY, "n": MAYBE}, False, frozenset({"n"}), free=frozenset({"n"})),
+    "pairwise": Kind(
+        pairwise,
+        {"first": MANY, "second": MANY},
+        None,
+        frozenset({"relation", "absolute", "vague"}),
+        same_unit=False,
+        paired=("first", "second"),
+        unit_by_pair=True,
+        tells_needs=False,
+    ),
+    "extreme": Kind(extreme, {"values": MANY}, True, frozenset({"direction"})),
+    "share_of": Kind(share_of, {"part": ONE, "whole": ONE}, True, same_unit=False),
+    "no_worse": Kind(
+        no_worse, {"first": MANY, "second": MANY}, True, frozenset({"direction"}), paired=("first", "second")
+    ),
+    "spreads_apart": Kind(
+        spreads_apart,
+        {"larger": ONE, "smaller": ONE, "spreads": (1, 2)},
+        True,
+        frozenset({"relation"}),
+        same_unit=False,
+    ),
+    "denominator": Kind(
+        denominator, {"values": MANY, "n": MAYBE}, False, frozenset({"n", "items"}), free=frozenset({"n"})
+    ),
+    "grimmer": Kind(
+        grimmer,
+        {"mean": ONE, "sd": ONE, "n": MAYBE},
+        False,
+        frozenset({"n", "items"}),
+        free=frozenset({"n"}),
+        tells_needs=False,
+    ),
+    "debit": Kind(
+        debit, {"mean": ONE, "sd": ONE, "n": MAYBE}, False, frozenset({"n"}), free=frozenset({"n"}), tells_needs=False
+    ),
+    "p_value": Kind(
+        p_value,
+        {"statistic": ONE, "df": (0, 2)},
+        True,
+        frozenset({"test", "tails", "alpha"}),
+        same_unit=False,
+        free=frozenset({"df"}),
+    ),
+    "confidence_interval": Kind(
+        confidence_interval,
+        {"estimate": ONE, "low": ONE, "high": ONE, "se": MAYBE, "df": MAYBE},
+        False,
+        frozenset({"level"}),
+        free=frozenset({"df"}),
+    ),
+    "possible": Kind(
+        possible, {"values": MANY, "most": MAYBE}, False, frozenset({"lowest", "highest"}), free=frozenset({"most"})
+    ),
+    "independent": Kind(
+        independent, {"first": SERIES, "second": SERIES}, False, paired=("first", "second"), tells_needs=False
+    ),
     "attainable_p": Kind(attainable_p, {"draws": ONE}, True, same_unit=False),
     "chance": Kind(chance, {"values": MANY, "chance": MAYBE}, False, frozenset({"near", "classes", "vague"})),
     "significance": Kind(significance, {}, True, frozenset({"alpha"}), same_unit=False),
     "nonsignificance": Kind(nonsignificance, {}, True, frozenset({"alpha"}), same_unit=False),
     "causal": Kind(causal, {"smaller": ANY, "larger": ANY}, False, frozenset({"also_differs", "needs"})),
-    "pairwise_order": Kind(
-        pairwise_order,
-        {"smaller": MANY, "larger": MANY},
-        False,
-        frozenset({"absolute", "or_equal", "vague"}),
-        paired=("smaller", "larger"),
-        unit_by_pair=True,
-    ),
     "pairwise_equality": Kind(
         pairwise_equality, {"first": MANY, "second": MANY}, False, paired=("first", "second"), unit_by_pair=True
     ),
@@ -154,6 +209,7 @@ KINDS: Mapping[str, Kind] = {
         frozenset({"absolute", "direction", "vague"}),
         paired=("first", "second"),
         free=frozenset({"first", "second"}),
+        tells_needs=False,
     ),
     "precedence": Kind(
         precedence,
@@ -161,14 +217,14 @@ KINDS: Mapping[str, Kind] = {
         False,
         frozenset({"share", "vague"}),
         free=frozenset({"earlier", "later"}),
+        tells_needs=False,
     ),
     "specific": Kind(specific, {"effect": MANY, "others": MANY}, False),
     "accounts": Kind(
         accounts,
         {"part": MANY, "whole": MANY},
-        None,
+        False,
         frozenset({"vague"}),
-        same_unit=False,
         paired=("part", "whole"),
     ),
     "standard_errors": Kind(
@@ -180,13 +236,23 @@ KINDS: Mapping[str, Kind] = {
     ),
     "intervals": Kind(intervals, {"first": ENDS, "second": ENDS}, False, frozenset({"apart", "vague"})),
     "count": Kind(count, {"values": MANY}, True, frozenset({"column"}), same_unit=False, free=frozenset({"values"})),
-    "scope": Kind(scope, {"values": MANY}, False, frozenset({"column", "words", "vague"}), free=frozenset({"values"})),
-    "overlap": Kind(overlap, {"first": MANY, "second": MANY}, False, frozenset({"per_item", "vague"})),
+    "scope": Kind(
+        scope,
+        {"values": MANY},
+        False,
+        frozenset({"column", "words", "vague"}),
+        free=frozenset({"values"}),
+        tells_needs=False,
+    ),
+    "overlap": Kind(
+        overlap, {"first": MANY, "second": MANY}, False, frozenset({"per_item", "vague"}), tells_needs=False
+    ),
     "revision": Kind(
         revision,
         {"numbers": ANY, "descriptions": ANY},
         False,
         free=frozenset({"numbers", "descriptions"}),
+        tells_needs=False,
     ),
     "not_checkable": Kind(not_checkable, {}, None, frozenset({"needs"}), same_unit=False),
 }

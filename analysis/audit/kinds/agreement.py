@@ -32,8 +32,14 @@ def agreement(first: NumberTerm, second: NumberTerm) -> Verdict:
         return Verdict.CONSISTENT if meets else Verdict.SOURCES_DISAGREE
     printed = coarse.printed
     if printed is None or printed.decimals is None:
-        # Digitised and stored values have no printed digits: they agree where their bounds overlap.
-        return Verdict.CONSISTENT if meets else Verdict.SOURCES_DISAGREE
+        if not meets:
+            return Verdict.SOURCES_DISAGREE
+        # Digitised and stored values have no printed digits: they agree where their bounds overlap. A sum of printed
+        # numbers has digits.
+        printed_sum = all(number.quantity.decimals is not None for number in coarse.numbers)
+        digits = fine.printed if fine.printed is not None and fine.printed.decimals is not None else None
+        away = digits is not None and rounded(coarse.value, digits) is Rounded.AWAY
+        return Verdict.ROUNDING if printed_sum and away else Verdict.CONSISTENT
     if rounded(fine.value, printed) is Rounded.TO_IT:
         return Verdict.CONSISTENT
     if is_exact_tie(fine.value, fine.width, printed):
@@ -55,6 +61,9 @@ def flag_of(verdict: Verdict, first: NumberTerm, second: NumberTerm) -> Value:
 def equality(case: Case) -> Finding:
     """Claim that all `values`, and the stated number if any, are one quantity in several places.
 
+    With `versions`, the places are versions of one document: a number that changed between them is a revision, which
+    the finding tells and does not hold against the article.
+
     Examples:
         >>> from analysis.audit.kinds import printed_case
         >>> found = equality(printed_case("-0.7", values=["-0.6", "-0.7"]))
@@ -63,7 +72,11 @@ def equality(case: Case) -> Finding:
 0.1.')
     """
     values = case.parts["values"]
-    return _all_equal(case, (NumberTerm((case.printed,)), *values) if case.printed is not None else values)
+    found = _all_equal(case, (NumberTerm((case.printed,)), *values) if case.printed is not None else values)
+    if found.verdict.fails and case.options.versions:
+        revised = replace(found, verdict=Verdict.READING, value=Value.NOT_STATED, gap=Decimal(0))
+        return revised.with_sensitivity("It holds within a version only: the number was revised.")
+    return found
 
 
 def _tie(first: NumberTerm, second: NumberTerm) -> Phrase:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -13,6 +13,9 @@ from analysis.audit.kinds.reason import Phrase, phrase
 from analysis.audit.numbers import Bounds, Quantity, shown, total
 from analysis.audit.rounding import Rounded, is_exact_tie, rounded, tie_told
 
+# Fewer roundings than these may well point the same way; a coincidence rarer than this is not one.
+SEVERAL, RARE = 5, Decimal("0.0001")
+
 
 def compared(
     case: Case,
@@ -22,6 +25,7 @@ def compared(
     rates: Mapping[str, Decimal],
     neutral: Decimal | None = None,
     divides: bool = False,
+    errors: Sequence[Decimal] = (),
 ) -> Finding:
     """Compare a recomputed value with the stated one: equal as printed, within rounding, or neither.
 
@@ -36,6 +40,8 @@ def compared(
         rates: identifier → change of `value` per unit of the number.
         neutral: the value that means "no change", if the kind has one.
         divides: whether the result of exact numbers may still be rounded; a sum of counts is a count.
+        errors: half widths of the roundings that add up in the result, where there are several. They rarely point the
+            same way: by Hoeffding's inequality, the chance that they add up to t is at most exp(-t² / (2 Σ width²)).
     """
     printed = case.stated.quantity
     unit = printed.unit_of_last_digit()
@@ -43,6 +49,10 @@ def compared(
         printed = replace(printed, bounds=Bounds(printed.value - unit / 2, printed.value + unit / 2))
     distance = abs(value - printed.value)
     verdict, flag = _judged(case, printed, value, bounds)
+    chance = _chance(errors, distance - printed.bounds.half_width)
+    unlikely = verdict is Verdict.ROUNDING and len(errors) >= SEVERAL and chance < RARE
+    if unlikely:
+        verdict, flag = mismatch(case.sources), Value.OFF
     changes = (
         flag is Value.OFF
         and neutral is not None
@@ -55,6 +65,8 @@ def compared(
     if flag is not Value.AS_PRINTED:
         allowed = f"rounding allows less than {shown(tolerance, 3)}" if tolerance else "all numbers are exact"
         reason.append(phrase(f"They differ by {shown(distance)}; {allowed}."))
+    if unlikely:
+        reason.append(phrase(f"So many roundings would add up to that in less than 1 of {shown(1 / RARE)} cases."))
     if flag is Value.TIE:
         reason.append(phrase(tie_told(value, printed)))
     stated = {case.stated.id: ONE}
@@ -73,6 +85,11 @@ def compared(
             need(tolerance - value + printed.value, away, stated),
         ),
     )
+
+
+def _chance(errors: Sequence[Decimal], apart: Decimal) -> Decimal:
+    squares = sum((width**2 for width in errors), Decimal(0))
+    return (-(apart**2) / (2 * squares)).exp() if squares and apart > 0 else ONE
 
 
 def _judged(case: Case, printed: Quantity, value: Decimal, bounds: Bounds) -> tuple[Verdict, Value]:
@@ -115,6 +132,9 @@ than 0.15.')
 def sum_of_parts(case: Case) -> Finding:
     """Claim that a stated total is the sum of its `parts`.
 
+    The rounding of many parts rarely adds up: where it would take a coincidence of less than one in ten thousand, the
+    total is off, even if the worst case allows it.
+
     Examples:
         >>> from analysis.audit.kinds import printed_case
         >>> found = sum_of_parts(printed_case("-5.1", parts=["-4.9", "-0.2", "0.1", "-0.1"]))
@@ -129,11 +149,18 @@ def sum_of_parts(case: Case) -> Finding:
         " + ".join(part.bracketed for part in parts),
         need(Decimal(0), *(part.rates() for part in parts)).rates,
         neutral=Decimal(0),
+        errors=_roundings(parts),
     )
 
 
+def _roundings(terms: Sequence[NumberTerm], share: Decimal = ONE) -> list[Decimal]:
+    """Return what each rounded number of some terms may be off by, `share` times."""
+    widths = (number.quantity.bounds.half_width * share for term in terms for number in term.numbers)
+    return [width for width in widths if width]
+
+
 def mean(case: Case) -> Finding:
-    """Claim that a stated value is the unweighted mean of the `values`.
+    """Claim that a stated value is the unweighted mean of the `values`; many roundings are combined as in a sum.
 
     Examples:
         >>> from analysis.audit.kinds import printed_case
@@ -150,6 +177,7 @@ def mean(case: Case) -> Finding:
         f"mean of {', '.join(term.text for term in values)}",
         need(Decimal(0), *(term.rates(share) for term in values)).rates,
         divides=True,
+        errors=_roundings(values, share),
     )
 
 

@@ -146,6 +146,13 @@ class Options:
     column: str = ""
     words: tuple[str, ...] = ()
     per_item: Decimal | None = None
+    versions: bool = False
+    test: str = ""
+    tails: str | None = None
+    level: Decimal = Decimal("0.95")
+    lowest: Decimal | None = None
+    highest: Decimal | None = None
+    items: Decimal | None = None
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,20 @@ from analysis.audit.rounding import Rounded, rounded
 LARGEST_N = 20_000
 # The largest error found when digitised series were held against the data behind them (published/README.md).
 DIGITISED_ERROR = Decimal("6e-6")
-WHOLE = {"fraction": Decimal(1)}  # other shares are in percent
+# A whole in the units of shares; values of every other unit are means of whole numbers.
+WHOLE = {"fraction": Decimal(1), "%": Decimal(100), "pp": Decimal(100)}
 
 
 def denominator(case: Case) -> Finding:
-    """Claim that every one of `values` is a share of `n` units (GRIM; Brown and Heathers, 2017).
+    """Claim that every one of `values` is a share of `n` units, or a mean of `n` whole numbers (GRIM).
 
-    `n` is a published number, or the option of that name. A value is attainable where a multiple of 1/n lies within its
+    Percentages and fractions are shares; every other value is a mean of scores, or of `items` whole numbers each. `n`
+    is a published number, or the option of that name. A value is attainable where a multiple of 1/n lies within its
     bounds. Where multiples are closer together than the precision of the values, every value is attainable and the
     claim is not checkable. For values that are not attainable, the smallest `n` up to 20,000 that gives them all is
-    named.
+    named. The reason says how many of all values printed so are not attainable: the power of the check.
+
+    Reference: Brown and Heathers, 2017, doi:10.1177/1948550616673876.
 
     Examples:
         >>> from analysis.audit.kinds import Options, printed_case
@@ -37,19 +41,24 @@ def denominator(case: Case) -> Finding:
     n = stated.value if stated is not None else case.options.n
     if n is None or n <= 0:
         return not_checkable_because("No number of units was published.")
-    whole = WHOLE.get(values[0].plus[0].unit, Decimal(100))
+    unit = values[0].plus[0].unit
+    whole = WHOLE.get(unit, ONE / (case.options.items or ONE))
     step = whole / n
     widest = max(_known(term) for term in values)
     if step <= 2 * widest:
+        each = "Shares" if unit in WHOLE else "Means"
         why = (
-            f"Shares of {shown(n)} units are {shown(step, 3)} apart, the values known to {shown(widest, 3)}: any fits."
+            f"{each} of {shown(n)} units are {shown(step, 3)} apart, the values known to {shown(widest, 3)}: any fits."
         )
         return not_checkable_because(why, published=shown(n), tolerance=shown(widest, 3))
     distances = [(term, abs(term.value - _nearest(term, step))) for term in values]
     impossible = [term for term, off in distances if off > _known(term)]
     ties = [term for term, off in distances if off == _known(term)]
     fitting_values = f"{len(values) - len(impossible)} of {len(values)}"
-    reason = [phrase(f"{fitting_values} values are multiples of {shown(step, 3)} (1/{shown(n)}).")]
+    power = shown(100 * (1 - 2 * widest / step), 2)
+    reason = [
+        phrase(f"{fitting_values} values are multiples of {shown(step, 3)} (1/{shown(n)}); {power} % of all are not.")
+    ]
     if impossible:
         fitting = _smallest_n(impossible, whole)
         instead = f"the smallest n that gives them is {fitting}" if fitting else f"no n up to {LARGEST_N:,} gives them"
@@ -101,7 +110,8 @@ def attainable_p(case: Case) -> Finding:
     Such a p-value is a multiple of 1/(draws + 1) when the observed arrangement is counted (Phipson and Smyth, 2010),
     and of 1/draws when it is not, which is accepted as well. "p < limit" requires the smallest p-value, 1/(draws + 1),
     to lie below the limit; one exactly at the limit is a tie, because a p-value without the observed arrangement may be
-    smaller.
+    smaller. Where multiples are closer together than the printed digits, any p-value is attainable, and the claim
+    cannot fail.
 
     Examples:
         >>> from analysis.audit.kinds import printed_case
@@ -118,7 +128,7 @@ def attainable_p(case: Case) -> Finding:
         if not below and smallest == p.value:
             verdict = Verdict.TIE
         found = f"smallest {shown(smallest, 4)}"
-        fewest = 1 / p.bounds.high - 1
+        fewest = 1 / p.bounds.high - 1 if p.bounds.high > 0 else draws.value
         needs: tuple[Need, ...] = (
             need(p.bounds.high - smallest, {case.stated.id: ONE}),
             need(draws.value - fewest, draws.rates()),
@@ -129,6 +139,8 @@ def attainable_p(case: Case) -> Finding:
         verdict = Verdict.CONSISTENT if any(rounded(value, p) is Rounded.TO_IT for value in near) else Verdict.ROUNDING
         if not near:
             verdict = mismatch(case.sources)
+        elif 1 / draws.value <= 2 * p.bounds.half_width:
+            verdict = Verdict.CANNOT_FAIL
         found = f"{len(near)} multiples of 1/{shown(draws.value + 1)} or 1/{shown(draws.value)}"
         # Beyond 1, and at or below 0, no draw gives a p-value.
         highest, lowest = ONE + p.bounds.half_width, smallest - p.bounds.half_width
@@ -141,6 +153,7 @@ def attainable_p(case: Case) -> Finding:
     why = phrase(
         *("With ", draws.named, f" draws p-values are multiples of 1/{shown(draws.value + 1)}, "),
         f"at least {shown(smallest, 4)}; stated {stated_text(case.stated)}.",
+        " Every p-value printed so is one of them." if verdict is Verdict.CANNOT_FAIL else "",
     )
     return Finding(
         published=stated_text(case.stated),

@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from analysis.audit.kinds.arithmetic import undefined
-from analysis.audit.kinds.case import LISTED, ONE, Case, NumberTerm, above, need
+from analysis.audit.kinds.case import LISTED, ONE, Case, NumberTerm, above, mismatch, need
 from analysis.audit.kinds.finding import HELD, Finding, Need, Value, Verdict, not_checkable_because, share_apart
 from analysis.audit.kinds.reason import joined, phrase
 from analysis.audit.numbers import shown
@@ -47,7 +47,7 @@ def monotone(case: Case) -> Finding:
     clear = [(a, b) for a, b in against if not a.bounds.may_be_below(b.bounds)]
     verdict = Verdict.ROUNDING if against else Verdict.CONSISTENT
     if clear:
-        verdict = Verdict.CONTRADICTED
+        verdict = mismatch(case.sources)
     word = "fall" if falling else "rise"
     reason = [phrase(f"{len(steps) - len(against)} of {len(steps)} steps {word}: {_course(series)}.")]
     if against:
@@ -90,7 +90,7 @@ def peak(case: Case) -> Finding:
     low, high = (at, highest) if falling else (highest, at)
     clear = not low.bounds.may_be_at_most(high.bounds)
     rounded = highest is not at
-    verdict = Verdict.CONTRADICTED if clear else Verdict.ROUNDING if rounded else Verdict.CONSISTENT
+    verdict = mismatch(case.sources) if clear else Verdict.ROUNDING if rounded else Verdict.CONSISTENT
     word = "smallest" if falling else "largest"
     found = shown(highest.position) if highest.position is not None else highest.text
     stay = Need(HALF, {case.stated.id: ONE}), Need(HALF, {case.stated.id: -ONE})
@@ -189,7 +189,8 @@ def _onset(case: Case, share: Decimal) -> Finding:
     rounding = [_slackening(each, series) for each in needs]
     worst_room = min((each.room - width for each, width in zip(needs, rounding, strict=True)), default=Decimal(0))
     broken = [n for n, width in zip(needs, rounding, strict=True) if n.room < 0 or (n.room == 0 and width)]
-    verdict = Verdict.CONTRADICTED if broken else Verdict.ROUNDING if worst_room < 0 else Verdict.CONSISTENT
+    against = frozenset[str]().union(*(term.sources for term in series))
+    verdict = mismatch(against) if broken else Verdict.ROUNDING if worst_room < 0 else Verdict.CONSISTENT
     # Where the second highest inside would carry the claim as well, the highest cannot change the verdict alone.
     rest = [t for t in inside if t is not best]
     if rest:

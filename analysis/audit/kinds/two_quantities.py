@@ -7,8 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import combinations
 
-from analysis.audit.kinds.arithmetic import compared
-from analysis.audit.kinds.case import Case, NumberTerm, mismatch, need
+from analysis.audit.kinds.case import Case, NumberTerm, mismatch
 from analysis.audit.kinds.finding import Finding, Value, Verdict, not_checkable_because, share_apart
 from analysis.audit.kinds.order import order
 from analysis.audit.kinds.reason import phrase
@@ -205,25 +204,23 @@ def specific(case: Case) -> Finding:
 
 
 def accounts(case: Case) -> Finding:
-    """Claim how much of `whole` is accounted for by `part`, pair by pair: the stated percentage.
+    """Say how many times its `part` each `whole` is, for a sentence with a `vague` word ("far exceeds the sum").
 
-    Where the sentence has a `vague` word instead ("far exceeds the sum of its parts"), the finding is how many times
-    the part each whole is.
+    A stated percentage of a whole is the kind `share_of`.
 
     Examples:
-        >>> from analysis.audit.kinds import printed_case
-        >>> found = accounts(printed_case("28", part=["-5.2"], whole=["-18.9"]))
-        >>> str(found.verdict), found.why
-        ('consistent', '100 x (-5.2) / (-18.9) = 27.5132; stated 28.')
+        >>> from analysis.audit.kinds import Options, printed_case
+        >>> asked = Options(vague="far exceeds")
+        >>> found = accounts(printed_case(None, asked, part=["-5.2", "-7.0"], whole=["-18.9", "-36.6"]))
+        >>> found.recomputed, found.sensitivity
+        ('3.63 and 5.23', "It holds where 'far exceeds' asks for 3.63 times or less.")
     """
     pairs = list(zip(case.parts["part"], case.parts["whole"], strict=True))
-    zero = next((whole for _, whole in pairs if whole.bounds.low <= 0 <= whole.bounds.high), None)
+    zero = next((part for part, _ in pairs if part.bounds.low <= 0 <= part.bounds.high), None)
     if zero is not None:
-        return not_checkable_because(phrase("The whole may be zero within its rounding: ", zero.named, "."))
-    if case.printed is not None:
-        return max((_share(case, *pair) for pair in pairs), key=lambda found: (found.verdict.rank, found.gap))
-    times = [whole.value / part.value for part, whole in pairs if part.value]
-    part, whole = max(pairs, key=lambda pair: pair[0].value / pair[1].value)
+        return not_checkable_because(phrase("The part may be zero within its rounding: ", zero.named, "."))
+    times = [whole.value / part.value for part, whole in pairs]
+    part, whole = min(pairs, key=lambda pair: pair[1].value / pair[0].value)
     word = case.options.vague
     found = Finding(
         published=f"'{word}'",
@@ -232,13 +229,4 @@ def accounts(case: Case) -> Finding:
         verdict=Verdict.READING,
         reason=(phrase("The largest share: ", part.named, " of ", whole.named, "."),),
     )
-    if not times:
-        return found
     return found.with_sensitivity(f"It holds where '{word}' asks for {shown(min(times), 3)} times or less.")
-
-
-def _share(case: Case, part: NumberTerm, whole: NumberTerm) -> Finding:
-    share = HUNDRED * part.value / whole.value
-    rates = need(Decimal(0), part.rates(HUNDRED / whole.value), whole.rates(-share / whole.value)).rates
-    bounds = (part.bounds / whole.bounds).times(HUNDRED)
-    return compared(case, share, bounds, f"100 x {part.bracketed} / {whole.bracketed}", rates, divides=True)

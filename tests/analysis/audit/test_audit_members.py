@@ -102,8 +102,9 @@ def test_intervals_that_touch_are_told_by_how_much() -> None:
     assert vague.verdict is Verdict.READING
 
 
-def test_a_share_of_a_whole_that_may_be_zero_is_not_checkable() -> None:
-    assert of("accounts", printed_case("50", part=["0.1"], whole=["0.0"])).verdict is Verdict.NOT_CHECKABLE
+def test_how_often_a_part_that_may_be_zero_goes_into_a_whole_is_not_checkable() -> None:
+    found = of("accounts", printed_case(None, Options(vague="most of"), part=["0.0"], whole=["-18.9"]))
+    assert found.verdict is Verdict.NOT_CHECKABLE
 
 
 def test_far_exceeding_has_a_factor() -> None:
