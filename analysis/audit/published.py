@@ -44,6 +44,7 @@ FRACTION_METRICS = frozenset(
     }
 )
 
+METRIC_UNITS = {"cosine_similarity": "cosine", "patch_size": "pixels"}
 # What belongs to a number: a suffix of its identifier, and the columns that have it.
 ENDS: Mapping[str, tuple[str, ...]] = {"low": ("err_low", "ci_low"), "high": ("err_high", "ci_high")}
 UNITS_COUNTED = {"n_val": "images", "n_pairs": "pairs"}
@@ -184,10 +185,7 @@ def _from_figures(row: Row) -> Published:
 
 
 def _from_interactive(row: Row) -> Published:
-    if row["metric"] in FRACTION_METRICS:
-        unit = "fraction"
-    else:
-        unit = "cosine" if row["metric"] == "cosine_similarity" else "count"
+    unit = "fraction" if row["metric"] in FRACTION_METRICS else METRIC_UNITS.get(row["metric"], "count")
     return Published(
         _identifier("json", row, INTERACTIVE_KEY),
         parse_stored(row["value"], counted=bool(row.get("n_val") or row.get("n_pairs"))),

@@ -62,6 +62,9 @@ def _apart(
     """Return a sentence for every way in which entries did not change together."""
     told = []
     if numbers and descriptions:
+        # What changed before the other was first printed, or with it, is no change apart.
+        numbers_at = _after(numbers_at, descriptions)
+        descriptions_at = _after(descriptions_at, numbers)
         alone = [change.version for time, change in numbers_at.items() if time not in descriptions_at]
         if alone:
             told.append(f"The numbers changed in {_and(alone)} while the description did not.")
@@ -77,6 +80,11 @@ def _apart(
         if behind:
             told.append(f"{history.name} stayed as it was in {history.revisions[0].version}.")
     return told
+
+
+def _after(changes: dict[str, Revision], others: Sequence[History]) -> dict[str, Revision]:
+    begun = min(history.revisions[0].time for history in others)
+    return {time: change for time, change in changes.items() if time > begun}
 
 
 def _told(histories: Sequence[History], word: str) -> Phrase:
