@@ -107,7 +107,7 @@ def usage(numbers: PublishedNumbers, claims: Iterable[Claim], pairs: Sequence[Pa
     known = tuple(numbers)
     rested = {_plain(key) for claim in claims for key in claim.ids}
     compared = {n.id for pair in pairs for value in (pair.first, pair.second) for n in value.term.numbers}
-    return Usage(known, rested & frozenset(known), compared & frozenset(known), tuple(_reasons(numbers)))
+    return Usage(known, frozenset(rested & set(known)), frozenset(compared & set(known)), tuple(_reasons(numbers)))
 
 
 def _plain(key: str) -> str:
