@@ -50,6 +50,13 @@ VERDICTS = (
         "it does not hold as worded, or rests on a vague word, and holds in another reading",
         False,
     ),
+    VerdictStyle(
+        "revised in part",
+        "revised",
+        "↻",
+        "what disagrees belongs to different versions of the article, one of which was revised and the other not",
+        False,
+    ),
     VerdictStyle("not checkable", "unchecked", "?", "what would decide it was not published", False),
     VerdictStyle("cannot fail", "idle", "○", "it is true of any numbers, and supports nothing", False),
     VerdictStyle("unsupported", "unsupported", "⊬", "the numbers stand, the inference does not follow", True),

@@ -44,6 +44,9 @@ PERCENT_UNITS = ("%", "pp")
 # The safe loader, where PyYAML has it in C: nine times as fast on a file of four thousand lines.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+# Options without which a kind has nothing to look for.
+REQUIRED = {"count": ("column",), "scope": ("column", "words", "vague"), "accounts": ("vague",)}
+
 Entry = Mapping[str, Any]
 
 
@@ -59,7 +62,8 @@ class TermIds:
 class Reading:
     """One way to understand a claim: a kind, the stated number, and terms by role.
 
-    With `cut_off`, the further digits of printed numbers are taken to have been cut off instead of rounded.
+    With `cut_off`, the further digits of printed numbers are taken to have been cut off instead of rounded. `older`
+    names the version that its numbers come from, where that is not the present one.
     """
 
     wording: str
@@ -69,6 +73,7 @@ class Reading:
     parts: Mapping[str, tuple[TermIds, ...]]
     options: Options
     cut_off: bool = False
+    older: str = ""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -214,6 +219,8 @@ def _faults_of_kind(reading: Entry) -> Iterator[str]:
             yield f"options.vague: {options['vague']!r} stands where {states!r} is stated; keep one of the two"
         if "relation" not in options:
             yield "options: missing relation; a vague limit needs its side"
+    for option in (option for option in REQUIRED.get(name, ()) if not options.get(option)):
+        yield f"options: missing {option}; kind {name!r} needs it"
     if kind.paired:
         one, other = kind.paired
         if len(parts[one]) != len(parts[other]):
@@ -251,6 +258,7 @@ def _reading(wording: str, entry: Entry) -> Reading:
         states=entry.get("states"),
         parts={role: tuple(map(_term, parts.get(role, ()))) for role in roles},
         options=Options(**{name: _setting(name, value) for name, value in entry.get("options", {}).items()}),
+        older=_text(entry.get("older", "")),
     )
 
 
@@ -266,6 +274,8 @@ def _setting(name: str, value: Any) -> Any:
     kind_of_value = _schema()["$defs"]["settings"]["properties"][name].get("$ref", "")
     if kind_of_value.endswith(("/number", "/share")):
         return parse_printed(value).value
+    if isinstance(value, list):
+        return tuple(map(_text, value))
     return _text(value) if isinstance(value, str) else value
 
 

@@ -8,6 +8,11 @@ with their identifier; rows of the other two get one that joins the columns that
 
 An empty column leaves an empty place, so that the position of a field never changes; `;` becomes `,` because it
 separates identifiers in `claims.csv`.
+
+What belongs to a number is found under its identifier and a suffix: `#low` and `#high`, the ends of its error bar or
+interval, and `#n`, the number of images or pairs behind it. What earlier versions printed is `versions:ID@VERSION`, and
+`versions:ID` is what the last of them did; `methods:ID` stands for a description, whose number is how often it changed
+(`analysis.audit.histories`). None of these counts as a published number of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +24,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
+from analysis.audit.histories import FILES as HISTORIES
+from analysis.audit.histories import NUMBERS, History, Revision, load_histories
 from analysis.audit.numbers import Quantity, parse_digitised, parse_printed, parse_stored
 from config.errors import InputError, did_you_mean
 
@@ -37,6 +44,11 @@ FRACTION_METRICS = frozenset(
     }
 )
 
+METRIC_UNITS = {"cosine_similarity": "cosine", "patch_size": "pixels"}
+# What belongs to a number: a suffix of its identifier, and the columns that have it.
+ENDS: Mapping[str, tuple[str, ...]] = {"low": ("err_low", "ci_low"), "high": ("err_high", "ci_high")}
+UNITS_COUNTED = {"n_val": "images", "n_pairs": "pairs"}
+
 Row = Mapping[str, str]
 _POSITION = re.compile(r"\d+(\.\d+)?")
 
@@ -52,6 +64,7 @@ class Published:
         source: the document that it comes from.
         position: its place along a series (a layer, a numeric x), if any.
         row: the line that it was read from, by column.
+        history: what the versions of the article printed, for `versions:ID` and `methods:ID`.
     """
 
     id: str
@@ -60,6 +73,12 @@ class Published:
     source: str
     position: Decimal | None = None
     row: Row = field(default_factory=dict)
+    history: History | None = None
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it belongs to another number, or to an earlier version: no published number of its own."""
+        return "#" in self.id or self.id.partition(":")[0] in HISTORIES
 
     def percent(self) -> Published:
         """Return a fraction as percent, and any other number unchanged."""
@@ -75,17 +94,26 @@ class PublishedNumbers(Mapping[str, Published]):
         folder: of the files, for error messages.
         numbers: as published.
         changed: replacements for some of them.
+        attached: what belongs to a number (the ends of its interval), and what earlier versions printed. They are
+            found by identifier like any other, but neither counted nor listed.
     """
 
     def __init__(
-        self, folder: Path, numbers: Mapping[str, Published], changed: Mapping[str, Published] | None = None
+        self,
+        folder: Path,
+        numbers: Mapping[str, Published],
+        changed: Mapping[str, Published] | None = None,
+        attached: Mapping[str, Published] | None = None,
     ) -> None:
         self.folder = folder
+        self.attached = attached or {}
         self._numbers = numbers
         self._changed = changed or {}
 
     def __getitem__(self, key: str) -> Published:
-        return self._changed[key] if key in self._changed else self._numbers[key]
+        if key in self._changed:
+            return self._changed[key]
+        return self.attached[key] if key in self.attached else self._numbers[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._numbers)
@@ -99,7 +127,7 @@ class PublishedNumbers(Mapping[str, Published]):
         Raises:
             InputError: if it is unknown, naming `asked_by`, the file and the nearest identifier.
         """
-        if key in self._numbers:
+        if key in self._numbers or key in self.attached:
             return self[key]
         file = file_of(key)
         if not (self.folder / file).exists():
@@ -107,7 +135,7 @@ class PublishedNumbers(Mapping[str, Published]):
                 f"{asked_by}: number {key!r} belongs to {self.folder / file}, which is missing. Add that file, or use "
                 "numbers of the files that are there."
             )
-        same_file = [known for known in self._numbers if file_of(known) == file]
+        same_file = [known for known in (*self._numbers, *self.attached) if file_of(known) == file]
         raise InputError(
             f"{asked_by}: number {key!r} is not in {self.folder / file}{did_you_mean(key, same_file)}; allowed: the "
             f"identifiers of its {len(same_file):,} rows"
@@ -122,7 +150,7 @@ class PublishedNumbers(Mapping[str, Published]):
             ('70.0', '72.5')
         """
         changed = {**self._changed, key: replace(self[key], quantity=quantity)}
-        return PublishedNumbers(self.folder, self._numbers, changed)
+        return PublishedNumbers(self.folder, self._numbers, changed, self.attached)
 
 
 def file_of(key: str) -> str:
@@ -132,6 +160,9 @@ def file_of(key: str) -> str:
         >>> file_of("t001"), file_of("fig/depth/a/Alpha//accuracy/1")
         ('tables.csv', 'figures.csv')
     """
+    prefix = key.partition(":")[0]
+    if prefix in HISTORIES:
+        return HISTORIES[prefix][0]
     return {"fig": "figures.csv", "json": "interactive.csv"}.get(key.partition("/")[0], "tables.csv")
 
 
@@ -154,10 +185,7 @@ def _from_figures(row: Row) -> Published:
 
 
 def _from_interactive(row: Row) -> Published:
-    if row["metric"] in FRACTION_METRICS:
-        unit = "fraction"
-    else:
-        unit = "cosine" if row["metric"] == "cosine_similarity" else "count"
+    unit = "fraction" if row["metric"] in FRACTION_METRICS else METRIC_UNITS.get(row["metric"], "count")
     return Published(
         _identifier("json", row, INTERACTIVE_KEY),
         parse_stored(row["value"], counted=bool(row.get("n_val") or row.get("n_pairs"))),
@@ -166,6 +194,43 @@ def _from_interactive(row: Row) -> Published:
         _position(row["layer"]),
         row,
     )
+
+
+def _attached(number: Published) -> Iterator[Published]:
+    """Yield the ends of a number's interval, and how many images or pairs are behind it, where its row has them."""
+    row = number.row
+    for suffix, columns in ENDS.items():
+        for column in columns:
+            if row.get(column):
+                if number.id.startswith("fig/"):
+                    printed = "printed value" in row["method"]
+                    end = parse_printed(row[column]) if printed else parse_digitised(row[column], row["precision"])
+                else:
+                    end = parse_stored(row[column], counted=bool(row.get("n_val") or row.get("n_pairs")))
+                yield replace(number, id=f"{number.id}#{suffix}", quantity=end)
+    for column, unit in UNITS_COUNTED.items():
+        if row.get(column):
+            yield replace(number, id=f"{number.id}#n", quantity=parse_stored(row[column]), unit=unit)
+
+
+def _from_history(history: History) -> Iterator[Published]:
+    last = _revision(history, history.last)
+    yield replace(last, id=history.id, history=history)
+    if history.id.startswith(f"{NUMBERS}:"):
+        printed = (revision for revision in history.revisions if revision.text)
+        yield from (replace(_revision(history, each), id=f"{history.id}@{each.short}") for each in printed)
+
+
+def _revision(history: History, revision: Revision) -> Published:
+    source = f"version {revision.version}"
+    if history.id.startswith(f"{NUMBERS}:"):
+        try:
+            qualifier, unit = revision.row.get("qualifier", ""), revision.row.get("unit", "")
+            return Published(history.id, parse_printed(revision.text, qualifier, unit), unit, source, row=revision.row)
+        except InputError:
+            pass  # the name of a file, or a list: no number, but it has a history
+    changes = parse_printed(str(len(history.changes)), unit="count")
+    return Published(history.id, changes, "count", source, row=revision.row)
 
 
 def _position(text: str) -> Decimal | None:
@@ -215,7 +280,10 @@ def load_published(folder: Path) -> PublishedNumbers:
                     "rows differ in the columns that identify them."
                 )
             numbers[number.id] = number
-    return PublishedNumbers(folder, numbers)
+    attached = {each.id: each for number in numbers.values() for each in _attached(number)}
+    for history in load_histories(folder).values():
+        attached.update((each.id, each) for each in _from_history(history))
+    return PublishedNumbers(folder, numbers, attached=attached)
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Row]]:

@@ -101,7 +101,13 @@ class Vocabulary:
     run: Mapping[str, RunQuantity]
 
     def name(self, number: Published) -> tuple[QuantityName, int] | None:
-        """Return the quantity of a number and its sign, or None if no rule names it."""
+        """Return the quantity of a number and its sign, or None if no rule names it.
+
+        The ends of an interval have another meaning than the number between them, and what an earlier version printed
+        is no measurement of its own: neither has a name.
+        """
+        if number.is_attached:
+            return None
         for rule in self.rules:
             groups = rule.groups(number.row)
             if groups is None:

@@ -190,7 +190,7 @@ def reproduced_rows(
     Examples:
         >>> rows = list(reproduced_rows(Path("docs/examples/invented_article"), [], frozenset()))
         >>> len(rows), rows[0]
-        (41, {'claim': 'delta-alpha', 'reproduced': 'not measured', 'measured': '0', 'quantities': '3'})
+        (53, {'claim': 'delta-alpha', 'reproduced': 'not measured', 'measured': '0', 'quantities': '3'})
     """
     numbers, vocabulary = load_published(folder), load_vocabulary(folder)
     if vocabulary is None:

@@ -31,6 +31,7 @@ from analysis.audit.quantities import load_vocabulary
 from analysis.audit.sources import sweep
 from analysis.audit.summary import summary_markdown
 from analysis.audit.tables import claim_rows, claims_data, point_rows, section_rows
+from analysis.audit.usage import usage
 from analysis.audit.verdicts import Judged, judge
 from analysis.rows.audit import ClaimRow, PointRow, SectionRow, SourceRow
 from analysis.rows.schema import names_of
@@ -59,18 +60,19 @@ def write_audit(folder: Path, out: Path) -> tuple[Judged, ...]:
         ['claims.csv', 'claims.json', 'mutations.csv', 'points.csv', 'power.csv', 'sources.csv', 'summary.csv', \
 'summary.md']
         >>> sum(item.fails for item in judged), len(judged)
-        (11, 41)
+        (13, 53)
     """
     numbers, vocabulary = load_published(folder), load_vocabulary(folder)
     judged = tuple(judge(claim, numbers) for claim in load_claims(folder))
     pairs = sweep(numbers, vocabulary) if vocabulary is not None else None
+    used = usage(numbers, (item.claim for item in judged), pairs or ())
     mutations = mutate(Audited(numbers, vocabulary, judged, pairs or ()))
     write_csv(out / "claims.csv", names_of(ClaimRow), claim_rows(judged))
     write_whole(out / "claims.json", _json(claims_data(judged)))
     write_csv(out / "summary.csv", names_of(SectionRow), section_rows(judged))
     write_whole(
         out / "summary.md",
-        summary_markdown(judged, pairs, tuple(power_rows(mutations)), folder.resolve().name).encode(),
+        summary_markdown(judged, pairs, tuple(power_rows(mutations)), used, folder.resolve().name).encode(),
     )
     write_power(mutations, out)
     write_csv(out / "points.csv", names_of(PointRow), point_rows(judged, numbers, vocabulary))

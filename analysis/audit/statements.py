@@ -147,7 +147,7 @@ def rows_of(statement: Statement, numbers: PublishedNumbers) -> frozenset[str]:
     """
     found: set[str] = set()
     for selector in statement.selectors:
-        matched = set(_matches(selector, numbers))
+        matched = set(matches(selector, numbers))
         if not matched:
             raise InputError(
                 f"{numbers.folder / FILE}, statement {statement.id!r}: rows: {selector!r} matches no published row"
@@ -187,7 +187,8 @@ def _statement(entry: Mapping[str, Any]) -> Statement:
     )
 
 
-def _matches(selector: str, numbers: PublishedNumbers) -> Iterator[str]:
+def matches(selector: str, numbers: PublishedNumbers) -> Iterator[str]:
+    """Yield identifiers of the published rows that a selector names."""
     prefix, _, name = selector.partition(":")
     if prefix in HISTORIES:
         path = numbers.folder / HISTORIES[prefix]

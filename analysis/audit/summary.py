@@ -9,6 +9,7 @@ from analysis.audit.kinds import Severity, Verdict
 from analysis.audit.numbers import shown
 from analysis.audit.sources import Agreement, Pair
 from analysis.audit.tables import section_rows
+from analysis.audit.usage import Usage
 from analysis.audit.verdicts import Judged, defects, most_severe
 from analysis.rows.audit import SectionRow
 from analysis.rows.schema import names_of
@@ -17,7 +18,11 @@ AUDIT = "audit"
 
 
 def summary_markdown(
-    judged: Sequence[Judged], pairs: Sequence[Pair] | None, power: Sequence[Mapping[str, str]], title: str
+    judged: Sequence[Judged],
+    pairs: Sequence[Pair] | None,
+    power: Sequence[Mapping[str, str]],
+    used: Usage,
+    title: str,
 ) -> str:
     """Return the text of `summary.md`: counts, sections, and every finding of severity number or above.
 
@@ -25,6 +30,7 @@ def summary_markdown(
         judged: every claim.
         pairs: of the cross-source sweep, or None where no `quantities.yaml` names quantities.
         power: rows of `power.csv`.
+        used: what the published numbers are used for.
         title: name of what was audited.
     """
     severe = most_severe(judged)
@@ -38,6 +44,8 @@ def summary_markdown(
         f"the audit adds. {sum(item.fails for item in judged)} do not hold, from {len(wrong)} defects; "
         f"{len(readings)} depend on the reading; {len(severe)} findings of severity number or above. Written by "
         "`python -m analysis.audit`; do not edit.",
+        "",
+        usage_sentence(used),
         "",
         "## Verdicts",
         "",
@@ -69,10 +77,24 @@ def summary_markdown(
         "Neither consistent nor held against the article: each with its verdict as worded.",
         "",
         *(_reading_line(item) for item in readings),
+        "",
+        "## Revised in part",
+        "",
+        "What disagrees belongs to different versions of the article. A revision is no error.",
+        "",
+        *(_reading_line(item) for item in judged if item.verdict is Verdict.REVISED),
         *_power_lines(judged, power),
         *(_sweep_lines(pairs) if pairs is not None else ()),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def usage_sentence(used: Usage) -> str:
+    """Return how many of the published numbers are used, in a sentence."""
+    return (
+        f"{len(used.by_claims):,} of {len(used.numbers):,} published numbers are used by a claim and "
+        f"{len(used.only_compared):,} more by the comparison of sources ({100 * used.share:.1f} %)."
+    )
 
 
 def _verdict_rows(judged: Sequence[Judged]) -> Iterator[list[str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from analysis.audit.claims import PERCENT_UNITS, Claim, Reading, TermIds, load_claims
 from analysis.audit.kinds import HELD, KINDS, RELATIONS, Case, Finding, NumberTerm, Severity, Value, Verdict
 from analysis.audit.kinds.finding import worst
+from analysis.audit.kinds.revisions import explained_by
 from analysis.audit.published import Published, PublishedNumbers, load_published
 from config.errors import InputError
 
@@ -57,8 +58,10 @@ class Judged:
     def verdict(self) -> Verdict:
         """The verdict of the claim."""
         worded, best = self.as_worded, self.favourable
-        if worded in (*HELD, Verdict.READING):
+        if worded in (*HELD, Verdict.READING, Verdict.REVISED):
             return worded
+        if worded.fails and best is Verdict.REVISED:
+            return best
         if best in HELD or (worded.fails and not best.fails):
             return Verdict.READING
         return best if worded.fails else worded
@@ -71,7 +74,7 @@ class Judged:
     @property
     def chosen(self) -> int:
         """Index of the reading whose arithmetic is shown: as worded, or the most favourable one if all fail."""
-        return self._best if self.verdict.fails else 0
+        return self._best if self.verdict.fails or self.verdict is Verdict.REVISED else 0
 
     @property
     def finding(self) -> Finding:
@@ -137,7 +140,7 @@ def judge(claim: Claim, numbers: PublishedNumbers) -> Judged:
     Raises:
         InputError: for a number that is not published, or for numbers of one claim in different units.
     """
-    findings = [KINDS[r.kind].evaluate(case_of(claim, r, numbers)) for r in claim.readings]
+    findings = [_found(claim, reading, numbers) for reading in claim.readings]
     if findings[0].verdict.fails and findings[0].value in (Value.NEAR, Value.OFF):
         cut = replace(claim.readings[0], wording=CUT_OFF, cut_off=True)
         found = KINDS[cut.kind].evaluate(case_of(claim, cut, numbers))
@@ -165,6 +168,11 @@ def _last_digits(claim: Claim, numbers: PublishedNumbers) -> Mapping[str, Decima
     return units
 
 
+def _found(claim: Claim, reading: Reading, numbers: PublishedNumbers) -> Finding:
+    found = KINDS[reading.kind].evaluate(case_of(claim, reading, numbers))
+    return explained_by(found, reading.older) if reading.older and found.verdict in HELD else found
+
+
 def audit(folder: Path) -> tuple[Judged, ...]:
     """Judge every claim of a folder, in file order.
 
@@ -178,7 +186,7 @@ def audit(folder: Path) -> tuple[Judged, ...]:
         >>> from collections import Counter
         >>> verdicts = Counter(str(item.verdict) for item in audit(Path("docs/examples/invented_article")))
         >>> verdicts["consistent"], verdicts["contradicted"]
-        (23, 7)
+        (28, 8)
     """
     numbers = load_published(folder)
     return tuple(judge(claim, numbers) for claim in load_claims(folder))
@@ -201,6 +209,10 @@ def case_of(claim: Claim, reading: Reading, numbers: PublishedNumbers) -> Case:
     kind = KINDS[reading.kind]
     parts = {role: tuple(map(term, terms)) for role, terms in reading.parts.items()}
     printed = find(reading.states) if reading.states else None
+    if kind.unit_by_pair and kind.paired:
+        for pair in zip(*(parts[role] for role in kind.paired), strict=True):
+            _require_one_unit(where, (number for each in pair for number in each.numbers))
+        return Case(printed, parts, reading.options)
     together = [n for role, terms in parts.items() if role not in kind.free for t in terms for n in t.numbers]
     if printed is not None and kind.same_unit:
         together.append(printed)
@@ -260,7 +272,7 @@ def most_severe(judged: Sequence[Judged]) -> tuple[Judged, ...]:
 
     Examples:
         >>> [item.claim.id for item in most_severe(audit(Path("docs/examples/invented_article")))][:2]
-        ['no-worse', 'seven-of-ten']
+        ['overlap', 'no-worse']
     """
     severe = (item for item in judged if item.fails and item.finding.severity.rank >= Severity.NUMBER.rank)
     return tuple(sorted(severe, key=_by_severity))

@@ -30,9 +30,14 @@ from analysis.audit.kinds.counting import attainable_p, denominator
 from analysis.audit.kinds.finding import HELD, Finding, Need, Severity, Value, Verdict
 from analysis.audit.kinds.granularity import debit, grimmer
 from analysis.audit.kinds.inference import causal, chance, nonsignificance, not_checkable, significance
+from analysis.audit.kinds.members import count, overlap, scope
 from analysis.audit.kinds.order import bound, order, quantifier
+from analysis.audit.kinds.pairs import pairwise_equality
 from analysis.audit.kinds.reported import confidence_interval, independent, p_value, possible
+from analysis.audit.kinds.revisions import revision
 from analysis.audit.kinds.series import monotone, onset, peak
+from analysis.audit.kinds.two_quantities import accounts, association, precedence, specific
+from analysis.audit.kinds.uncertainty import intervals, standard_errors
 
 __all__ = [
     "HELD",
@@ -56,6 +61,7 @@ MAYBE = (0, 1)
 MANY = (1, None)
 ANY = (0, None)
 SERIES = (2, None)
+ENDS = (2, 2)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ class Kind:
         same_unit: False where the stated number has another unit than its parts (a ratio of percentages).
         paired: two roles whose terms form pairs.
         free: roles whose unit differs from that of the others (a count, a position).
+        unit_by_pair: whether only the two terms of a pair need the same unit.
         tells_needs: False where no single number decides, so that a finding may hold without needs and still fail.
 
     Examples:
@@ -87,6 +94,7 @@ class Kind:
     same_unit: bool = True
     paired: tuple[str, str] | None = None
     free: frozenset[str] = frozenset()
+    unit_by_pair: bool = False
     tells_needs: bool = True
 
 
@@ -133,9 +141,10 @@ KINDS: Mapping[str, Kind] = {
         pairwise,
         {"first": MANY, "second": MANY},
         None,
-        frozenset({"relation"}),
+        frozenset({"relation", "absolute", "vague"}),
         same_unit=False,
         paired=("first", "second"),
+        unit_by_pair=True,
         tells_needs=False,
     ),
     "extreme": Kind(extreme, {"values": MANY}, True, frozenset({"direction"})),
@@ -186,9 +195,64 @@ KINDS: Mapping[str, Kind] = {
         independent, {"first": SERIES, "second": SERIES}, False, paired=("first", "second"), tells_needs=False
     ),
     "attainable_p": Kind(attainable_p, {"draws": ONE}, True, same_unit=False),
-    "chance": Kind(chance, {"values": MANY, "chance": MAYBE}, False, frozenset({"near", "classes"})),
+    "chance": Kind(chance, {"values": MANY, "chance": MAYBE}, False, frozenset({"near", "classes", "vague"})),
     "significance": Kind(significance, {}, True, frozenset({"alpha"}), same_unit=False),
     "nonsignificance": Kind(nonsignificance, {}, True, frozenset({"alpha"}), same_unit=False),
     "causal": Kind(causal, {"smaller": ANY, "larger": ANY}, False, frozenset({"also_differs", "needs"})),
+    "pairwise_equality": Kind(
+        pairwise_equality, {"first": MANY, "second": MANY}, False, paired=("first", "second"), unit_by_pair=True
+    ),
+    "association": Kind(
+        association,
+        {"first": SERIES, "second": SERIES},
+        False,
+        frozenset({"absolute", "direction", "vague"}),
+        paired=("first", "second"),
+        free=frozenset({"first", "second"}),
+        tells_needs=False,
+    ),
+    "precedence": Kind(
+        precedence,
+        {"earlier": SERIES, "later": SERIES},
+        False,
+        frozenset({"share", "vague"}),
+        free=frozenset({"earlier", "later"}),
+        tells_needs=False,
+    ),
+    "specific": Kind(specific, {"effect": MANY, "others": MANY}, False),
+    "accounts": Kind(
+        accounts,
+        {"part": MANY, "whole": MANY},
+        False,
+        frozenset({"vague"}),
+        paired=("part", "whole"),
+    ),
+    "standard_errors": Kind(
+        standard_errors,
+        {"first": ONE, "second": ONE, "sd": (1, 2), "n": ONE},
+        False,
+        frozenset({"near", "apart", "vague"}),
+        free=frozenset({"n"}),
+    ),
+    "intervals": Kind(intervals, {"first": ENDS, "second": ENDS}, False, frozenset({"apart", "vague"})),
+    "count": Kind(count, {"values": MANY}, True, frozenset({"column"}), same_unit=False, free=frozenset({"values"})),
+    "scope": Kind(
+        scope,
+        {"values": MANY},
+        False,
+        frozenset({"column", "words", "vague"}),
+        free=frozenset({"values"}),
+        tells_needs=False,
+    ),
+    "overlap": Kind(
+        overlap, {"first": MANY, "second": MANY}, False, frozenset({"per_item", "vague"}), tells_needs=False
+    ),
+    "revision": Kind(
+        revision,
+        {"numbers": ANY, "descriptions": ANY},
+        False,
+        free=frozenset({"numbers", "descriptions"}),
+        tells_needs=False,
+    ),
     "not_checkable": Kind(not_checkable, {}, None, frozenset({"needs"}), same_unit=False),
 }

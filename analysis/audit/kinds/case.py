@@ -142,6 +142,10 @@ class Options:
     vague: str = ""
     rounded: bool = False
     or_equal: bool = False
+    apart: bool = False
+    column: str = ""
+    words: tuple[str, ...] = ()
+    per_item: Decimal | None = None
     versions: bool = False
     test: str = ""
     tails: str | None = None
@@ -298,3 +302,12 @@ def printed_case(
         for role, numbers in parts.items()
     }
     return Case(None if states is None else printed_number(states, unit), terms, options or Options())
+
+
+def row_case(states: str | None, options: Options, rows: Sequence[Mapping[str, str]]) -> Case:
+    """Return a case of one number per row, with the rows, to try a kind with that counts by their columns."""
+    values = tuple(
+        NumberTerm((replace(printed_number("1", "count"), id=f"row {line}", row=row),))
+        for line, row in enumerate(rows, 1)
+    )
+    return Case(None if states is None else printed_number(states, "count"), {"values": values}, options)

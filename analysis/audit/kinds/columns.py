@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from analysis.audit.kinds.agreement import AS_ROUNDED
 from analysis.audit.kinds.arithmetic import compared
-from analysis.audit.kinds.case import ONE, RELATIONS, Case, above, listed, may_be_on_side, mismatch, need, stated_text
+from analysis.audit.kinds.case import (
+    LISTED,
+    ONE,
+    RELATIONS,
+    Case,
+    above,
+    may_be_on_side,
+    mismatch,
+    need,
+    stated_text,
+)
 from analysis.audit.kinds.finding import Finding, Need, Value, Verdict, not_checkable_because, share_apart
 from analysis.audit.kinds.reason import phrase
 from analysis.audit.numbers import Bounds, shown
@@ -15,7 +26,8 @@ from analysis.audit.numbers import Bounds, shown
 def pairwise(case: Case) -> Finding:
     """Claim that every one of `first` is on one side of its `second`.
 
-    The side is the option `relation`, by default <. With a stated number, so many of the pairs are ("7 of 10").
+    The side is the option `relation`, by default <; with `absolute`, of their sizes. With a stated number, so many of
+    the pairs are ("7 of 10"). Where the sentence has a `vague` word, the finding is in how many pairs it is so.
 
     Examples:
         >>> from analysis.audit.kinds import Options, printed_case
@@ -27,26 +39,30 @@ def pairwise(case: Case) -> Finding:
     """
     relation = case.options.relation or "<"
     pairs = list(zip(case.parts["first"], case.parts["second"], strict=True))
-    nominal = [RELATIONS[relation](a.value, b.value) for a, b in pairs]
-    possible = [may_be_on_side(a.bounds, relation, b.bounds) for a, b in pairs]
+    absolute = case.options.absolute
+    sizes = [(*a.sized(absolute), *b.sized(absolute)) for a, b in pairs]
+    nominal = [RELATIONS[relation](a, b) for a, _, b, _ in sizes]
+    possible = [may_be_on_side(a, relation, b) for _, a, _, b in sizes]
     opposite = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}[relation]
-    certain = [not may_be_on_side(a.bounds, opposite, b.bounds) for a, b in pairs]
+    certain = [not may_be_on_side(a, opposite, b) for _, a, _, b in sizes]
     wanted = len(pairs) if case.printed is None else case.printed.quantity.value
     counted = sum(nominal)
     verdict = Verdict.CONSISTENT if counted == wanted else Verdict.ROUNDING
     if not sum(certain) <= wanted <= sum(possible):
-        terms = [term for pair in pairs for term in pair]
+        # Without a stated number of pairs, those that keep the order are no part of what disagrees.
+        wrong = [pair for pair, may in zip(pairs, possible, strict=True) if case.printed is not None or not may]
+        terms = [term for pair in wrong for term in pair]
         broken = frozenset[str]().union(*(term.sources for term in terms))
         verdict = mismatch(broken | ({case.printed.source} if case.printed is not None else set()))
-    against = [a for (a, _), holds in zip(pairs, nominal, strict=True) if not holds]
-    reason = [phrase(f"{counted} of {len(pairs)} pairs have the first {relation} the second.")]
-    if against:
-        reason.append(phrase("Not so: ", listed(against), "."))
+    against = [pair for pair, holds in zip(pairs, nominal, strict=True) if not holds]
+    size = "in size " if absolute else ""
+    reason = [phrase(f"{counted} of {len(pairs)} pairs have the first {size}{relation} the second.")]
+    reason += [phrase("Not so: ", a.named, " against ", b.named, ".") for a, b in against[:LISTED]]
     needs: list[Need] = []
     for a, b in pairs:
         low, high = (a, b) if relation.startswith("<") else (b, a)
-        needs += above(high, low)
-    return Finding(
+        needs += above(high, low, absolute)
+    found = Finding(
         published=f"{shown(Decimal(wanted))} of {len(pairs)}",
         recomputed=f"{counted} of {len(pairs)}",
         tolerance="0",
@@ -57,6 +73,11 @@ def pairwise(case: Case) -> Finding:
         gap=share_apart(Decimal(counted), Decimal(wanted)) if verdict.fails else Decimal(0),
         conditions=lambda: needs if wanted == len(pairs) else (),
     )
+    if not case.options.vague:
+        return found
+    told = f"It holds where '{case.options.vague}' allows {counted} of {len(pairs)} pairs."
+    revised = replace(found, verdict=Verdict.READING, value=Value.NOT_STATED, changes=False, gap=Decimal(0))
+    return revised.with_sensitivity(told)
 
 
 def extreme(case: Case) -> Finding:

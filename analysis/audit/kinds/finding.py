@@ -18,6 +18,7 @@ class Verdict(StrEnum):
     ROUNDING = "consistent only with rounding"
     TIE = "consistent only by a tie"
     READING = "depends on the reading"
+    REVISED = "revised in part"
     NOT_CHECKABLE = "not checkable"
     CANNOT_FAIL = "cannot fail"
     UNSUPPORTED = "unsupported"

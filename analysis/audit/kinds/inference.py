@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from analysis.audit.kinds.case import ONE, Case, above, mismatch, need, stated_text
@@ -19,7 +20,8 @@ def chance(case: Case) -> Finding:
     "Near" means at most `near` times chance. Where the article gives no such number, the finding is the multiple of
     chance from which on the claim holds: it depends on the reading up to ten times chance, a generous order of
     magnitude. A higher value is a fact from which nearness to chance does not follow, so the claim is unsupported
-    rather than contradicted.
+    rather than contradicted. Where the sentence itself says what it means ("near-random, below 6 %"), `vague` names the
+    word, and the finding is the multiple alone.
 
     Examples:
         >>> from analysis.audit.kinds import Options, printed_case
@@ -64,7 +66,10 @@ def chance(case: Case) -> Finding:
         gap=share_apart(highest.value, limit) if far else Decimal(0),
         conditions=lambda: needs,
     )
-    return found.with_sensitivity(f"It holds where 'near' allows {times} or more.") if chance_level else found
+    word = case.options.vague or "near"
+    if case.options.vague and chance_level:
+        found = replace(found, verdict=Verdict.READING, value=Value.NOT_STATED, changes=False, gap=Decimal(0))
+    return found.with_sensitivity(f"It holds where '{word}' allows {times} or more.") if chance_level else found
 
 
 def significance(case: Case) -> Finding:

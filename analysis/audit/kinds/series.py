@@ -138,12 +138,17 @@ def onset(case: Case) -> Finding:
         return found.with_sensitivity("It holds for no share of the largest value.")
     likely = [share in holding for share in SHARES if QUARTER <= share <= 1 - QUARTER]
     verdict = Verdict.READING if any(likely) and not all(likely) else found.verdict
-    told = f"It holds where emerging means reaching {_runs(holding)} % of the largest value."
+    told = f"It holds where emerging means reaching {runs(holding)} % of the largest value."
     return replace(found, verdict=verdict).with_sensitivity(told)
 
 
-def _runs(shares: Sequence[Decimal]) -> str:
-    """Return shares as percent, neighbours joined: `5 to 75`."""
+def runs(shares: Sequence[Decimal]) -> str:
+    """Return shares of `SHARES` as percent, neighbours joined.
+
+    Examples:
+        >>> runs(SHARES[:3] + SHARES[-1:])
+        '5 to 15, 95'
+    """
     runs: list[list[Decimal]] = []
     for share in shares:
         if runs and share - runs[-1][-1] == SHARE_STEP:
