@@ -66,6 +66,8 @@ rule layers:
         tables=[path_of(table, run) for table in LAYER_TABLES],
     log:
         run.folder / "logs" / "layers.log",
+    # Figures, and the report, wait for it longest.
+    priority: 1
     params:
         settings=run.settings,
         values=needs.of_layers(),

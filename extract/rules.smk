@@ -57,6 +57,8 @@ if jobs.whole_models:
             jobs.outcomes(jobs.tasks(DENSE_TASKS)),
         log:
             run.folder / "logs" / "extract" / "{model}.log",
+        # The longest jobs first: the short ones after them fill the cores until the last has ended.
+        priority: 2
         resources:
             gpu=jobs.gpus(),
         params:
@@ -174,6 +176,7 @@ rule evaluate:
         jobs.outcomes(jobs.tasks(TASKS_ON_RECORDS)),
     log:
         run.folder / "logs" / "evaluate" / "{model}.log",
+    priority: 1
     resources:
         gpu=jobs.gpus(jobs.tasks(TASKS_ON_RECORDS)),
     params:

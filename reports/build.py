@@ -21,7 +21,7 @@ from reports.with_quarto import find_quarto, render_with_quarto
 RENDERERS = ("auto", "quarto", "pandoc")
 
 
-def build(settings: Path, published: Path, renderer: str = "auto") -> Path:
+def build(settings: Path, published: Path, renderer: str = "auto", workers: int = 1) -> Path:
     """Stage and render the report of a run, and return its first page.
 
     An earlier report stays until the new one is complete. It is then replaced as a whole, so that no outdated page
@@ -31,6 +31,7 @@ def build(settings: Path, published: Path, renderer: str = "auto") -> Path:
         settings: `settings.yaml` of the run.
         published: folder of the published numbers.
         renderer: one of `RENDERERS`; `auto` is Quarto if it is installed, otherwise Pandoc.
+        workers: pages that Pandoc renders side by side.
 
     Raises:
         InputError: something is missing or a page cannot be rendered.
@@ -42,7 +43,7 @@ def build(settings: Path, published: Path, renderer: str = "auto") -> Path:
     _remove(fresh)
     fresh.mkdir(parents=True)
     try:
-        _render(inputs, fresh, renderer)
+        _render(inputs, fresh, renderer, workers)
         _require_pages(fresh)
         _replace(report, fresh)
     finally:
@@ -50,13 +51,13 @@ def build(settings: Path, published: Path, renderer: str = "auto") -> Path:
     return report / "index.html"
 
 
-def _render(inputs: Inputs, output: Path, renderer: str) -> None:
+def _render(inputs: Inputs, output: Path, renderer: str, workers: int) -> None:
     if renderer == "quarto" or (renderer == "auto" and find_quarto()):
         print("Rendering with Quarto", flush=True)
         render_with_quarto(inputs.run.site, output)
     else:
         print("Rendering with Pandoc", flush=True)
-        render_with_pandoc(inputs.run.site, output)
+        render_with_pandoc(inputs.run.site, output, workers=workers)
     copy_files(inputs.downloads(), output)
 
 
@@ -99,8 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default="auto",
         help="auto: Quarto if it is installed, otherwise Pandoc (default: %(default)s)",
     )
+    parser.add_argument(
+        "--workers", type=int, default=1, help="pages that Pandoc renders side by side (default: %(default)s)"
+    )
     given = parser.parse_args(arguments)
-    print(f"Report: {build(given.settings, given.published, given.renderer)}")
+    print(f"Report: {build(given.settings, given.published, given.renderer, given.workers)}")
 
 
 if __name__ == "__main__":

@@ -31,10 +31,11 @@ rule report:
         [run.report / page.file for page in read_project().pages],
     log:
         run.folder / "logs" / "report.log",
+    threads: 2
     params:
         settings=run.settings,
         values=resolved,
         published=published,
     shell:
         "python -m reports.build --settings {params.settings} --published {params.published} "
-        "2>&1 | tee {log}"
+        "--workers {threads} 2>&1 | tee {log}"

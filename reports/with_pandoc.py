@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pypandoc
@@ -22,13 +24,14 @@ STYLES = "styles.css"
 BIBLIOGRAPHY = "references.bib"
 
 
-def render_with_pandoc(site: Path, output: Path, *, pandoc: str | None = None) -> None:
+def render_with_pandoc(site: Path, output: Path, *, pandoc: str | None = None, workers: int = 1) -> None:
     """Render every page of the staged folder `site` to `output`.
 
     Args:
         site: as `reports.staging.stage` leaves it.
         output: an existing folder.
         pandoc: the executable; the one of the pypandoc-binary package if not given.
+        workers: pages rendered side by side; the pages do not depend on it.
 
     Raises:
         InputError: a shortcode cannot be expanded, or Pandoc fails or warns (for example about an unknown citation
@@ -37,8 +40,10 @@ def render_with_pandoc(site: Path, output: Path, *, pandoc: str | None = None) -
     project = read_project(site)
     values = yaml.safe_load((site / VARIABLES).read_text(encoding="utf-8"))
     executable = pandoc or pypandoc.get_pandoc_path()
-    for page in (*project.pages, *project.findings):
-        _render_page(page, project, site, output, values, executable)
+    render = partial(_render_page, project=project, site=site, output=output, values=values, pandoc=executable)
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(render, (*project.pages, *project.findings)):
+            pass  # raises the error of the first page that has one
 
 
 def _render_page(

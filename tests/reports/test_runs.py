@@ -142,7 +142,7 @@ def test_a_report_that_fails_leaves_the_old_one(make_run, monkeypatch):
     run.report.mkdir()
     (run.report / "index.html").write_text("old")
 
-    def fail(site, output):
+    def fail(site, output, workers):
         (output / "index.html").write_text("half")
         raise InputError("no")
 
