@@ -37,6 +37,9 @@ def variables(inputs: Inputs) -> Variables:
         },
         "audit": {
             "claims": count(len(inputs.claims)),
+            "statements": count(sum(claim["origin"] == "article" for claim in inputs.claims)),
+            "added": count(sum(claim["origin"] != "article" for claim in inputs.claims)),
+            "defects": counted(len({claim["defect"] or claim["id"] for claim in failing}), "defect"),
             "failing": count(len(failing)),
             "conclusions": count(sum(claim["severity"] == "conclusion" for claim in failing)),
             "places": count(len({claim["place"] for claim in inputs.claims})),
