@@ -257,7 +257,9 @@ def test_sections_are_those_of_the_file(rendered, pages):
 def test_verdict_counts_add_up(pages):
     counts = [int(row[1]) for row in pages["audit.html"].table("verdict-counts")[1:]]
     assert counts == [1, 1, 0, 0, 0, 1, 0, 1, 1, 1]  # in the order of the verdicts, most favourable first
-    assert "Of 6 claims, 3 do not hold, from 3 defects, and 2 of these affect a conclusion" in pages["audit.html"].visible
+    assert (
+        "Of 6 claims, 3 do not hold, from 3 defects, and 2 of these affect a conclusion" in pages["audit.html"].visible
+    )
     failing = pages["audit.html"].table("findings")[1:]
     assert [row[0].split(" ", 1)[1] for row in failing] == ["contradicted", "unsupported", "sources disagree"]
 
